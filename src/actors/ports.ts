@@ -1,0 +1,185 @@
+/**
+ * What actors stand on. Each port is small, so that a simulator can drive the shipped gateway, actor and
+ * relay over simulated ones; src/redis and src/queues implement them on Redis and BullMQ.
+ */
+import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
+import type { Command, Outcome, TicketId, TicketState } from '../rules/index.js';
+
+/** Time and timers. Every part takes its time from here. */
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Runs `task` once after `delayMs`; the returned function cancels it. */
+  schedule(delayMs: number, task: () => void): () => void;
+}
+
+/** Omit over each member of a union. */
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+/** A command before the actor gives it a time and what it observed of the person's other categories. */
+export type CommandBody = DistributiveOmit<Command, 'id' | 'at' | 'personElsewhere'>;
+
+/** A command on its way through a queue. */
+export interface CommandEnvelope {
+  /** Made by the sender. Same id: one effect, one outcome. */
+  readonly id: string;
+  readonly body: CommandBody;
+  /** Epoch milliseconds after which it is refused undone, so that nobody acts for a sender who gave up. */
+  readonly deadline: number;
+  /** How long its outcome stays on record, milliseconds. */
+  readonly keepMs: number;
+  /** Which gateway waits for the outcome; absent when nobody does. */
+  readonly replyTo?: string;
+  /** Follows the command through logs and headers. */
+  readonly requestId?: string;
+}
+
+/** A job of a ticket's queue: commands in the order in which they were accepted. */
+export interface CommandJob {
+  /** Version of this format; a worker refuses a newer one. */
+  readonly schema: number;
+  readonly commands: readonly CommandEnvelope[];
+}
+
+/** What a sender is told. `deadline_passed`: not done and never will be under that deadline. */
+export type CommandResult = Outcome | { readonly kind: 'deadline_passed' } | { readonly kind: 'failed' };
+
+export interface Reply {
+  readonly id: string;
+  readonly result: CommandResult;
+}
+
+/** An outcome on record. `durableAt` is set when it may be told only once that position is archived. */
+export interface RecordedOutcome {
+  readonly result: Outcome;
+  readonly durableAt?: LedgerPosition;
+}
+
+/** How Redis identifies one run of the server: it can only have lost writes when this changed. */
+export type StoreRunId = string;
+
+/** What a claim finds in Redis. */
+export interface Claim {
+  readonly runId: StoreRunId;
+  /** Null when Redis knows nothing of the ticket: never opened, or lost. */
+  readonly stored: StoredTicket | null;
+}
+
+export interface StoredTicket {
+  readonly schema: number;
+  readonly runId: StoreRunId;
+  readonly position: LedgerPosition;
+  readonly version: number;
+  readonly archived: number;
+  readonly published: number;
+  readonly state: TicketState;
+}
+
+/** One commit: everything a batch of commands changed, or nothing of it. */
+export interface Commit {
+  /** Unique; lets a sender whose answer was lost see that its own commit took effect. */
+  readonly commitId: string;
+  readonly owner: string;
+  /** Version it was decided on; the commit makes it `version + 1`. */
+  readonly version: number;
+  readonly runId: StoreRunId;
+  readonly incarnation: number;
+  readonly before: TicketState;
+  readonly after: TicketState;
+  readonly events: readonly CommittedEvent[];
+  /** Outcomes to record, refusals too. A recorded id that exists makes the whole commit a `repeat`. */
+  readonly records: readonly {
+    readonly id: string;
+    readonly keepMs: number;
+    readonly outcome: RecordedOutcome;
+  }[];
+  /** Replies that need not wait for the archive, by gateway. */
+  readonly replies: ReadonlyMap<string, readonly Reply[]>;
+  /** Tallies of persons in the match's other categories that decisions were based on. */
+  readonly guards: ReadonlyMap<string, number>;
+  /** Earliest time at which a hold or payment needs attention, epoch milliseconds; 0 for none. */
+  readonly dueAt: number;
+  /** True for the first commit of a rebuilt ticket: replaces whatever is stored. */
+  readonly replace: boolean;
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed' }
+  /** Some ids took effect before: their recorded outcomes. Nothing was written. */
+  | { readonly kind: 'repeat'; readonly recorded: ReadonlyMap<string, RecordedOutcome> }
+  /** Some persons' tallies in other categories differ from the guards: the true ones. Nothing was written. */
+  | { readonly kind: 'guard'; readonly tallies: ReadonlyMap<string, number> }
+  /** Another owner has the ticket. Nothing was written. */
+  | { readonly kind: 'fenced' }
+  /** Redis is not where this owner left it: it lost writes. Nothing was written. */
+  | { readonly kind: 'behind' };
+
+/** Counters of one ticket, as published after every commit. */
+export interface TicketCounters {
+  readonly matchNumber: number;
+  readonly category: number;
+  readonly capacity: number;
+  readonly available: number;
+  readonly pending: number;
+  readonly price: number;
+  readonly currency: string;
+  readonly closed: boolean;
+  readonly soldHere: number;
+  readonly soldElsewhere: number;
+  readonly heldHere: number;
+  readonly heldElsewhere: number;
+  readonly incarnation: number;
+  readonly version: number;
+}
+
+/** The tickets' state in Redis. */
+export interface TicketStore {
+  /** Makes `owner` the only one whose commits succeed, and reads what is stored. */
+  claim(ticket: TicketId, owner: string): Promise<Claim>;
+  commit(ticket: TicketId, commit: Commit): Promise<CommitResult>;
+  /** Outbox entries after a sequence of the current incarnation, in order, at most `limit`. */
+  outbox(ticket: TicketId, after: LedgerPosition, limit: number): Promise<readonly CommittedEvent[]>;
+  /**
+   * Records how far the outbox was archived and published, trims what both passed, and sends replies that
+   * waited for the archive. Changes nothing when `owner` no longer has the ticket; replies go out anyway,
+   * because what they say is durable.
+   */
+  advance(
+    ticket: TicketId,
+    owner: string,
+    cursor: { readonly incarnation: number; readonly archived: number; readonly published: number },
+    replies: ReadonlyMap<string, readonly Reply[]>,
+  ): Promise<void>;
+  /** Recorded outcomes that may be told now; ids without one are absent. */
+  recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
+}
+
+/** One accepted job, being worked on. */
+export interface TakenJob {
+  readonly id: string;
+  /** The job's data as stored; the actor checks it. */
+  readonly data: unknown;
+}
+
+/** The serialized queue of each ticket. Only the ticket's owner takes from it. */
+export interface TicketQueues {
+  /** Resolves when the job is in Redis. */
+  add(ticket: TicketId, job: CommandJob): Promise<void>;
+  /** The next job, or null. `previous` is completed in the same step. */
+  next(ticket: TicketId, previous: TakenJob | null): Promise<TakenJob | null>;
+  /** Puts back what a dead or stopped owner left active. */
+  recover(ticket: TicketId): Promise<void>;
+  /** Moves a job that can never be worked on out of the way. */
+  bury(ticket: TicketId, job: TakenJob, reason: string): Promise<void>;
+}
+
+/** Keeps two owners apart while all is well; safety comes from the owner compare in every commit. */
+export interface Leases {
+  /** Null when someone else has it. */
+  acquire(ticket: TicketId, owner: string): Promise<Lease | null>;
+}
+export interface Lease {
+  /** False when it was lost; the holder must stop. */
+  extend(): Promise<boolean>;
+  release(): Promise<void>;
+}

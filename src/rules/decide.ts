@@ -1,0 +1,338 @@
+/** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
+import { available, pending, remoteKey } from './apply.js';
+import type {
+  Command,
+  Confirm,
+  Decision,
+  Expire,
+  FailPayment,
+  Hold,
+  Load,
+  LogPosition,
+  Outcome,
+  Policy,
+  Refund,
+  Release,
+  Remote,
+  RemoteTally,
+  Reservation,
+  StartPayment,
+  Close,
+  TicketEvent,
+  TicketState,
+} from './types.js';
+
+export function decide(state: TicketState, command: Command, policy: Policy): Decision {
+  switch (command.type) {
+    case 'hold':
+      return hold(state, command, policy);
+    case 'startPayment':
+      return startPayment(state, command, policy);
+    case 'confirm':
+      return confirm(state, command);
+    case 'failPayment':
+      return failPayment(state, command);
+    case 'release':
+      return release(state, command);
+    case 'expire':
+      return expire(state, command);
+    case 'refund':
+      return refund(state, command);
+    case 'remote':
+      return remote(state, command, policy);
+    case 'load':
+      return load(state, command);
+    case 'close':
+      return close(state, command);
+  }
+}
+
+const refused = (outcome: Outcome): Decision => ({ events: [], outcome });
+
+function hold(state: TicketState, command: Hold, policy: Policy): Decision {
+  const existing = state.reservations.get(command.reservationId);
+  // The same sender asked before and its recorded outcome is gone: it still has exactly one hold.
+  if (existing) return refused({ kind: 'held', reservation: existing });
+  if (!state.opened) return refused({ kind: 'not_open' });
+  if (state.closed) return refused({ kind: 'closed' });
+  if (command.price !== undefined && command.price !== state.price) {
+    return refused({ kind: 'price_mismatch', price: state.price });
+  }
+  if (command.quantity > policy.ticketsPerReservationMax) {
+    return refused({ kind: 'purchase_limit', limit: policy.ticketsPerReservationMax, owned: 0 });
+  }
+  if (available(state) <= 0) return refused({ kind: 'sold_out' });
+  const owned = (state.persons.get(command.person) ?? 0) + command.personElsewhere;
+  if (owned + command.quantity > policy.ticketsPerPersonMax) {
+    return refused({ kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned });
+  }
+  const free = Math.max(0, pending(state));
+  if (command.quantity > free) return refused({ kind: 'temporarily_unavailable', remaining: free });
+  const reservation: Reservation = {
+    id: command.reservationId,
+    matchNumber: state.ticket.matchNumber,
+    category: state.ticket.category,
+    status: 'PENDING',
+    quantity: command.quantity,
+    refundedQuantity: 0,
+    unitPrice: state.price,
+    currency: state.currency,
+    email: command.email,
+    person: command.person,
+    createdAt: command.at,
+    updatedAt: command.at,
+    expiresAt: command.at + policy.holdMs,
+  };
+  return {
+    events: [{ type: 'held', at: command.at, reservation }],
+    outcome: { kind: 'held', reservation },
+  };
+}
+
+function startPayment(state: TicketState, command: StartPayment, policy: Policy): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  switch (current.status) {
+    case 'PENDING': {
+      if (command.at >= current.expiresAt) return ended(current, 'expired', command.at, 'hold_expired');
+      const reservation: Reservation = {
+        ...current,
+        status: 'PAYING',
+        paymentId: command.paymentId,
+        payingUntil: command.at + policy.payingMs,
+        updatedAt: command.at,
+      };
+      return {
+        events: [{ type: 'paymentStarted', at: command.at, reservation }],
+        outcome: { kind: 'paying', reservation },
+      };
+    }
+    case 'PAYING':
+      // One payment at a time: whoever asks is told which one is under way.
+      return refused({ kind: 'paying', reservation: current });
+    case 'RESERVED':
+      return refused({ kind: 'reserved', reservation: current });
+    default:
+      return refused({ kind: 'not_live' });
+  }
+}
+
+function confirm(state: TicketState, command: Confirm): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  if (current.status === 'RESERVED') {
+    return current.paymentId === command.paymentId
+      ? refused({ kind: 'reserved', reservation: current })
+      : refused({ kind: 'wrong_state', reservation: current });
+  }
+  if (current.status !== 'PAYING' || current.paymentId !== command.paymentId) {
+    return refused({ kind: 'wrong_state', reservation: current });
+  }
+  const reservation: Reservation = { ...current, status: 'RESERVED', reason: 'paid', updatedAt: command.at };
+  return {
+    events: [{ type: 'sold', at: command.at, reservation }],
+    outcome: { kind: 'reserved', reservation },
+  };
+}
+
+function failPayment(state: TicketState, command: FailPayment): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  if (current.status !== 'PAYING' || current.paymentId !== command.paymentId) {
+    return refused({ kind: 'wrong_state', reservation: current });
+  }
+  return ended(current, command.reason, command.at);
+}
+
+function release(state: TicketState, command: Release): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  // A PAYING hold is given back only after its payment was cancelled at the provider (failPayment).
+  if (current.status !== 'PENDING') return refused({ kind: 'wrong_state', reservation: current });
+  return ended(current, 'cancelled', command.at);
+}
+
+function expire(state: TicketState, command: Expire): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  if (current.status !== 'PENDING') return refused({ kind: 'wrong_state', reservation: current });
+  if (command.at < current.expiresAt) return refused({ kind: 'not_due', expiresAt: current.expiresAt });
+  return ended(current, 'expired', command.at);
+}
+
+/** Gives a hold back and says why. */
+function ended(
+  current: Reservation,
+  reason: 'cancelled' | 'declined' | 'expired',
+  at: number,
+  outcome: 'released' | 'hold_expired' = 'released',
+): Decision {
+  const status = reason === 'expired' ? 'EXPIRED' : 'CANCELLED';
+  const reservation: Reservation = { ...current, status, reason, updatedAt: at };
+  return {
+    events: [{ type: 'released', at, reservation }],
+    outcome: outcome === 'hold_expired' ? { kind: 'hold_expired' } : { kind: 'released', reservation },
+  };
+}
+
+function refund(state: TicketState, command: Refund): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  if (current.status !== 'RESERVED') return refused({ kind: 'wrong_state', reservation: current });
+  if (command.quantity > current.quantity) {
+    return refused({ kind: 'refund_exceeds', quantity: current.quantity });
+  }
+  const left = current.quantity - command.quantity;
+  const reservation: Reservation = {
+    ...current,
+    status: left === 0 ? 'REFUNDED' : 'RESERVED',
+    quantity: left === 0 ? current.quantity : left,
+    refundedQuantity: current.refundedQuantity + command.quantity,
+    reason: 'refunded',
+    updatedAt: command.at,
+  };
+  return {
+    events: [{ type: 'refunded', at: command.at, reservation, quantity: command.quantity }],
+    outcome: { kind: 'refunded', reservation, quantity: command.quantity },
+  };
+}
+
+function load(state: TicketState, command: Load): Decision {
+  if (isRepeat(state, command.position)) return refused({ kind: 'repeated' });
+  const { capacity, price, currency, position, at } = command;
+  const same =
+    state.opened && state.capacity === capacity && state.price === price && state.currency === currency;
+  if (same) return refused({ kind: 'unchanged' });
+  return {
+    events: [{ type: 'loaded', at, capacity, price, currency, ...(position && { position }) }],
+    outcome: { kind: 'applied' },
+  };
+}
+
+function close(state: TicketState, command: Close): Decision {
+  const events: TicketEvent[] = state.closed ? [] : [{ type: 'closed', at: command.at }];
+  if (command.endHolds) {
+    for (const current of state.reservations.values()) {
+      if (current.status === 'PENDING') events.push(...ended(current, 'cancelled', command.at).events);
+    }
+  }
+  return { events, outcome: events.length > 0 ? { kind: 'applied' } : { kind: 'unchanged' } };
+}
+
+const EMPTY_TALLY: RemoteTally = { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 0 };
+
+function remote(state: TicketState, command: Remote, policy: Policy): Decision {
+  if (isRepeat(state, command.position)) return refused({ kind: 'repeated' });
+  if (!state.opened) return refused({ kind: 'not_open' });
+  const key = remoteKey(command.clientId, command.reservationId);
+  const known = state.remote.get(key);
+  if (!known && state.remote.size >= policy.remoteTalliesMax) {
+    return refused({ kind: 'remote_limit', limit: policy.remoteTalliesMax });
+  }
+  const effect = remoteEffect(known ?? EMPTY_TALLY, command, policy);
+  const event: TicketEvent = {
+    type: 'remote',
+    at: command.at,
+    action: command.action,
+    clientId: command.clientId,
+    quantity: command.quantity,
+    recordedAt: command.recordedAt,
+    ...(command.reservationId !== undefined && { reservationId: command.reservationId }),
+    ...(command.position && { position: command.position }),
+    ...effect,
+  };
+  return { events: [event], outcome: { kind: effect.orphan ? 'orphaned' : 'applied' } };
+}
+
+interface RemoteEffect {
+  readonly heldDelta: number;
+  readonly soldDelta: number;
+  readonly tally: RemoteTally;
+  readonly orphan?: { readonly kind: 'orphan' | 'suspected_refund'; readonly quantity: number };
+}
+
+function remoteEffect(known: RemoteTally, command: Remote, policy: Policy): RemoteEffect {
+  const hasIds = command.reservationId !== undefined;
+  // Among peers without ids only a RESERVED close in record time can belong to this PENDING.
+  const inWindow = (at: number): boolean =>
+    hasIds || Math.abs(command.recordedAt - at) <= policy.earlyReservedWindowMs;
+  switch (command.action) {
+    case 'pending': {
+      const cancelled = Math.min(known.cancelledEarly, command.quantity);
+      const { early, absorbed } = absorb(known.early, command.quantity - cancelled, inWindow);
+      const heldDelta = command.quantity - cancelled - absorbed;
+      const tally: RemoteTally = {
+        ...known,
+        held: known.held + heldDelta,
+        early,
+        cancelledEarly: known.cancelledEarly - cancelled,
+        heldSince: heldDelta > 0 ? command.recordedAt : known.heldSince,
+      };
+      return { heldDelta, soldDelta: 0, tally };
+    }
+    case 'reserved': {
+      const moved = Math.min(known.held, command.quantity);
+      const rest = command.quantity - moved;
+      const early = known.early.filter((entry) => inWindow(entry.at));
+      const tally: RemoteTally = {
+        ...known,
+        held: known.held - moved,
+        sold: known.sold + command.quantity,
+        early: rest > 0 ? [...early, { at: command.recordedAt, quantity: rest }] : early,
+      };
+      return { heldDelta: -moved, soldDelta: command.quantity, tally };
+    }
+    case 'cancelled':
+      return hasIds ? cancelById(known, command.quantity) : cancelByCount(known, command.quantity);
+  }
+}
+
+/** Takes up to `quantity` from the RESERVED that arrived before their PENDING, oldest first. */
+function absorb(
+  early: RemoteTally['early'],
+  quantity: number,
+  matches: (at: number) => boolean,
+): { early: RemoteTally['early']; absorbed: number } {
+  let left = quantity;
+  const kept: { at: number; quantity: number }[] = [];
+  for (const entry of early) {
+    if (!matches(entry.at)) continue;
+    const used = Math.min(left, entry.quantity);
+    left -= used;
+    if (entry.quantity > used) kept.push({ at: entry.at, quantity: entry.quantity - used });
+  }
+  return { early: kept, absorbed: quantity - left };
+}
+
+/** With ids a CANCELLED is unambiguous: it ends this reservation's hold, then its sale, or came too early. */
+function cancelById(known: RemoteTally, quantity: number): RemoteEffect {
+  const held = Math.min(known.held, quantity);
+  const sold = Math.min(known.sold, quantity - held);
+  const tally: RemoteTally = {
+    ...known,
+    held: known.held - held,
+    sold: known.sold - sold,
+    cancelledEarly: known.cancelledEarly + quantity - held - sold,
+  };
+  return { heldDelta: -held, soldDelta: -sold, tally };
+}
+
+/** Without ids a CANCELLED beyond what is held changes nothing: the operator decides what it meant. */
+function cancelByCount(known: RemoteTally, quantity: number): RemoteEffect {
+  const held = Math.min(known.held, quantity);
+  const rest = quantity - held;
+  const tally: RemoteTally = { ...known, held: known.held - held };
+  if (rest === 0) return { heldDelta: -held, soldDelta: 0, tally };
+  const kind = known.sold > 0 ? 'suspected_refund' : 'orphan';
+  return { heldDelta: -held, soldDelta: 0, tally, orphan: { kind, quantity: rest } };
+}
+
+/** True when this position, or a later one of the same partition, has taken effect. */
+function isRepeat(state: TicketState, position: LogPosition | undefined): boolean {
+  if (position === undefined) return false;
+  const last = state.positions.get(position.source);
+  if (last === undefined) return false;
+  const offset = BigInt(position.offset);
+  const lastOffset = BigInt(last.offset);
+  return offset < lastOffset || (offset === lastOffset && position.index <= last.index);
+}

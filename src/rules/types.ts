@@ -1,0 +1,267 @@
+/**
+ * The pure rules of one ticket.
+ *
+ * This folder guarantees, for every state it can produce:
+ *
+ *   available = capacity - soldHere - soldElsewhere
+ *   pending   = available - heldHere - heldElsewhere
+ *
+ * and that no hold of ours is ever granted which would take `pending` below 0. It reads no clock, no
+ * network and no Redis: time, identity and limits arrive in the command and the policy. The actor, the
+ * simulator and the tests all run exactly this code, so the lint rules keep every I/O import out of it.
+ */
+import type { Map as ImmutableMap } from 'immutable';
+
+/** A ticket is the resource (match, category), never one seat. */
+export interface TicketId {
+  readonly matchNumber: number;
+  readonly category: number;
+}
+
+/** States of a reservation. PENDING, PAYING and RESERVED are live; the others are final. */
+export type ReservationStatus = 'PENDING' | 'PAYING' | 'RESERVED' | 'CANCELLED' | 'EXPIRED' | 'REFUNDED';
+
+/** Why a reservation ended or changed; published to other marketplaces in the `reason` header. */
+export type ReleaseReason = 'cancelled' | 'declined' | 'expired';
+
+/** One buyer's hold or sale. Times are epoch milliseconds, prices are whole units of `currency` per ticket. */
+export interface Reservation {
+  readonly id: string;
+  readonly matchNumber: number;
+  readonly category: number;
+  readonly status: ReservationStatus;
+  /** Tickets it covers now; a partial refund lowers it. */
+  readonly quantity: number;
+  readonly refundedQuantity: number;
+  readonly unitPrice: number;
+  readonly currency: string;
+  readonly email: string;
+  /** Whose purchase limit it counts against. */
+  readonly person: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** End of the hold; without meaning once RESERVED. */
+  readonly expiresAt: number;
+  /** Set while PAYING and after: the payment that pays for it, and when that payment is given up. */
+  readonly paymentId?: string;
+  readonly payingUntil?: number;
+  readonly reason?: ReleaseReason | 'paid' | 'refunded';
+}
+
+/** What is known of one peer without ids, or of one reservation of a peer with ids. */
+export interface RemoteTally {
+  readonly held: number;
+  readonly sold: number;
+  /** RESERVED that arrived before its PENDING; that PENDING is not counted again. */
+  readonly early: readonly { readonly at: number; readonly quantity: number }[];
+  /** CANCELLED that arrived before its PENDING (peers with ids only). */
+  readonly cancelledEarly: number;
+  /** Record time of its last PENDING: a hold without an end is flagged to operators by it. */
+  readonly heldSince: number;
+}
+
+/** Where a message stood in a log: each takes effect once, in the order of its partition. */
+export interface LogPosition {
+  /** Cluster, topic incarnation and partition, as one string. */
+  readonly source: string;
+  /** Offset as a decimal string (64 bit). */
+  readonly offset: string;
+  /** Index in an array of tickets inside one message. */
+  readonly index: number;
+}
+
+/** The state of one ticket. Immutable: `apply` returns a new one that shares structure with the old. */
+export interface TicketState {
+  readonly ticket: TicketId;
+  /** False until a master list has opened it. */
+  readonly opened: boolean;
+  /** True once sales were closed (kick-off, cancelled match). */
+  readonly closed: boolean;
+  readonly capacity: number;
+  readonly price: number;
+  readonly currency: string;
+  readonly soldHere: number;
+  readonly soldElsewhere: number;
+  readonly heldHere: number;
+  readonly heldElsewhere: number;
+  /** Live reservations by id: PENDING, PAYING and RESERVED. Ended ones leave the state. */
+  readonly reservations: ImmutableMap<string, Reservation>;
+  /** Tickets held or bought in this category, by person. */
+  readonly persons: ImmutableMap<string, number>;
+  /** By `clientId` (peers without ids) or `clientId/reservationId`. */
+  readonly remote: ImmutableMap<string, RemoteTally>;
+  /** Last position taken from each log partition. */
+  readonly positions: ImmutableMap<string, { readonly offset: string; readonly index: number }>;
+}
+
+/** Limits and durations the rules apply. All times in milliseconds. */
+export interface Policy {
+  readonly holdMs: number;
+  readonly payingMs: number;
+  readonly ticketsPerPersonMax: number;
+  readonly ticketsPerReservationMax: number;
+  /** A PENDING this close (record time) to an unmatched RESERVED of a peer without ids is not counted again. */
+  readonly earlyReservedWindowMs: number;
+  /** Remote reservations and peers tracked one by one per ticket; messages past it are refused. */
+  readonly remoteTalliesMax: number;
+}
+
+/** Fields that every command carries. */
+interface CommandBase {
+  /** Made by the sender; the same id never takes effect twice. */
+  readonly id: string;
+  /** When the actor decides it, epoch milliseconds. */
+  readonly at: number;
+}
+
+export interface Hold extends CommandBase {
+  readonly type: 'hold';
+  readonly reservationId: string;
+  readonly quantity: number;
+  readonly email: string;
+  readonly person: string;
+  /** A price the buyer saw; must match when given. */
+  readonly price?: number;
+  /** Tickets the person has in the match's other categories, as observed; guarded at the commit. */
+  readonly personElsewhere: number;
+}
+export interface StartPayment extends CommandBase {
+  readonly type: 'startPayment';
+  readonly reservationId: string;
+  readonly paymentId: string;
+}
+export interface Confirm extends CommandBase {
+  readonly type: 'confirm';
+  readonly reservationId: string;
+  readonly paymentId: string;
+}
+/** The payment ended without money: the hold is given back. Sent only after the provider said so. */
+export interface FailPayment extends CommandBase {
+  readonly type: 'failPayment';
+  readonly reservationId: string;
+  readonly paymentId: string;
+  readonly reason: ReleaseReason;
+}
+/** The buyer gives a PENDING hold back. */
+export interface Release extends CommandBase {
+  readonly type: 'release';
+  readonly reservationId: string;
+}
+/** Ends a PENDING hold whose time is over. */
+export interface Expire extends CommandBase {
+  readonly type: 'expire';
+  readonly reservationId: string;
+}
+export interface Refund extends CommandBase {
+  readonly type: 'refund';
+  readonly reservationId: string;
+  readonly quantity: number;
+}
+export type RemoteAction = 'pending' | 'reserved' | 'cancelled';
+/** A sales message of another marketplace. */
+export interface Remote extends CommandBase {
+  readonly type: 'remote';
+  readonly action: RemoteAction;
+  readonly clientId: string;
+  readonly quantity: number;
+  /** Present when the peer sends ids. */
+  readonly reservationId?: string;
+  /** Record time, epoch milliseconds. */
+  readonly recordedAt: number;
+  readonly position?: LogPosition;
+}
+/** An entry of the master list: opens the ticket, or moves its capacity and price. */
+export interface Load extends CommandBase {
+  readonly type: 'load';
+  readonly capacity: number;
+  readonly price: number;
+  readonly currency: string;
+  readonly position?: LogPosition;
+}
+/** Closes the ticket to new holds; `endHolds` also gives back every PENDING hold. */
+export interface Close extends CommandBase {
+  readonly type: 'close';
+  readonly endHolds: boolean;
+}
+
+export type Command =
+  Hold | StartPayment | Confirm | FailPayment | Release | Expire | Refund | Remote | Load | Close;
+
+/**
+ * A fact an actor committed. Events about a reservation carry the whole reservation after the fact, so a
+ * store can keep it without knowing the rules.
+ */
+export type TicketEvent =
+  | { readonly type: 'held'; readonly at: number; readonly reservation: Reservation }
+  | { readonly type: 'paymentStarted'; readonly at: number; readonly reservation: Reservation }
+  | { readonly type: 'sold'; readonly at: number; readonly reservation: Reservation }
+  | { readonly type: 'released'; readonly at: number; readonly reservation: Reservation }
+  | {
+      readonly type: 'refunded';
+      readonly at: number;
+      readonly reservation: Reservation;
+      /** Tickets given back by this refund. */
+      readonly quantity: number;
+    }
+  | {
+      readonly type: 'remote';
+      readonly at: number;
+      readonly action: RemoteAction;
+      readonly clientId: string;
+      readonly reservationId?: string;
+      readonly quantity: number;
+      readonly recordedAt: number;
+      readonly position?: LogPosition;
+      /** What it did to the counters, and the tally after it. */
+      readonly heldDelta: number;
+      readonly soldDelta: number;
+      readonly tally: RemoteTally;
+      /** CANCELLED that nothing outstanding explains; the operator decides. */
+      readonly orphan?: { readonly kind: 'orphan' | 'suspected_refund'; readonly quantity: number };
+    }
+  | {
+      readonly type: 'loaded';
+      readonly at: number;
+      readonly capacity: number;
+      readonly price: number;
+      readonly currency: string;
+      readonly position?: LogPosition;
+    }
+  | { readonly type: 'closed'; readonly at: number };
+
+/** The named results of a command. Expected outcomes are values; only a broken invariant throws. */
+export type Outcome =
+  | { readonly kind: 'held'; readonly reservation: Reservation }
+  | { readonly kind: 'sold_out' }
+  /** `remaining` tickets can be held now: fewer than asked, 0 while all that is left is held. */
+  | { readonly kind: 'temporarily_unavailable'; readonly remaining: number }
+  | { readonly kind: 'purchase_limit'; readonly limit: number; readonly owned: number }
+  | { readonly kind: 'price_mismatch'; readonly price: number }
+  | { readonly kind: 'not_open' }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'paying'; readonly reservation: Reservation }
+  | { readonly kind: 'reserved'; readonly reservation: Reservation }
+  | { readonly kind: 'released'; readonly reservation: Reservation }
+  | { readonly kind: 'refunded'; readonly reservation: Reservation; readonly quantity: number }
+  /** The reservation is not live here: it ended, or never was. The reader's record says which. */
+  | { readonly kind: 'not_live' }
+  /** The hold's time is over; it has just been expired if it still stood. */
+  | { readonly kind: 'hold_expired' }
+  /** It is in a state that this command does not apply to. */
+  | { readonly kind: 'wrong_state'; readonly reservation: Reservation }
+  | { readonly kind: 'refund_exceeds'; readonly quantity: number }
+  | { readonly kind: 'not_due'; readonly expiresAt: number }
+  /** Remote message, master-list entry or close: it took effect. */
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'orphaned' }
+  /** It took effect before. */
+  | { readonly kind: 'repeated' }
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'remote_limit'; readonly limit: number };
+
+export type OutcomeKind = Outcome['kind'];
+
+export interface Decision {
+  readonly events: readonly TicketEvent[];
+  readonly outcome: Outcome;
+}
