@@ -1,0 +1,56 @@
+/** What the HTTP services stand on: the way in (commands), and the ways to read. */
+import type { CommandBody, CommandResult, TicketCounters } from '../actors/ports.js';
+import type { MatchEntry, Match } from '../catalog/match.js';
+import type { Reservation, TicketId } from '../rules/index.js';
+
+export interface Submission {
+  readonly ticket: TicketId;
+  /** Same id: one effect, one outcome. */
+  readonly id: string;
+  readonly body: CommandBody;
+  /** How long the outcome stays on record, milliseconds. */
+  readonly keepMs: number;
+  readonly requestId?: string;
+}
+
+export type SubmissionResult =
+  | { readonly kind: 'answered'; readonly result: CommandResult }
+  /** Too many wait already: nothing was accepted, nothing will happen. */
+  | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
+  /** Accepted, but the outcome did not arrive in time: it may happen yet. The same id asked again tells. */
+  | { readonly kind: 'unknown' };
+
+/** The way of a command: HTTP and Kafka inputs both become jobs of a ticket's queue through it. */
+export interface CommandGateway {
+  submit(submission: Submission): Promise<SubmissionResult>;
+}
+
+/** Reads one reservation as it stands now, ended ones included; never says RESERVED before it is durable. */
+export interface ReservationReader {
+  find(id: string): Promise<Reservation | null>;
+}
+
+/** Live counters. */
+export interface CountersSource {
+  /** All counters as committed now. Tickets that were never opened are absent. */
+  read(tickets: readonly TicketId[]): Promise<readonly TicketCounters[]>;
+  /**
+   * `onChange` gets the counters after every commit, in order per ticket. `onReset` says that changes may
+   * have been missed: read again.
+   */
+  subscribe(onChange: (counters: TicketCounters) => void, onReset: () => void): () => void;
+  /** Resolves after every change committed before the call has been handed to the subscribers. */
+  barrier(): Promise<void>;
+}
+
+/** The matches on sale. */
+export interface CatalogSource {
+  matches(): Promise<readonly Match[]>;
+  /** `onChange` is called when the list may have changed. */
+  subscribe(onChange: () => void): () => void;
+}
+
+/** Loads master-list entries: facts to the catalog, capacity and price to the actors. */
+export interface CatalogLoader {
+  load(entries: readonly MatchEntry[], source: string): Promise<void>;
+}
