@@ -42,7 +42,13 @@ export interface CommandJob {
 }
 
 /** What a sender is told. `deadline_passed`: not done and never will be under that deadline. */
-export type CommandResult = Outcome | { readonly kind: 'deadline_passed' } | { readonly kind: 'failed' };
+export type CommandResult =
+  | Outcome
+  | { readonly kind: 'deadline_passed' }
+  /** The ticket's outbox is full: nothing new is accepted until the archive and the log catch up. */
+  | { readonly kind: 'outbox_full' }
+  /** A defect: the command could not be decided and lies in the dead letters. */
+  | { readonly kind: 'failed' };
 
 export interface Reply {
   readonly id: string;
@@ -58,6 +64,12 @@ export interface RecordedOutcome {
 /** How Redis identifies one run of the server: it can only have lost writes when this changed. */
 export type StoreRunId = string;
 
+/** How far a ticket's outbox was archived and published. */
+export interface Cursors {
+  readonly archived: LedgerPosition;
+  readonly published: LedgerPosition;
+}
+
 /** What a claim finds in Redis. */
 export interface Claim {
   readonly runId: StoreRunId;
@@ -70,8 +82,7 @@ export interface StoredTicket {
   readonly runId: StoreRunId;
   readonly position: LedgerPosition;
   readonly version: number;
-  readonly archived: number;
-  readonly published: number;
+  readonly cursors: Cursors;
   readonly state: TicketState;
 }
 
@@ -99,8 +110,8 @@ export interface Commit {
   readonly guards: ReadonlyMap<string, number>;
   /** Earliest time at which a hold or payment needs attention, epoch milliseconds; 0 for none. */
   readonly dueAt: number;
-  /** True for the first commit of a rebuilt ticket: replaces whatever is stored. */
-  readonly replace: boolean;
+  /** Set for the first commit of an incarnation: replaces whatever is stored, and sets the outbox cursors. */
+  readonly replace: Cursors | null;
 }
 
 export type CommitResult =
@@ -132,12 +143,21 @@ export interface TicketCounters {
   readonly version: number;
 }
 
+/** Whether a ticket needs its owner. */
+export interface Pulse {
+  readonly ticket: TicketId;
+  readonly waiting: number;
+  readonly active: number;
+  /** Epoch milliseconds; 0 when nothing is due; null when Redis knows nothing of the ticket. */
+  readonly dueAt: number | null;
+}
+
 /** The tickets' state in Redis. */
 export interface TicketStore {
   /** Makes `owner` the only one whose commits succeed, and reads what is stored. */
   claim(ticket: TicketId, owner: string): Promise<Claim>;
   commit(ticket: TicketId, commit: Commit): Promise<CommitResult>;
-  /** Outbox entries after a sequence of the current incarnation, in order, at most `limit`. */
+  /** Outbox entries after a position, in order, at most `limit`. */
   outbox(ticket: TicketId, after: LedgerPosition, limit: number): Promise<readonly CommittedEvent[]>;
   /**
    * Records how far the outbox was archived and published, trims what both passed, and sends replies that
@@ -147,9 +167,13 @@ export interface TicketStore {
   advance(
     ticket: TicketId,
     owner: string,
-    cursor: { readonly incarnation: number; readonly archived: number; readonly published: number },
+    cursors: Cursors,
     replies: ReadonlyMap<string, readonly Reply[]>,
   ): Promise<void>;
+  /** Sends replies that need no commit. */
+  reply(replies: ReadonlyMap<string, readonly Reply[]>): Promise<void>;
+  /** What each ticket's queue and timers ask for; in the order of `tickets`. */
+  pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]>;
   /** Recorded outcomes that may be told now; ids without one are absent. */
   recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
 }
@@ -161,14 +185,16 @@ export interface TakenJob {
   readonly data: unknown;
 }
 
-/** The serialized queue of each ticket. Only the ticket's owner takes from it. */
+/** The serialized queue of each ticket: at most one job of it is active, whoever asks. */
 export interface TicketQueues {
   /** Resolves when the job is in Redis. */
   add(ticket: TicketId, job: CommandJob): Promise<void>;
   /** The next job, or null. `previous` is completed in the same step. */
   next(ticket: TicketId, previous: TakenJob | null): Promise<TakenJob | null>;
-  /** Puts back what a dead or stopped owner left active. */
-  recover(ticket: TicketId): Promise<void>;
+  /** Completes a job without taking another. */
+  complete(ticket: TicketId, job: TakenJob): Promise<void>;
+  /** Puts back what a dead owner left active, once its lock has ended; true when none is left. */
+  recover(ticket: TicketId): Promise<boolean>;
   /** Moves a job that can never be worked on out of the way. */
   bury(ticket: TicketId, job: TakenJob, reason: string): Promise<void>;
 }
@@ -176,7 +202,7 @@ export interface TicketQueues {
 /** Keeps two owners apart while all is well; safety comes from the owner compare in every commit. */
 export interface Leases {
   /** Null when someone else has it. */
-  acquire(ticket: TicketId, owner: string): Promise<Lease | null>;
+  acquire(ticket: TicketId): Promise<Lease | null>;
 }
 export interface Lease {
   /** False when it was lost; the holder must stop. */

@@ -1,0 +1,677 @@
+/**
+ * One ticket's actor: the only writer of its state while it has the ticket.
+ *
+ * Guarantees:
+ *  - every job is decided by the pure rules on the newest state and written by one compare-and-commit; an
+ *    owner that lost the ticket (paused past its lease, replaced) writes nothing, because the commit compares
+ *    the owner token and the version;
+ *  - a command id takes effect once, whatever is repeated: ids are recorded with their outcome in the commit
+ *    that gives them effect, refusals too;
+ *  - a job is completed only after its commit;
+ *  - a Redis that lost writes is noticed at the claim (another run of the server, or nothing there) or at
+ *    the commit (not the version this owner left), and the ticket is rebuilt from the archive under a new
+ *    incarnation before anything is decided;
+ *  - what may be told only when durable is handed to the relay, which tells it then.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Archive, CommittedEvent, LedgerPosition } from '../archive/port.js';
+import type { Logger } from '../process/log.js';
+import { ticketName } from '../redis/keys.js';
+import { apply, decide, initialState, type Outcome, type Policy, type Reservation } from '../rules/index.js';
+import type { Command, TicketId, TicketState } from '../rules/index.js';
+import type {
+  Clock,
+  CommandEnvelope,
+  CommandResult,
+  Commit,
+  Cursors,
+  Lease,
+  Leases,
+  RecordedOutcome,
+  Reply,
+  StoredTicket,
+  TakenJob,
+  TicketQueues,
+  TicketStore,
+} from './ports.js';
+import { comparePositions } from './position.js';
+import { parseJob } from './job.js';
+import type { DeferredReply, Relay, RelayLane } from './relay.js';
+import { decodeState, encodeState, SCHEMA_VERSION } from './state-codec.js';
+
+/** Tries of one batch before it is given up as a defect; each lost try has a cause that ends. */
+const COMMIT_TRIES_MAX = 20;
+/** Outbox entries read at once when an owner takes over. */
+const OUTBOX_PAGE = 1_000;
+/** Outcomes that may be told only when their event is archived. */
+const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set(['paying', 'reserved', 'refunded']);
+
+export interface ActorDeps {
+  readonly store: TicketStore;
+  readonly queues: TicketQueues;
+  readonly leases: Leases;
+  readonly archive: Pick<Archive, 'append' | 'openIncarnation' | 'events' | 'snapshot' | 'saveSnapshot'>;
+  readonly relay: Relay;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly policy: Policy;
+  /** Distinguishes this worker in owner tokens and logs. */
+  readonly workerId: string;
+  readonly leaseMs: number;
+  /** A PAYING reservation is looked after this often, milliseconds. */
+  readonly paymentCheckMs: number;
+  /** Unarchived or unpublished events per ticket past which nothing new is sold. */
+  readonly outboxEntriesMax: number;
+  /** Asks for a PAYING reservation to be compared with its payment. Must not block. */
+  readonly settle: (reservation: Reservation) => void;
+  readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
+  readonly observe: ActorObserver;
+}
+
+/** What metrics hear. */
+export interface ActorObserver {
+  committed(ticket: TicketId, batch: { commands: number; events: number; ms: number }): void;
+  event(event: CommittedEvent): void;
+}
+
+/** The actor lost the ticket; whoever has it now goes on. */
+class LostTicketError extends Error {
+  override readonly name = 'LostTicketError';
+}
+
+/** What an owner knows of its ticket. */
+interface Hold {
+  readonly owner: string;
+  readonly runId: string;
+  readonly lane: RelayLane;
+  incarnation: number;
+  sequence: number;
+  version: number;
+  state: TicketState;
+  /** Lower bound of the next time a reservation needs attention; 0 for none. */
+  dueAt: number;
+}
+
+/** A batch decided but not committed. */
+interface Draft {
+  readonly state: TicketState;
+  readonly events: CommittedEvent[];
+  readonly results: Map<string, CommandResult>;
+  readonly records: Commit['records'][number][];
+  readonly guards: Map<string, number>;
+}
+
+export class TicketActor {
+  readonly ticket: TicketId;
+  readonly #deps: ActorDeps;
+  readonly #logger: Logger;
+  #lease: Lease | null = null;
+  #hold: Hold | null = null;
+  #running: Promise<void> | null = null;
+  #poked = false;
+  #orphans = false;
+  #stopping = false;
+  #cancelExtend: (() => void) | null = null;
+  #cancelDue: (() => void) | null = null;
+  #lastWorkAt = 0;
+  #snapshotAt: LedgerPosition | null = null;
+  readonly #lastCheck = new Map<string, number>();
+
+  constructor(ticket: TicketId, deps: ActorDeps) {
+    this.ticket = ticket;
+    this.#deps = deps;
+    this.#logger = deps.logger.child({ ticket: ticketName(ticket) });
+  }
+
+  /** True while this process has the ticket. */
+  get owned(): boolean {
+    return this.#hold !== null;
+  }
+
+  /** Since when nothing happened, epoch milliseconds. */
+  get idleSince(): number {
+    return this.#running ? Number.POSITIVE_INFINITY : this.#lastWorkAt;
+  }
+
+  /** The committed state, while owned. */
+  get state(): TicketState | null {
+    return this.#hold?.state ?? null;
+  }
+
+  /** There may be something to do; `orphans` when a job is active that nobody works on. Never rejects. */
+  poke(orphans = false): void {
+    if (this.#stopping) return;
+    this.#poked = true;
+    this.#orphans ||= orphans;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      if (this.#poked) this.poke();
+    });
+  }
+
+  /** Finishes the job at hand and gives the ticket up, so that another worker can have it at once. */
+  async release(): Promise<void> {
+    this.#stopping = true;
+    await this.#running;
+    await this.saveSnapshot(false).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'no snapshot when giving the ticket up');
+    });
+    await this.#drop(true);
+    this.#stopping = false;
+    if (this.#poked) this.#poked = false;
+  }
+
+  /** Looks at everything again: Redis came back, and may not be where we left it. */
+  async reclaim(): Promise<void> {
+    await this.#running;
+    await this.#drop(true);
+    this.poke();
+  }
+
+  /** Keeps the state in the archive, when it grew since the last time; `wait` for the ledger to catch up. */
+  async saveSnapshot(wait: boolean): Promise<void> {
+    const hold = this.#hold;
+    if (!hold || hold.lane.fenced || hold.sequence === 0) return;
+    const { incarnation, sequence, state, lane } = hold;
+    if (this.#snapshotAt && comparePositions(this.#snapshotAt, { incarnation, sequence }) >= 0) return;
+    if (wait) await lane.archivedAll();
+    // Only what the ledger has may stand in a snapshot.
+    if (lane.fenced || comparePositions(lane.archived, { incarnation, sequence }) < 0) return;
+    await this.#deps.archive.saveSnapshot({
+      ticket: this.ticket,
+      incarnation,
+      sequence,
+      schema: SCHEMA_VERSION,
+      takenAt: this.#deps.clock.now(),
+      state: encodeState(state),
+    });
+    this.#snapshotAt = { incarnation, sequence };
+  }
+
+  async #run(): Promise<void> {
+    this.#poked = false;
+    try {
+      if (!(await this.#ensureOwned())) return;
+      await this.#work();
+    } catch (error) {
+      await this.#drop(!(error instanceof LostTicketError));
+      if (!(error instanceof LostTicketError)) {
+        this.#logger.error({ err: error }, 'the actor gave its ticket up; the next look takes it again');
+      }
+    }
+  }
+
+  async #work(): Promise<void> {
+    const { queues } = this.#deps;
+    await this.#handleDue();
+    if (this.#orphans) {
+      this.#orphans = false;
+      await queues.recover(this.ticket);
+    }
+    let job = await queues.next(this.ticket, null);
+    while (job) {
+      await this.#handleJob(job);
+      if (this.#stopping) {
+        await queues.complete(this.ticket, job);
+        break;
+      }
+      job = await queues.next(this.ticket, job);
+      await this.#handleDue();
+    }
+    this.#lastWorkAt = this.#deps.clock.now();
+    this.#armDue();
+  }
+
+  // ---- having the ticket ------------------------------------------------------------------------------
+
+  async #ensureOwned(): Promise<boolean> {
+    if (this.#hold) {
+      if (!this.#hold.lane.fenced) return true;
+      await this.#drop(true);
+    }
+    const lease = await this.#deps.leases.acquire(this.ticket);
+    if (!lease) return false;
+    this.#lease = lease;
+    this.#armExtend();
+    this.#hold = await this.#load();
+    // What a dead owner was working on goes first, or later messages would overtake it.
+    for (let tries = 0; !(await this.#deps.queues.recover(this.ticket)); tries += 1) {
+      if (tries >= COMMIT_TRIES_MAX) throw new LostTicketError();
+      await this.#sleep(Math.min(500, this.#deps.leaseMs / 10));
+      if (!this.#lease) throw new LostTicketError();
+    }
+    this.#logger.debug(
+      { incarnation: this.#hold.incarnation, version: this.#hold.version },
+      'took the ticket',
+    );
+    return true;
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#deps.clock.schedule(ms, resolve));
+  }
+
+  #armExtend(): void {
+    this.#cancelExtend?.();
+    this.#cancelExtend = this.#deps.clock.schedule(this.#deps.leaseMs / 3, () => {
+      const lease = this.#lease;
+      if (!lease) return;
+      lease.extend().then(
+        (kept) => {
+          if (this.#lease !== lease) return;
+          if (kept) this.#armExtend();
+          else void this.#drop(false);
+        },
+        () => {
+          if (this.#lease === lease) void this.#drop(false);
+        },
+      );
+    });
+  }
+
+  async #drop(release: boolean): Promise<void> {
+    const lease = this.#lease;
+    this.#lease = null;
+    this.#hold = null;
+    this.#cancelExtend?.();
+    this.#cancelDue?.();
+    this.#lastCheck.clear();
+    if (lease && release) await lease.release().catch(() => undefined);
+  }
+
+  /** Reads the ticket after claiming it, and rebuilds it where Redis may have lost writes. */
+  async #load(): Promise<Hold> {
+    const owner = `${this.#deps.workerId}/${randomUUID()}`;
+    const { runId, stored } = await this.#deps.store.claim(this.ticket, owner);
+    if (stored?.runId === runId) {
+      const hold = this.#holdOf(owner, runId, stored.cursors, stored.position, stored.version, stored.state);
+      await this.#refillRelay(hold);
+      return hold;
+    }
+    return this.#openIncarnation(owner, runId, stored);
+  }
+
+  #holdOf(
+    owner: string,
+    runId: string,
+    cursors: Cursors,
+    position: LedgerPosition,
+    version: number,
+    state: TicketState,
+  ): Hold {
+    const lane = this.#deps.relay.open(this.ticket, owner, cursors);
+    const { incarnation, sequence } = position;
+    return { owner, runId, lane, incarnation, sequence, version, state, dueAt: this.#nextDue(state) };
+  }
+
+  /** Hands the relay what the last owner left in the outbox. */
+  async #refillRelay(hold: Hold): Promise<void> {
+    const { archived, published } = hold.lane;
+    let after = comparePositions(archived, published) < 0 ? archived : published;
+    for (;;) {
+      const events = await this.#deps.store.outbox(this.ticket, after, OUTBOX_PAGE);
+      hold.lane.push(events, []);
+      const last = events.at(-1);
+      if (!last || events.length < OUTBOX_PAGE) return;
+      after = last;
+    }
+  }
+
+  /**
+   * Redis restarted, or knows nothing of the ticket. What its outbox still has goes to the archive first;
+   * then the old incarnation is closed, so that no sleeping owner can add to it; then whichever of Redis and
+   * the archive is ahead is the truth.
+   */
+  async #openIncarnation(owner: string, runId: string, stored: StoredTicket | null): Promise<Hold> {
+    if (stored) await this.#archiveOutbox(stored);
+    const { incarnation, head } = await this.#deps.archive.openIncarnation(this.ticket);
+    const behind = head !== null && (!stored || comparePositions(head, stored.position) > 0);
+    const state = behind ? await this.#rebuild() : (stored?.state ?? initialState(this.ticket));
+    if (behind) {
+      this.#logger.warn(
+        { incarnation, head, found: stored?.position },
+        'Redis lost writes; rebuilt the ticket',
+      );
+    }
+    const start = { incarnation, sequence: 0 };
+    const cursors: Cursors = { archived: start, published: stored?.cursors.published ?? start };
+    const hold = this.#holdOf(owner, runId, cursors, start, stored?.version ?? 0, state);
+    if (stored || head) {
+      const result = await this.#commit(hold, { ...emptyDraft(state), replace: cursors });
+      if (result.kind !== 'committed') throw new LostTicketError();
+      await this.#refillRelay(hold);
+    }
+    return hold;
+  }
+
+  async #archiveOutbox(stored: StoredTicket): Promise<void> {
+    let after = stored.cursors.archived;
+    for (;;) {
+      const events = await this.#deps.store.outbox(this.ticket, after, OUTBOX_PAGE);
+      const first = events[0];
+      const last = events.at(-1);
+      if (!first || !last) return;
+      const { incarnation } = first;
+      const same = events.filter((event) => event.incarnation === incarnation);
+      await this.#deps.archive.append([{ ticket: this.ticket, incarnation, events: same }]);
+      after = same.at(-1) ?? last;
+    }
+  }
+
+  async #rebuild(): Promise<TicketState> {
+    const snapshot = await this.#deps.archive.snapshot(this.ticket);
+    let state = snapshot
+      ? decodeState(this.ticket, snapshot.schema, snapshot.state)
+      : initialState(this.ticket);
+    for await (const { event } of this.#deps.archive.events(this.ticket, snapshot))
+      state = apply(state, event);
+    return state;
+  }
+
+  // ---- working on jobs --------------------------------------------------------------------------------
+
+  async #handleJob(job: TakenJob): Promise<void> {
+    const parsed = parseJob(job.data);
+    if (parsed.kind === 'malformed') {
+      await this.#deps.deadLetter(this.ticket, parsed.reason, job.data);
+      await this.#deps.queues.bury(this.ticket, job, parsed.reason);
+      return;
+    }
+    await this.#handleCommands(parsed.job.commands);
+  }
+
+  async #handleCommands(commands: readonly CommandEnvelope[]): Promise<void> {
+    const startedAt = this.#deps.clock.now();
+    const known = new Map<string, RecordedOutcome>();
+    const elsewhere = new Map<string, number>();
+    for (let tries = 0; tries < COMMIT_TRIES_MAX; tries += 1) {
+      const hold = await this.#held();
+      const draft = await this.#decideAll(hold, commands, known, elsewhere);
+      const result = await this.#commit(hold, { ...draft, commands, known, replace: null });
+      switch (result.kind) {
+        case 'committed':
+          this.#deps.observe.committed(this.ticket, {
+            commands: commands.length,
+            events: draft.events.length,
+            ms: this.#deps.clock.now() - startedAt,
+          });
+          return;
+        case 'repeat':
+          for (const [id, outcome] of result.recorded) known.set(id, outcome);
+          break;
+        case 'guard':
+          for (const [person, tally] of result.tallies) elsewhere.set(person, tally);
+          break;
+        case 'fenced':
+          await this.#drop(false);
+          throw new LostTicketError();
+        case 'behind':
+          await this.#recoverFromLoss(hold);
+          break;
+      }
+    }
+    throw new Error(
+      `A batch of ${commands.length} commands could not be committed in ${COMMIT_TRIES_MAX} tries`,
+    );
+  }
+
+  async #held(): Promise<Hold> {
+    if (!this.#hold && !(await this.#ensureOwned())) throw new LostTicketError();
+    if (!this.#hold) throw new LostTicketError();
+    return this.#hold;
+  }
+
+  /** Redis is not where we left it. What we committed and told must be in the archive before we read it. */
+  async #recoverFromLoss(hold: Hold): Promise<void> {
+    this.#logger.warn({ version: hold.version }, 'Redis is behind its owner: it lost writes');
+    await hold.lane.archivedAll();
+    await this.#drop(true);
+  }
+
+  async #decideAll(
+    hold: Hold,
+    commands: readonly CommandEnvelope[],
+    known: ReadonlyMap<string, RecordedOutcome>,
+    elsewhere: ReadonlyMap<string, number>,
+  ): Promise<Draft> {
+    const now = this.#deps.clock.now();
+    const draft = new DraftBuilder(hold, this.ticket, this.#deps.policy);
+    for (const reservation of hold.state.reservations.values()) {
+      if (hold.dueAt === 0 || hold.dueAt > now) break;
+      draft.expireIfDue(reservation, now);
+    }
+    const full = hold.lane.backlog >= this.#deps.outboxEntriesMax;
+    for (const envelope of commands) {
+      if (known.has(envelope.id) || draft.results.has(envelope.id)) continue;
+      if (now > envelope.deadline) draft.results.set(envelope.id, { kind: 'deadline_passed' });
+      else if (full && envelope.body.type === 'hold') draft.results.set(envelope.id, { kind: 'outbox_full' });
+      else await this.#decideOne(draft, envelope, now, elsewhere);
+    }
+    return draft;
+  }
+
+  async #decideOne(
+    draft: DraftBuilder,
+    envelope: CommandEnvelope,
+    now: number,
+    elsewhere: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    try {
+      draft.decide(envelope, now, elsewhere);
+    } catch (error) {
+      // A defect of ours: this command is set aside, the others go on.
+      this.#logger.error({ err: error, commandId: envelope.id }, 'a command could not be decided');
+      await this.#deps.deadLetter(this.ticket, `could not be decided: ${String(error)}`, envelope);
+      draft.results.set(envelope.id, { kind: 'failed' });
+    }
+  }
+
+  /** Writes a draft and, when it took effect, moves on to its state and hands its events to the relay. */
+  async #commit(
+    hold: Hold,
+    draft: Draft & {
+      readonly replace: Cursors | null;
+      readonly commands?: readonly CommandEnvelope[];
+      readonly known?: ReadonlyMap<string, RecordedOutcome>;
+    },
+  ) {
+    const { now, later } = splitReplies(draft.commands ?? [], draft, hold);
+    const dueAt = this.#dueAfter(hold, draft);
+    if (draft.replace === null && isEmptyDraft(draft) && dueAt === hold.dueAt && hold.version > 0) {
+      // Nothing to write: only replies, if any.
+      if (now.size > 0) await this.#deps.store.reply(now);
+      hold.lane.push([], later);
+      return { kind: 'committed' } as const;
+    }
+    const commit: Commit = {
+      commitId: randomUUID(),
+      owner: hold.owner,
+      version: hold.version,
+      runId: hold.runId,
+      incarnation: hold.incarnation,
+      before: hold.state,
+      after: draft.state,
+      events: draft.events,
+      records: draft.records,
+      replies: now,
+      guards: draft.guards,
+      dueAt,
+      // The first commit of a ticket that Redis does not know writes all of it.
+      replace: draft.replace ?? (hold.version === 0 ? hold.lane : null),
+    };
+    const result = await this.#deps.store.commit(this.ticket, commit);
+    if (result.kind === 'committed') {
+      hold.version += 1;
+      hold.sequence += draft.events.length;
+      hold.state = draft.state;
+      hold.dueAt = dueAt;
+      hold.lane.push(draft.events, later);
+      for (const event of draft.events) this.#deps.observe.event(event);
+      this.#armDue();
+    }
+    return result;
+  }
+
+  // ---- timers -----------------------------------------------------------------------------------------
+
+  #isDue(): boolean {
+    const dueAt = this.#hold?.dueAt ?? 0;
+    return dueAt > 0 && dueAt <= this.#deps.clock.now();
+  }
+
+  /** Ends what has expired, and asks after payments that take long. */
+  async #handleDue(): Promise<void> {
+    if (!this.#isDue()) return;
+    const { state } = await this.#held();
+    const now = this.#deps.clock.now();
+    for (const reservation of state.reservations.values()) {
+      if (reservation.status !== 'PAYING' || this.#paymentDue(reservation) > now) continue;
+      this.#lastCheck.set(reservation.id, now);
+      this.#deps.settle(reservation);
+    }
+    await this.#handleCommands([]);
+  }
+
+  #paymentDue({ id, updatedAt }: Reservation): number {
+    return Math.max(updatedAt, this.#lastCheck.get(id) ?? 0) + this.#deps.paymentCheckMs;
+  }
+
+  /** Exact next time over all reservations. */
+  #nextDue(state: TicketState): number {
+    for (const id of this.#lastCheck.keys()) if (!state.reservations.has(id)) this.#lastCheck.delete(id);
+    let next = Number.POSITIVE_INFINITY;
+    for (const reservation of state.reservations.values()) {
+      if (reservation.status === 'PENDING') next = Math.min(next, reservation.expiresAt);
+      if (reservation.status === 'PAYING') next = Math.min(next, this.#paymentDue(reservation));
+    }
+    return Number.isFinite(next) ? next : 0;
+  }
+
+  /** Next time after a draft: exact when something was due, else a bound that needs no walk over them all. */
+  #dueAfter(hold: Hold, draft: Draft): number {
+    if (hold.dueAt > 0 && hold.dueAt <= this.#deps.clock.now()) return this.#nextDue(draft.state);
+    let next = hold.dueAt === 0 ? Number.POSITIVE_INFINITY : hold.dueAt;
+    for (const { event } of draft.events) {
+      if (event.type === 'held') next = Math.min(next, event.reservation.expiresAt);
+      if (event.type === 'paymentStarted') next = Math.min(next, event.at + this.#deps.paymentCheckMs);
+    }
+    return Number.isFinite(next) ? next : 0;
+  }
+
+  #armDue(): void {
+    this.#cancelDue?.();
+    const dueAt = this.#hold?.dueAt ?? 0;
+    if (dueAt === 0) return;
+    // A timer further away than this would overflow; the sweep looks again anyway.
+    const delayMs = Math.min(Math.max(0, dueAt - this.#deps.clock.now()), 60_000);
+    this.#cancelDue = this.#deps.clock.schedule(delayMs, () => {
+      if (this.#hold && this.#isDue()) this.poke();
+    });
+  }
+}
+
+/** Decides commands one after another, each on the state that the ones before it leave. */
+class DraftBuilder implements Draft {
+  state: TicketState;
+  readonly events: CommittedEvent[] = [];
+  readonly results = new Map<string, CommandResult>();
+  readonly records: Commit['records'][number][] = [];
+  readonly guards = new Map<string, number>();
+  readonly #ticket: TicketId;
+  readonly #policy: Policy;
+  readonly #incarnation: number;
+  #sequence: number;
+
+  constructor(hold: Hold, ticket: TicketId, policy: Policy) {
+    this.state = hold.state;
+    this.#ticket = ticket;
+    this.#policy = policy;
+    this.#incarnation = hold.incarnation;
+    this.#sequence = hold.sequence;
+  }
+
+  expireIfDue(reservation: Reservation, now: number): void {
+    if (reservation.status !== 'PENDING' || reservation.expiresAt > now) return;
+    const command: Command = {
+      type: 'expire',
+      id: `expire/${reservation.id}`,
+      at: now,
+      reservationId: reservation.id,
+    };
+    this.#run(command, undefined);
+  }
+
+  decide(envelope: CommandEnvelope, now: number, elsewhere: ReadonlyMap<string, number>): void {
+    const { body } = envelope;
+    let command: Command;
+    if (body.type === 'hold') {
+      // Assumed 0 until the commit says otherwise: most people buy in one category.
+      const personElsewhere = elsewhere.get(body.person) ?? 0;
+      this.guards.set(body.person, personElsewhere);
+      command = { ...body, id: envelope.id, at: now, personElsewhere };
+    } else {
+      command = { ...body, id: envelope.id, at: now };
+    }
+    const outcome = this.#run(command, envelope.requestId);
+    this.results.set(envelope.id, outcome);
+    const durableAt = DURABLE_OUTCOMES.has(outcome.kind)
+      ? { incarnation: this.#incarnation, sequence: this.#sequence }
+      : undefined;
+    this.records.push({
+      id: envelope.id,
+      keepMs: envelope.keepMs,
+      outcome: { result: outcome, ...(durableAt && { durableAt }) },
+    });
+  }
+
+  #run(command: Command, requestId: string | undefined): Outcome {
+    const { events, outcome } = decide(this.state, command, this.#policy);
+    for (const event of events) {
+      this.state = apply(this.state, event);
+      this.#sequence += 1;
+      this.events.push({
+        ticket: this.#ticket,
+        incarnation: this.#incarnation,
+        sequence: this.#sequence,
+        commandId: command.id,
+        event,
+        ...(requestId !== undefined && { requestId }),
+      });
+    }
+    return outcome;
+  }
+}
+
+const emptyDraft = (state: TicketState): Draft => ({
+  state,
+  events: [],
+  results: new Map(),
+  records: [],
+  guards: new Map(),
+});
+
+const isEmptyDraft = (draft: Draft): boolean => draft.events.length === 0 && draft.records.length === 0;
+
+/** Sorts replies into those the commit may send and those that wait for the archive. */
+function splitReplies(
+  commands: readonly CommandEnvelope[],
+  draft: Draft & { readonly known?: ReadonlyMap<string, RecordedOutcome> },
+  hold: Hold,
+): { now: Map<string, Reply[]>; later: DeferredReply[] } {
+  const now = new Map<string, Reply[]>();
+  const later: DeferredReply[] = [];
+  const fresh = new Map(draft.records.map(({ id, outcome }) => [id, outcome]));
+  for (const { id, replyTo } of commands) {
+    if (replyTo === undefined) continue;
+    const recorded = draft.known?.get(id) ?? fresh.get(id);
+    const result = recorded?.result ?? draft.results.get(id);
+    if (!result) continue;
+    const durableAt = recorded?.durableAt;
+    if (durableAt && comparePositions(durableAt, hold.lane.archived) > 0) {
+      later.push({ gatewayId: replyTo, reply: { id, result }, durableAt });
+    } else {
+      now.set(replyTo, [...(now.get(replyTo) ?? []), { id, result }]);
+    }
+  }
+  return { now, later };
+}

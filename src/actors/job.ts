@@ -1,0 +1,80 @@
+/** The data of a ticket's jobs: checked when taken, because a queue may hold jobs of another version. */
+import { z } from 'zod';
+import type { CommandBody, CommandEnvelope, CommandJob } from './ports.js';
+import { NewerSchemaError, SCHEMA_VERSION } from './state-codec.js';
+
+const id = z.string().min(1).max(600);
+const reservationId = z.string().min(1).max(200);
+const quantity = z.number().int().positive();
+const position = z.object({
+  source: z.string(),
+  offset: z.string().regex(/^\d{1,19}$/),
+  index: z.number().int(),
+});
+
+const body = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hold'),
+    reservationId,
+    quantity,
+    email: z.string(),
+    person: z.string(),
+    price: z.number().exactOptional(),
+  }),
+  z.object({ type: z.literal('startPayment'), reservationId, paymentId: z.string() }),
+  z.object({ type: z.literal('confirm'), reservationId, paymentId: z.string() }),
+  z.object({
+    type: z.literal('failPayment'),
+    reservationId,
+    paymentId: z.string(),
+    reason: z.enum(['cancelled', 'declined', 'expired']),
+  }),
+  z.object({ type: z.literal('release'), reservationId }),
+  z.object({ type: z.literal('expire'), reservationId }),
+  z.object({ type: z.literal('refund'), reservationId, quantity }),
+  z.object({
+    type: z.literal('remote'),
+    action: z.enum(['pending', 'reserved', 'cancelled']),
+    clientId: z.string(),
+    quantity,
+    reservationId: reservationId.exactOptional(),
+    recordedAt: z.number(),
+    position: position.exactOptional(),
+  }),
+  z.object({
+    type: z.literal('load'),
+    capacity: z.number().int().nonnegative(),
+    price: z.number(),
+    currency: z.string(),
+    position: position.exactOptional(),
+  }),
+  z.object({ type: z.literal('close'), endHolds: z.boolean() }),
+]) satisfies z.ZodType<CommandBody>;
+
+const envelope = z.object({
+  id,
+  body,
+  deadline: z.number(),
+  keepMs: z.number().int().positive(),
+  replyTo: z.string().exactOptional(),
+  requestId: z.string().exactOptional(),
+}) satisfies z.ZodType<CommandEnvelope>;
+
+const job = z.object({
+  schema: z.number().int(),
+  commands: z.array(envelope),
+}) satisfies z.ZodType<CommandJob>;
+
+export type ParsedJob =
+  | { readonly kind: 'job'; readonly job: CommandJob }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** Throws `NewerSchemaError` for a job of a newer version: this worker must not guess. */
+export function parseJob(data: unknown): ParsedJob {
+  const schema = (data as { readonly schema?: unknown } | null)?.schema;
+  if (typeof schema === 'number' && schema > SCHEMA_VERSION) throw new NewerSchemaError('A job', schema);
+  const parsed = job.safeParse(data);
+  return parsed.success
+    ? { kind: 'job', job: parsed.data }
+    : { kind: 'malformed', reason: z.prettifyError(parsed.error) };
+}

@@ -1,0 +1,315 @@
+/**
+ * The outbox's way out: committed events to the archive and to the other marketplaces.
+ *
+ * Guarantees: events of a ticket reach both in order; an outcome that may be told only when it is durable is
+ * told only after the archive has it; an owner whose incarnation was superseded archives and tells nothing
+ * more; what is not out when the process dies lies in the ticket's outbox for its next owner. Writes of all
+ * tickets are grouped: while one is in flight, the next gathers.
+ */
+import type { Archive, AppendBatch, CommittedEvent, LedgerPosition } from '../archive/port.js';
+import type { Log, OutgoingRecord } from '../kafka/port.js';
+import type { Logger } from '../process/log.js';
+import { ticketName } from '../redis/keys.js';
+import type { TicketId } from '../rules/index.js';
+import type { Clock, Cursors, Reply, TicketStore } from './ports.js';
+import { comparePositions } from './position.js';
+
+export interface RelayOptions {
+  readonly archive: Pick<Archive, 'append'>;
+  readonly log: Pick<Log, 'publish'>;
+  /** What other marketplaces hear of an event. */
+  readonly encode: (event: CommittedEvent) => readonly OutgoingRecord[];
+  readonly store: Pick<TicketStore, 'advance'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Events in one write to the archive or the log. */
+  readonly groupEventsMax: number;
+}
+
+/** Retries of a failed write: doubling from here, with jitter, at most `RETRY_MS_MAX`. */
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 2_000;
+/** Cursors that moved without a reply to send are written together this much later. */
+const CURSOR_DELAY_MS = 50;
+
+/** Runs a step over and over while there is work, retrying with back-off while it fails. */
+class Pump {
+  readonly #name: string;
+  readonly #options: Pick<RelayOptions, 'clock' | 'logger'>;
+  readonly #step: () => Promise<boolean>;
+  #running: Promise<void> | null = null;
+  #asked = false;
+  #stopped = false;
+
+  /** `step` answers whether there was anything to do. */
+  constructor(name: string, options: Pick<RelayOptions, 'clock' | 'logger'>, step: () => Promise<boolean>) {
+    this.#name = name;
+    this.#options = options;
+    this.#step = step;
+  }
+
+  kick(): void {
+    this.#asked = true;
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when there is nothing left, or the first attempt fails. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    // Everything pushed in this turn joins the first group.
+    await Promise.resolve();
+    while (this.#asked) {
+      this.#asked = false;
+      try {
+        if (await this.#step()) this.#asked = true;
+        failures = 0;
+      } catch (error) {
+        if (failures === 0) {
+          this.#options.logger.warn({ err: error }, `the ${this.#name} cannot be written; trying again`);
+        }
+        failures += 1;
+        // The next owner continues from the outbox.
+        if (this.#stopped) break;
+        this.#asked = true;
+        await this.#backOff(failures);
+      }
+    }
+    this.#running = null;
+  }
+
+  #backOff(failures: number): Promise<void> {
+    const ceiling = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 10));
+    return new Promise((resolve) => {
+      this.#options.clock.schedule(ceiling * (0.5 + Math.random() / 2), resolve);
+    });
+  }
+}
+
+/** A reply that waits for the archive. */
+export interface DeferredReply {
+  readonly gatewayId: string;
+  readonly reply: Reply;
+  readonly durableAt: LedgerPosition;
+}
+
+/** One ticket's way out, for as long as its owner has it. */
+export class RelayLane {
+  readonly ticket: TicketId;
+  readonly owner: string;
+  archived: LedgerPosition;
+  published: LedgerPosition;
+  readonly toArchive: CommittedEvent[] = [];
+  readonly toPublish: CommittedEvent[] = [];
+  deferred: DeferredReply[] = [];
+  /** Set when a newer incarnation was found. */
+  fenced = false;
+  cursorsDirty = false;
+  readonly #relay: Relay;
+  readonly #idleWaiters: (() => void)[] = [];
+
+  constructor(relay: Relay, ticket: TicketId, owner: string, cursors: Cursors) {
+    this.#relay = relay;
+    this.ticket = ticket;
+    this.owner = owner;
+    this.archived = cursors.archived;
+    this.published = cursors.published;
+  }
+
+  /** Events not out yet. */
+  get backlog(): number {
+    return Math.max(this.toArchive.length, this.toPublish.length);
+  }
+
+  /** Takes events that were just committed, and replies that wait for them. */
+  push(events: readonly CommittedEvent[], deferred: readonly DeferredReply[]): void {
+    if (this.fenced || (events.length === 0 && deferred.length === 0)) return;
+    for (const event of events) {
+      if (comparePositions(event, this.archived) > 0) this.toArchive.push(event);
+      if (comparePositions(event, this.published) > 0) this.toPublish.push(event);
+    }
+    this.deferred.push(...deferred);
+    this.#relay.kick(this);
+  }
+
+  /** Resolves when everything pushed so far is archived, or the lane is fenced or the relay stopped. */
+  async archivedAll(): Promise<void> {
+    if (this.toArchive.length === 0 || this.fenced) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Called by the relay when the archive has caught up or never will. */
+  settle(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+}
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #lanes = new Set<RelayLane>();
+  readonly #archiving: Pump;
+  readonly #publishing: Pump;
+  #cursorTimer: (() => void) | null = null;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#archiving = new Pump('archive', options, () => this.#archiveOnce());
+    this.#publishing = new Pump('log', options, () => this.#publishOnce());
+  }
+
+  open(ticket: TicketId, owner: string, cursors: Cursors): RelayLane {
+    return new RelayLane(this, ticket, owner, cursors);
+  }
+
+  /** Writes out what it can until `stop` has nothing left to do; a store that stays away is left behind. */
+  async stop(): Promise<void> {
+    for (const lane of this.#lanes) this.kick(lane);
+    await Promise.all([this.#archiving.stop(), this.#publishing.stop()]);
+    this.#cursorTimer?.();
+    await this.#writeCursors();
+    for (const lane of this.#lanes) lane.settle();
+  }
+
+  /** Entries not out yet, over all tickets. */
+  get backlog(): number {
+    let sum = 0;
+    for (const lane of this.#lanes) sum += lane.backlog;
+    return sum;
+  }
+
+  kick(lane: RelayLane): void {
+    this.#lanes.add(lane);
+    this.#archiving.kick();
+    this.#publishing.kick();
+  }
+
+  async #archiveOnce(): Promise<boolean> {
+    const lanes: RelayLane[] = [];
+    const batches: AppendBatch[] = [];
+    let room = this.#options.groupEventsMax;
+    for (const lane of this.#lanes) {
+      const first = lane.toArchive[0];
+      if (lane.fenced || !first || room <= 0) continue;
+      const { incarnation } = first;
+      const end = lane.toArchive.findIndex((event) => event.incarnation !== incarnation);
+      const events = lane.toArchive.slice(0, Math.min(end < 0 ? Infinity : end, room));
+      room -= events.length;
+      lanes.push(lane);
+      batches.push({ ticket: lane.ticket, incarnation, events });
+    }
+    // Replies to repeated commands: what they say may be archived already.
+    for (const lane of this.#lanes) {
+      if (lane.toArchive.length === 0 && lane.deferred.length > 0) await this.#tell(lane);
+    }
+    if (batches.length === 0) return false;
+    const results = await this.#options.archive.append(batches);
+    await Promise.all(
+      lanes.map(async (lane, i) => {
+        const batch = batches[i];
+        if (!batch) return;
+        if (results[i] === 'fenced') this.#fence(lane);
+        else await this.#archived(lane, batch.events);
+      }),
+    );
+    return true;
+  }
+
+  #fence(lane: RelayLane): void {
+    this.#options.logger.warn(
+      { ticket: ticketName(lane.ticket) },
+      'a newer incarnation took the ticket over',
+    );
+    lane.fenced = true;
+    lane.deferred = [];
+    lane.toArchive.length = 0;
+    lane.toPublish.length = 0;
+    lane.settle();
+    this.#lanes.delete(lane);
+  }
+
+  async #archived(lane: RelayLane, events: readonly CommittedEvent[]): Promise<void> {
+    const last = events.at(-1);
+    lane.toArchive.splice(0, events.length);
+    if (last) lane.archived = { incarnation: last.incarnation, sequence: last.sequence };
+    if (lane.deferred.length > 0) await this.#tell(lane);
+    else this.#markDirty(lane);
+    if (lane.toArchive.length === 0) lane.settle();
+  }
+
+  /** Sends the replies that waited for what is archived now, and writes the cursors with them. */
+  async #tell(lane: RelayLane): Promise<void> {
+    const replies = new Map<string, Reply[]>();
+    const later: DeferredReply[] = [];
+    for (const deferred of lane.deferred) {
+      if (comparePositions(deferred.durableAt, lane.archived) > 0) {
+        later.push(deferred);
+        continue;
+      }
+      const list = replies.get(deferred.gatewayId) ?? [];
+      list.push(deferred.reply);
+      replies.set(deferred.gatewayId, list);
+    }
+    lane.deferred = later;
+    lane.cursorsDirty = false;
+    await this.#advance(lane, replies);
+  }
+
+  async #publishOnce(): Promise<boolean> {
+    const taken: { lane: RelayLane; events: readonly CommittedEvent[] }[] = [];
+    const records: OutgoingRecord[] = [];
+    let room = this.#options.groupEventsMax;
+    for (const lane of this.#lanes) {
+      if (lane.fenced || lane.toPublish.length === 0 || room <= 0) continue;
+      const events = lane.toPublish.slice(0, room);
+      room -= events.length;
+      taken.push({ lane, events });
+      for (const event of events) records.push(...this.#options.encode(event));
+    }
+    if (taken.length === 0) return false;
+    if (records.length > 0) await this.#options.log.publish(records);
+    for (const { lane, events } of taken) {
+      const last = events.at(-1);
+      lane.toPublish.splice(0, events.length);
+      if (last) lane.published = { incarnation: last.incarnation, sequence: last.sequence };
+      this.#markDirty(lane);
+    }
+    return true;
+  }
+
+  #markDirty(lane: RelayLane): void {
+    lane.cursorsDirty = true;
+    this.#cursorTimer ??= this.#options.clock.schedule(CURSOR_DELAY_MS, () => {
+      this.#cursorTimer = null;
+      void this.#writeCursors();
+    });
+  }
+
+  async #writeCursors(): Promise<void> {
+    await Promise.all(
+      [...this.#lanes].map(async (lane) => {
+        if (lane.cursorsDirty) {
+          lane.cursorsDirty = false;
+          await this.#advance(lane, new Map());
+        }
+        if (lane.backlog === 0 && lane.deferred.length === 0) this.#lanes.delete(lane);
+      }),
+    );
+  }
+
+  /** A failure costs a late reply or a late trim: replies are found on record, cursors by the next owner. */
+  async #advance(lane: RelayLane, replies: ReadonlyMap<string, readonly Reply[]>): Promise<void> {
+    try {
+      await this.#options.store.advance(lane.ticket, lane.owner, lane, replies);
+    } catch (error) {
+      lane.cursorsDirty = true;
+      this.#options.logger.warn(
+        { err: error, ticket: ticketName(lane.ticket) },
+        'could not advance the outbox',
+      );
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/** A ticket's state as plain JSON: the format of snapshots. Derived parts are left out and computed again. */
+import { Map as ImmutableMap } from 'immutable';
+import { z } from 'zod';
+import {
+  initialState,
+  type RemoteTally,
+  type Reservation,
+  type TicketId,
+  type TicketState,
+} from '../rules/index.js';
+
+/** Version of everything that is stored: snapshots, Redis hashes and jobs. */
+export const SCHEMA_VERSION = 1;
+
+/** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
+export class NewerSchemaError extends Error {
+  override readonly name = 'NewerSchemaError';
+  constructor(what: string, found: number) {
+    super(
+      `${what} has schema version ${found}, this ticktak knows ${SCHEMA_VERSION}: start the newer version instead.`,
+    );
+  }
+}
+
+export const reservationSchema = z.object({
+  id: z.string(),
+  matchNumber: z.number(),
+  category: z.number(),
+  status: z.enum(['PENDING', 'PAYING', 'RESERVED', 'CANCELLED', 'EXPIRED', 'REFUNDED']),
+  quantity: z.number(),
+  refundedQuantity: z.number(),
+  unitPrice: z.number(),
+  currency: z.string(),
+  email: z.string(),
+  person: z.string(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  expiresAt: z.number(),
+  paymentId: z.string().exactOptional(),
+  payingUntil: z.number().exactOptional(),
+  reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
+}) satisfies z.ZodType<Reservation>;
+
+const tallySchema = z.object({
+  held: z.number(),
+  sold: z.number(),
+  early: z.array(z.object({ at: z.number(), quantity: z.number() })),
+  cancelledEarly: z.number(),
+  heldSince: z.number(),
+}) satisfies z.ZodType<RemoteTally>;
+
+const positionSchema = z.object({ offset: z.string(), index: z.number() });
+
+const scalarsSchema = z.object({
+  opened: z.boolean(),
+  closed: z.boolean(),
+  capacity: z.number(),
+  price: z.number(),
+  currency: z.string(),
+  soldHere: z.number(),
+  soldElsewhere: z.number(),
+  heldHere: z.number(),
+  heldElsewhere: z.number(),
+});
+
+const stateSchema = scalarsSchema.extend({
+  reservations: z.array(reservationSchema),
+  remote: z.array(z.tuple([z.string(), tallySchema])),
+  positions: z.array(z.tuple([z.string(), positionSchema])),
+});
+
+/** The numbers and flags of a state. */
+export type Scalars = z.infer<typeof scalarsSchema>;
+
+export function scalarsOf(state: TicketState): Scalars {
+  const { opened, closed, capacity, price, currency, soldHere, soldElsewhere, heldHere, heldElsewhere } =
+    state;
+  return { opened, closed, capacity, price, currency, soldHere, soldElsewhere, heldHere, heldElsewhere };
+}
+
+/** Puts a state together from its parts; `persons` follows from the live reservations. */
+export function assembleState(
+  ticket: TicketId,
+  parts: Scalars & {
+    readonly reservations: Iterable<Reservation>;
+    readonly remote: Iterable<[string, RemoteTally]>;
+    readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
+  },
+): TicketState {
+  const persons = new Map<string, number>();
+  const reservations: [string, Reservation][] = [];
+  for (const reservation of parts.reservations) {
+    reservations.push([reservation.id, reservation]);
+    persons.set(reservation.person, (persons.get(reservation.person) ?? 0) + reservation.quantity);
+  }
+  return {
+    ...initialState(ticket),
+    ...scalarsSchema.parse(parts),
+    reservations: ImmutableMap(reservations),
+    persons: ImmutableMap(persons),
+    remote: ImmutableMap(parts.remote),
+    positions: ImmutableMap(parts.positions),
+  };
+}
+
+export function encodeState(state: TicketState): unknown {
+  return {
+    ...scalarsOf(state),
+    reservations: [...state.reservations.values()],
+    remote: [...state.remote.entries()],
+    positions: [...state.positions.entries()],
+  };
+}
+
+/** Throws on anything that is not a state of a version we know. */
+export function decodeState(ticket: TicketId, schema: number, value: unknown): TicketState {
+  if (schema > SCHEMA_VERSION) throw new NewerSchemaError('A ticket snapshot', schema);
+  return assembleState(ticket, stateSchema.parse(value));
+}

@@ -1,0 +1,141 @@
+/**
+ * The catalog: which matches are on sale. The archive keeps the facts; Redis hands them to every process and
+ * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
+ */
+import type { Redis } from 'ioredis';
+import type { Archive } from '../archive/port.js';
+import type { CatalogLoader, CatalogSource, CommandGateway } from '../http/ports.js';
+import type { Logger } from '../process/log.js';
+import type { Bus } from '../redis/connection.js';
+import type { RedisKeys } from '../redis/keys.js';
+import type { TicketId } from '../rules/index.js';
+import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
+
+export interface CatalogOptions {
+  readonly redis: Redis;
+  readonly bus: Bus;
+  readonly keys: RedisKeys;
+  readonly archive: Pick<Archive, 'matches' | 'saveMatches'>;
+  readonly logger: Logger;
+}
+
+export class Catalog implements CatalogSource {
+  readonly #options: CatalogOptions;
+  readonly #listeners = new Set<() => void>();
+  #tickets: readonly TicketId[] = [];
+  #reload: Promise<void> = Promise.resolve();
+
+  constructor(options: CatalogOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { bus, keys } = this.#options;
+    await bus.subscribe(keys.channels.catalog(), () => this.#changed());
+    bus.onReset(() => this.#changed());
+    await this.#load();
+  }
+
+  /** Every ticket there is, as last heard. */
+  get tickets(): readonly TicketId[] {
+    return this.#tickets;
+  }
+
+  async matches(): Promise<readonly Match[]> {
+    const { redis, keys, archive } = this.#options;
+    const values = await redis.hvals(keys.catalog);
+    if (values.length === 0) {
+      // Redis is new or was emptied: the archive knows.
+      const known = await archive.matches();
+      if (known.length > 0) await this.#share(known);
+      return known;
+    }
+    return values.map((json) => JSON.parse(json) as Match).sort((a, b) => a.matchNumber - b.matchNumber);
+  }
+
+  subscribe(onChange: () => void): () => void {
+    this.#listeners.add(onChange);
+    return () => {
+      this.#listeners.delete(onChange);
+    };
+  }
+
+  /** Keeps new facts and tells every process. */
+  async save(matches: readonly Match[]): Promise<void> {
+    await this.#options.archive.saveMatches(matches);
+    await this.#share(matches);
+    await this.#load();
+  }
+
+  async #share(matches: readonly Match[]): Promise<void> {
+    const { redis, keys } = this.#options;
+    await redis.hset(
+      keys.catalog,
+      Object.fromEntries(matches.map((match) => [match.matchNumber, JSON.stringify(match)])),
+    );
+    await redis.publish(keys.channels.catalog(), '');
+  }
+
+  #changed(): void {
+    this.#reload = this.#reload
+      .then(() => this.#load())
+      .catch((error: unknown) => {
+        this.#options.logger.warn({ err: error }, 'could not read the catalog');
+      });
+  }
+
+  async #load(): Promise<void> {
+    const matches = await this.matches();
+    this.#tickets = matches.flatMap(({ matchNumber }) => ticketsOf(matchNumber));
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** How long the outcome of a master-list entry stays on record, milliseconds. */
+const KEEP_MS = 10 * 60_000;
+/** Entries whose commands are under way at once. */
+const ENTRIES_AT_ONCE = 16;
+/** Tries of one command before the list is given up; every try is safe to repeat. */
+const TRIES_MAX = 30;
+
+export class MasterListLoader implements CatalogLoader {
+  readonly #catalog: Catalog;
+  readonly #gateway: CommandGateway;
+  readonly #currency: string;
+
+  constructor(catalog: Catalog, gateway: CommandGateway, currency: string) {
+    this.#catalog = catalog;
+    this.#gateway = gateway;
+    this.#currency = currency;
+  }
+
+  /**
+   * Facts first, so that workers know the tickets, then capacity and price. Resolves when every actor has
+   * answered; `source` makes the commands' ids, so the same list from the same place is loaded once.
+   */
+  async load(entries: readonly MatchEntry[], source: string): Promise<void> {
+    await this.#catalog.save(entries.map(matchOf));
+    for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
+      const group = entries.slice(from, from + ENTRIES_AT_ONCE);
+      await Promise.all(group.flatMap((entry, i) => this.#loadEntry(entry, `${source}/${from + i}`)));
+    }
+  }
+
+  #loadEntry(entry: MatchEntry, source: string): Promise<void>[] {
+    return CATEGORIES.map(async (category) => {
+      const { available, price } = entry.availability[`category${category}`];
+      const ticket = { matchNumber: entry.matchNumber, category };
+      const body = { type: 'load', capacity: available, price, currency: this.#currency } as const;
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+        const id = `load/${source}/${entry.matchNumber}:${category}`;
+        const answer = await this.#gateway.submit({ ticket, id, body, keepMs: KEEP_MS });
+        if (answer.kind === 'answered' && answer.result.kind !== 'deadline_passed') return;
+        if (answer.kind === 'overloaded')
+          await new Promise((resolve) => setTimeout(resolve, answer.retryAfterMs));
+      }
+      throw new Error(
+        `The master list could not be loaded: no worker answers for match ${entry.matchNumber}.`,
+      );
+    });
+  }
+}

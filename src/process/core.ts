@@ -1,0 +1,121 @@
+/**
+ * What every role of a process stands on: two Redis connections, the ticket store, the queues, the gateway,
+ * the catalog and the read side. Made once per process, whatever roles it runs.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Clock, Reply } from '../actors/ports.js';
+import type { Archive } from '../archive/port.js';
+import { Catalog } from '../catalog/catalog.js';
+import { ticketOfReservation } from '../http/identity.js';
+import { Gateway } from '../queues/gateway.js';
+import { BullTicketQueues } from '../queues/ticket-queues.js';
+import { Bus, checkRedis, connectRedis } from '../redis/connection.js';
+import { RedisKeys } from '../redis/keys.js';
+import { RedisCounters, TicketReservationReader } from '../redis/reads.js';
+import { RedisTicketStore } from '../redis/ticket-store.js';
+import type { Logger } from './log.js';
+
+export interface CoreSettings {
+  readonly redisUrl: string;
+  readonly redisPrefix: string;
+  readonly jobLockMs: number;
+  readonly replyWaitMs: number;
+  readonly commandsWaitingMax: number;
+  readonly batchCommandsMax: number;
+}
+
+export interface Core {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly archive: Archive;
+  readonly redis: Redis;
+  readonly bus: Bus;
+  readonly keys: RedisKeys;
+  readonly store: RedisTicketStore;
+  readonly queues: BullTicketQueues;
+  readonly gateway: Gateway;
+  readonly catalog: Catalog;
+  readonly counters: RedisCounters;
+  readonly reader: TicketReservationReader;
+  /** Ends connections; the gateway must have been stopped. */
+  close(): Promise<void>;
+}
+
+/** Starting waits this long for Redis before it gives up with a clear message. */
+const REDIS_START_MS = 15_000;
+
+export async function startCore(
+  settings: CoreSettings,
+  { archive, clock, logger }: { readonly archive: Archive; readonly clock: Clock; readonly logger: Logger },
+): Promise<Core> {
+  const keys = new RedisKeys(settings.redisPrefix);
+  const redis = connectRedis({ url: settings.redisUrl, name: 'ticktak', logger });
+  const subscriber = connectRedis({ url: settings.redisUrl, name: 'ticktak-bus', logger });
+  try {
+    await withTimeout(checkRedis(redis, logger), REDIS_START_MS, 'Redis does not answer; check REDIS_URL.');
+    const bus = new Bus(subscriber);
+    const store = new RedisTicketStore(redis, keys, clock);
+    const queues = new BullTicketQueues({ redis, keys, clock, jobLockMs: settings.jobLockMs });
+    const gatewayId = randomUUID();
+    const gateway = new Gateway({
+      gatewayId,
+      queues,
+      store,
+      clock,
+      logger,
+      isUp: () => redis.status === 'ready' && bus.ready,
+      replyWaitMs: settings.replyWaitMs,
+      commandsWaitingMax: settings.commandsWaitingMax,
+      batchCommandsMax: settings.batchCommandsMax,
+    });
+    await bus.subscribe(keys.channels.replies(gatewayId), (message) => {
+      gateway.onReplies(JSON.parse(message) as Reply[]);
+    });
+    const counters = new RedisCounters(store, bus);
+    await counters.start(keys);
+    const catalog = new Catalog({ redis, bus, keys, archive, logger });
+    await catalog.start();
+    gateway.start();
+    const reader = new TicketReservationReader(store, archive, ticketOfReservation);
+    const close = async (): Promise<void> => {
+      await queues.close();
+      bus.close();
+      redis.disconnect();
+    };
+    return {
+      clock,
+      logger,
+      archive,
+      redis,
+      bus,
+      keys,
+      store,
+      queues,
+      gateway,
+      catalog,
+      counters,
+      reader,
+      close,
+    };
+  } catch (error) {
+    redis.disconnect();
+    subscriber.disconnect();
+    throw error;
+  }
+}
+
+/** Rejects with `message` when the work takes longer. */
+export async function withTimeout<T>(work: Promise<T>, timeoutMs: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(message));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

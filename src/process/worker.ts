@@ -1,0 +1,110 @@
+/** The worker role: actors, their relay, and the settler of payments that take long. */
+import { randomUUID } from 'node:crypto';
+import { ActorHost } from '../actors/host.js';
+import type { ActorObserver } from '../actors/actor.js';
+import type { Pulse } from '../actors/ports.js';
+import { Relay } from '../actors/relay.js';
+import type { CommittedEvent } from '../archive/port.js';
+import type { Log, OutgoingRecord } from '../kafka/port.js';
+import { RedlockLeases } from '../redis/leases.js';
+import { RedisMembership, RedisWakeUps } from '../redis/workers.js';
+import type { Policy, Reservation, TicketId } from '../rules/index.js';
+import type { Core } from './core.js';
+
+export interface WorkerSettings {
+  readonly policy: Policy;
+  readonly leaseMs: number;
+  readonly sweepMs: number;
+  readonly snapshotMs: number;
+  readonly idleReleaseMs: number;
+  readonly paymentCheckMs: number;
+  readonly outboxEntriesMax: number;
+}
+
+export interface WorkerDeps {
+  readonly log: Pick<Log, 'publish'>;
+  readonly encode: (event: CommittedEvent) => readonly OutgoingRecord[];
+  /** Compares a PAYING reservation with its payment and submits what follows. */
+  readonly settle: (reservation: Reservation) => Promise<unknown>;
+  readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
+  readonly observe: ActorObserver;
+  readonly onPulse?: (pulses: readonly Pulse[]) => void;
+}
+
+export interface WorkerRole {
+  readonly host: ActorHost;
+  readonly relay: Relay;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Events in one write to the archive or the log. */
+const GROUP_EVENTS_MAX = 5_000;
+
+export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerDeps): WorkerRole {
+  const { redis, bus, keys, clock, logger, store, queues, archive, catalog } = core;
+  const workerId = `worker-${randomUUID()}`;
+  const relay = new Relay({
+    archive,
+    log: deps.log,
+    encode: deps.encode,
+    store,
+    clock,
+    logger,
+    groupEventsMax: GROUP_EVENTS_MAX,
+  });
+  const settling = new Map<string, Promise<unknown>>();
+  const settle = (reservation: Reservation): void => {
+    if (settling.has(reservation.id)) return;
+    const work = deps
+      .settle(reservation)
+      .catch((error: unknown) => {
+        logger.warn(
+          { err: error, reservationId: reservation.id },
+          'a payment could not be settled; trying again',
+        );
+      })
+      .finally(() => settling.delete(reservation.id));
+    settling.set(reservation.id, work);
+  };
+  const host = new ActorHost({
+    workerId,
+    actor: {
+      store,
+      queues,
+      leases: new RedlockLeases(redis, keys, settings.leaseMs),
+      archive,
+      relay,
+      clock,
+      logger,
+      policy: settings.policy,
+      workerId,
+      leaseMs: settings.leaseMs,
+      paymentCheckMs: settings.paymentCheckMs,
+      outboxEntriesMax: settings.outboxEntriesMax,
+      settle,
+      deadLetter: deps.deadLetter,
+      observe: deps.observe,
+    },
+    store,
+    membership: new RedisMembership(redis, keys, clock),
+    wakeUps: new RedisWakeUps(redis, bus, keys),
+    clock,
+    logger,
+    tickets: () => catalog.tickets,
+    sweepMs: settings.sweepMs,
+    snapshotMs: settings.snapshotMs,
+    idleReleaseMs: settings.idleReleaseMs,
+    ...(deps.onPulse && { onPulse: deps.onPulse }),
+  });
+  return {
+    host,
+    relay,
+    start: () => host.start(),
+    async stop() {
+      await host.stop();
+      await relay.stop();
+      await Promise.all(settling.values());
+    },
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * The way of a command into a ticket's queue, and of its outcome back.
+ *
+ * Guarantees: a command is answered with its outcome, refused undone (`overloaded`), or answered `unknown`
+ * when neither is known in time; commands of one ticket are queued in the order in which they were
+ * submitted; while an add to a queue is in flight, further commands for that ticket gather and go as one
+ * job, so an idle system adds no latency and a rush makes large batches; nothing grows without a limit.
+ */
+import type {
+  Clock,
+  CommandEnvelope,
+  CommandResult,
+  Reply,
+  TicketQueues,
+  TicketStore,
+} from '../actors/ports.js';
+import { SCHEMA_VERSION } from '../actors/state-codec.js';
+import type { CommandGateway, Submission, SubmissionResult } from '../http/ports.js';
+import type { Logger } from '../process/log.js';
+import { ticketName } from '../redis/keys.js';
+import type { TicketId } from '../rules/index.js';
+
+export interface GatewayOptions {
+  /** Unique per process; replies are addressed to it. */
+  readonly gatewayId: string;
+  readonly queues: Pick<TicketQueues, 'add'>;
+  readonly store: Pick<TicketStore, 'recall'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** False while Redis cannot be reached: nothing is accepted then. */
+  readonly isUp: () => boolean;
+  /** How long a sender waits for its outcome, and the command's deadline, milliseconds. */
+  readonly replyWaitMs: number;
+  /** Commands accepted and not answered, per ticket. */
+  readonly commandsWaitingMax: number;
+  /** Commands in one job. */
+  readonly batchCommandsMax: number;
+}
+
+/** A sender told `overloaded` is asked to come back after this. */
+const RETRY_AFTER_MS = 1_000;
+/** A reply that takes longer is looked up on record, as often as this. */
+const RECALL_EVERY_MS = 1_000;
+
+interface Waiting {
+  readonly envelope: CommandEnvelope;
+  readonly since: number;
+  readonly resolvers: ((result: SubmissionResult) => void)[];
+}
+
+interface Lane {
+  readonly ticket: TicketId;
+  /** Accepted, not yet in a job. */
+  queued: CommandEnvelope[];
+  /** Accepted, not yet answered. */
+  readonly waiting: Map<string, Waiting>;
+  adding: boolean;
+}
+
+export class Gateway implements CommandGateway {
+  readonly #options: GatewayOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #laneOf = new Map<string, Lane>();
+  #cancelTick: (() => void) | null = null;
+  #ticking: Promise<void> = Promise.resolve();
+  #accepting = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#accepting = true;
+    this.#scheduleTick();
+  }
+
+  /** Refuses new commands and waits until all that were accepted are answered. */
+  async stop(): Promise<void> {
+    this.#accepting = false;
+    while (this.#laneOf.size > 0) await this.#tick();
+    this.#cancelTick?.();
+    await this.#ticking;
+  }
+
+  /** Commands accepted and not answered. */
+  get waiting(): number {
+    return this.#laneOf.size;
+  }
+
+  submit(submission: Submission): Promise<SubmissionResult> {
+    const { ticket, id, body, keepMs, requestId } = submission;
+    const lane = this.#lane(ticket);
+    return new Promise((resolve) => {
+      // The same command twice at once is one command with two listeners.
+      const same = lane.waiting.get(id);
+      if (same) {
+        same.resolvers.push(resolve);
+        return;
+      }
+      if (
+        !this.#accepting ||
+        !this.#options.isUp() ||
+        lane.waiting.size >= this.#options.commandsWaitingMax
+      ) {
+        resolve({ kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS });
+        return;
+      }
+      const now = this.#options.clock.now();
+      const envelope: CommandEnvelope = {
+        id,
+        body,
+        deadline: now + this.#options.replyWaitMs,
+        keepMs,
+        replyTo: this.#options.gatewayId,
+        ...(requestId !== undefined && { requestId }),
+      };
+      lane.waiting.set(id, { envelope, since: now, resolvers: [resolve] });
+      this.#laneOf.set(id, lane);
+      lane.queued.push(envelope);
+      if (!lane.adding) void this.#flush(lane);
+    });
+  }
+
+  /** Takes replies from the bus; ids that nobody waits for are ignored. */
+  onReplies(replies: readonly Reply[]): void {
+    for (const { id, result } of replies) this.#answer(id, { kind: 'answered', result });
+  }
+
+  #lane(ticket: TicketId): Lane {
+    const name = ticketName(ticket);
+    let lane = this.#lanes.get(name);
+    if (!lane) {
+      lane = { ticket, queued: [], waiting: new Map(), adding: false };
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  #answer(id: string, result: SubmissionResult): void {
+    const lane = this.#laneOf.get(id);
+    const waiting = lane?.waiting.get(id);
+    if (!lane || !waiting) return;
+    lane.waiting.delete(id);
+    this.#laneOf.delete(id);
+    for (const resolve of waiting.resolvers) resolve(result);
+  }
+
+  async #flush(lane: Lane): Promise<void> {
+    lane.adding = true;
+    while (lane.queued.length > 0) {
+      const commands = lane.queued.splice(0, this.#options.batchCommandsMax);
+      try {
+        await this.#options.queues.add(lane.ticket, { schema: SCHEMA_VERSION, commands });
+      } catch (error) {
+        // It may or may not be in Redis: its senders wait for a reply, the record, or `unknown`.
+        this.#options.logger.error(
+          { err: error, ticket: ticketName(lane.ticket) },
+          'could not queue commands',
+        );
+      }
+    }
+    lane.adding = false;
+  }
+
+  #scheduleTick(): void {
+    this.#cancelTick = this.#options.clock.schedule(RECALL_EVERY_MS / 2, () => {
+      this.#ticking = this.#tick().finally(() => {
+        if (this.#accepting) this.#scheduleTick();
+      });
+    });
+  }
+
+  /** Looks up outcomes whose reply is late, and answers `unknown` where the time is up. */
+  async #tick(): Promise<void> {
+    const now = this.#options.clock.now();
+    for (const lane of this.#lanes.values()) {
+      if (lane.waiting.size === 0) continue;
+      const late = [...lane.waiting.values()].filter(({ since }) => now - since >= RECALL_EVERY_MS);
+      await this.#recall(lane, late);
+      for (const { envelope } of late) {
+        if (now >= envelope.deadline) this.#answer(envelope.id, { kind: 'unknown' });
+      }
+    }
+    if (!this.#accepting && this.#laneOf.size > 0) {
+      await new Promise<void>((resolve) => this.#options.clock.schedule(RECALL_EVERY_MS / 10, resolve));
+    }
+  }
+
+  async #recall(lane: Lane, late: readonly Waiting[]): Promise<void> {
+    if (late.length === 0 || !this.#options.isUp()) return;
+    try {
+      const ids = late.map(({ envelope }) => envelope.id);
+      for (const [id, outcome] of await this.#options.store.recall(lane.ticket, ids)) {
+        this.#answer(id, { kind: 'answered', result: outcome satisfies CommandResult });
+      }
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'could not look up recorded outcomes');
+    }
+  }
+}

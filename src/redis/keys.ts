@@ -1,0 +1,113 @@
+/**
+ * The one place that builds Redis keys and channel names.
+ *
+ * All keys of a match's tickets, their queues included, share one hash tag, so that one script may touch a
+ * ticket together with the purchase-limit tallies of the match's other categories, also in a Redis Cluster.
+ */
+import type { TicketId } from '../rules/index.js';
+
+export interface TicketKeys {
+  /** Hash: counters, owner, version, positions. */
+  readonly meta: string;
+  /** Hash: live reservations by id. */
+  readonly reservations: string;
+  /** Hash: tallies of other marketplaces. */
+  readonly remote: string;
+  /** Hash: tickets owned in this category, by person. */
+  readonly persons: string;
+  /** Stream: committed events on their way to archive and log, ids `incarnation-sequence`. */
+  readonly outbox: string;
+  /** String: the owner's lease. */
+  readonly lease: string;
+  /** Prefix and name of its BullMQ queue. */
+  readonly queuePrefix: string;
+  readonly queueName: string;
+}
+
+export class RedisKeys {
+  readonly #prefix: string;
+  readonly #tickets = new Map<string, TicketKeys>();
+
+  constructor(prefix: string) {
+    if (!/^[\w-]{1,40}$/.test(prefix))
+      throw new Error(`REDIS_PREFIX must be 1 to 40 letters, digits, - or _`);
+    this.#prefix = prefix;
+  }
+
+  ticket(ticket: TicketId): TicketKeys {
+    const id = ticketName(ticket);
+    let keys = this.#tickets.get(id);
+    if (!keys) {
+      keys = this.#build(ticket);
+      this.#tickets.set(id, keys);
+    }
+    return keys;
+  }
+
+  #build({ matchNumber, category }: TicketId): TicketKeys {
+    const base = `${this.#match(matchNumber)}:c${category}`;
+    return {
+      meta: `${base}:meta`,
+      reservations: `${base}:reservations`,
+      remote: `${base}:remote`,
+      persons: `${base}:persons`,
+      outbox: `${base}:outbox`,
+      lease: `${base}:lease`,
+      queuePrefix: this.#match(matchNumber),
+      queueName: `match-${String(matchNumber).padStart(2, '0')}.category-${category}`,
+    };
+  }
+
+  #match(matchNumber: number): string {
+    return `${this.#prefix}:{m${matchNumber}}`;
+  }
+
+  /** String: recorded outcome of a command. */
+  outcome({ matchNumber, category }: TicketId, commandId: string): string {
+    return `${this.#match(matchNumber)}:c${category}:outcome:${commandId}`;
+  }
+
+  /** String: a reservation that ended, kept until the archive surely has it. */
+  ended({ matchNumber, category }: TicketId, reservationId: string): string {
+    return `${this.#match(matchNumber)}:c${category}:ended:${reservationId}`;
+  }
+
+  /** String: what an idempotency key was first used for. */
+  idempotency(scope: string): string {
+    return `${this.#prefix}:idempotency:${scope}`;
+  }
+
+  /** Hash: match facts by match number. */
+  get catalog(): string {
+    return `${this.#prefix}:catalog`;
+  }
+
+  /** Sorted set: live workers by the end of their heartbeat. */
+  get workers(): string {
+    return `${this.#prefix}:workers`;
+  }
+
+  /** Prefix of the queues that belong to no ticket. */
+  get queuePrefix(): string {
+    return `${this.#prefix}:{queues}`;
+  }
+
+  readonly channels = {
+    replies: (gatewayId: string): string => `${this.#prefix}:replies:${gatewayId}`,
+    changes: (): string => `${this.#prefix}:changes`,
+    wake: (): string => `${this.#prefix}:wake`,
+    catalog: (): string => `${this.#prefix}:catalog-changed`,
+    workers: (): string => `${this.#prefix}:workers-changed`,
+  };
+}
+
+/** `matchNumber:category`: how a ticket is written in messages, record keys and logs. */
+export function ticketName({ matchNumber, category }: TicketId): string {
+  return `${matchNumber}:${category}`;
+}
+
+/** The ticket behind a name, or null. */
+export function parseTicketName(name: string): TicketId | null {
+  const match = /^(\d{1,4}):(\d)$/.exec(name);
+  return match ? { matchNumber: Number(match[1]), category: Number(match[2]) } : null;
+}

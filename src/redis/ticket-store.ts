@@ -1,0 +1,426 @@
+/**
+ * The tickets' state in Redis: claims, compare-and-commit, outbox, recorded outcomes. Guarantees: a commit
+ * takes effect whole or not at all; only the last claimer's commits take effect; a command id takes effect
+ * once; what a reader is told of a sale is durable outside Redis.
+ */
+import type { Redis } from 'ioredis';
+import type {
+  Claim,
+  Clock,
+  Commit,
+  CommitResult,
+  Cursors,
+  Pulse,
+  RecordedOutcome,
+  Reply,
+  StoredTicket,
+  TicketCounters,
+  TicketStore,
+} from '../actors/ports.js';
+import { comparePositions, formatPosition, parsePosition } from '../actors/position.js';
+import { assembleState, NewerSchemaError, SCHEMA_VERSION, scalarsOf } from '../actors/state-codec.js';
+import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
+import { CATEGORIES } from '../catalog/match.js';
+import {
+  available,
+  isIdleTally,
+  pending,
+  remoteKey,
+  type Outcome,
+  type RemoteTally,
+  type Reservation,
+  type TicketEvent,
+  type TicketId,
+  type TicketState,
+} from '../rules/index.js';
+import { ticketName, type RedisKeys } from './keys.js';
+import { loadScript } from './scripts.js';
+
+/** How long an ended reservation stays in Redis; the archive has it long before. */
+const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
+
+/** A live reservation as stored: with the position of the event that left it so. */
+interface StoredReservation {
+  readonly r: Reservation;
+  readonly p: string;
+}
+
+export class RedisTicketStore implements TicketStore {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #clock: Clock;
+  readonly #claim = loadScript('claim-1');
+  readonly #commit = loadScript('commit-n');
+  readonly #advance = loadScript('advance-2');
+
+  constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#clock = clock;
+  }
+
+  async claim(ticket: TicketId, owner: string): Promise<Claim> {
+    const keys = this.#keys.ticket(ticket);
+    await this.#claim(this.#redis, [keys.meta], [owner, this.#clock.now()]);
+    // From here on nobody else can commit, so these reads see one state.
+    const [info, meta, reservations, remote] = await Promise.all([
+      this.#redis.info('server'),
+      this.#redis.hgetall(keys.meta),
+      this.#redis.hvals(keys.reservations),
+      this.#redis.hgetall(keys.remote),
+    ]);
+    const runId = /run_id:(\w+)/.exec(info)?.[1];
+    if (runId === undefined) throw new Error('Redis did not tell its run_id');
+    return { runId, stored: storedTicket(ticket, meta, reservations, remote) };
+  }
+
+  async commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
+    const keys = this.#keys.ticket(ticket);
+    const changes = changesOf(commit);
+    const others = CATEGORIES.filter((category) => category !== ticket.category);
+    const scriptKeys = [
+      keys.meta,
+      keys.reservations,
+      keys.remote,
+      keys.persons,
+      keys.outbox,
+      ...others.map((category) => this.#keys.ticket({ ...ticket, category }).persons),
+      ...commit.records.map(({ id }) => this.#keys.outcome(ticket, id)),
+      ...changes.ended.map(({ id }) => this.#keys.ended(ticket, id)),
+    ];
+    const args: (string | number)[] = [
+      commit.owner,
+      commit.version,
+      commit.commitId,
+      commit.replace ? 1 : 0,
+      others.length,
+    ];
+    const section = (values: readonly (string | number)[]): void => {
+      args.push(values.length);
+      for (const value of values) args.push(value);
+    };
+    section([...commit.guards].flat());
+    section(metaFields(commit));
+    section(changes.setReservations);
+    section(changes.delReservations);
+    section(changes.setRemote);
+    section(changes.delRemote);
+    section(changes.setPersons);
+    section(changes.delPersons);
+    section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
+    section(commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]));
+    section(changes.ended.flatMap(({ json }) => [json, ENDED_KEEP_MS]));
+    section(this.#messages(ticket, commit));
+    return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
+  }
+
+  /** Replies to gateways, and the counters to everyone when they may have changed. */
+  #messages(ticket: TicketId, commit: Commit): string[] {
+    const messages = this.#replyMessages(commit.replies);
+    if (commit.events.length > 0 || commit.replace) {
+      messages.push(this.#keys.channels.changes(), JSON.stringify(countersAfter(ticket, commit)));
+    }
+    return messages;
+  }
+
+  #replyMessages(replies: ReadonlyMap<string, readonly Reply[]>): string[] {
+    const messages: string[] = [];
+    for (const [gatewayId, list] of replies) {
+      if (list.length > 0) messages.push(this.#keys.channels.replies(gatewayId), JSON.stringify(list));
+    }
+    return messages;
+  }
+
+  async outbox(ticket: TicketId, after: LedgerPosition, limit: number): Promise<readonly CommittedEvent[]> {
+    const entries = await this.#redis.xrange(
+      this.#keys.ticket(ticket).outbox,
+      `(${formatPosition(after)}`,
+      '+',
+      'COUNT',
+      limit,
+    );
+    return entries.map(([id, fields]) => decodeEvent(ticket, id, fields[1] ?? ''));
+  }
+
+  async advance(
+    ticket: TicketId,
+    owner: string,
+    { archived, published }: Cursors,
+    replies: ReadonlyMap<string, readonly Reply[]>,
+  ): Promise<void> {
+    const keys = this.#keys.ticket(ticket);
+    const passed = comparePositions(archived, published) < 0 ? archived : published;
+    const keepFrom = formatPosition({ ...passed, sequence: passed.sequence + 1 });
+    await this.#advance(
+      this.#redis,
+      [keys.meta, keys.outbox],
+      [owner, formatPosition(archived), formatPosition(published), keepFrom, ...this.#replyMessages(replies)],
+    );
+  }
+
+  async reply(replies: ReadonlyMap<string, readonly Reply[]>): Promise<void> {
+    const messages = this.#replyMessages(replies);
+    const sent: Promise<number>[] = [];
+    for (let i = 0; i + 1 < messages.length; i += 2) {
+      sent.push(this.#redis.publish(messages[i] ?? '', messages[i + 1] ?? ''));
+    }
+    await Promise.all(sent);
+  }
+
+  async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const ticket of tickets) {
+      const keys = this.#keys.ticket(ticket);
+      pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:wait`);
+      pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:active`);
+      pipeline.hget(keys.meta, 'due');
+    }
+    const results = (await pipeline.exec()) ?? [];
+    return tickets.map((ticket, i) => {
+      const [waiting, active, due] = [0, 1, 2].map((k) => {
+        const [error, value] = results[3 * i + k] ?? [new Error('Redis answered too little'), null];
+        if (error) throw error;
+        return value;
+      });
+      return {
+        ticket,
+        waiting: Number(waiting),
+        active: Number(active),
+        dueAt: due === null ? null : Number(due),
+      };
+    });
+  }
+
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
+    const found = new Map<string, Outcome>();
+    if (ids.length === 0) return found;
+    const [values, archivedText] = await Promise.all([
+      this.#redis.mget(ids.map((id) => this.#keys.outcome(ticket, id))),
+      this.#redis.hget(this.#keys.ticket(ticket).meta, 'archived'),
+    ]);
+    const archived = parsePosition(archivedText);
+    ids.forEach((id, i) => {
+      const value = values[i];
+      if (typeof value !== 'string') return;
+      const { result, durableAt } = decodeOutcome(value);
+      if (!durableAt || comparePositions(durableAt, archived) <= 0) found.set(id, result);
+    });
+    return found;
+  }
+
+  /**
+   * A reservation as it may be told: live, or ended a short while ago; null when Redis does not have it. One
+   * whose sale is not archived yet reads PAYING.
+   */
+  async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
+    const keys = this.#keys.ticket(ticket);
+    const [live, archivedText, ended] = await Promise.all([
+      this.#redis.hget(keys.reservations, id),
+      this.#redis.hget(keys.meta, 'archived'),
+      this.#redis.get(this.#keys.ended(ticket, id)),
+    ]);
+    if (live !== null) {
+      const { r, p } = JSON.parse(live) as StoredReservation;
+      const durable = comparePositions(parsePosition(p), parsePosition(archivedText)) <= 0;
+      return r.status === 'RESERVED' && r.refundedQuantity === 0 && !durable ? { ...r, status: 'PAYING' } : r;
+    }
+    return ended === null ? null : (JSON.parse(ended) as Reservation);
+  }
+
+  /** Counters as committed; tickets that were never opened are absent. */
+  async counters(tickets: readonly TicketId[]): Promise<readonly TicketCounters[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const ticket of tickets) pipeline.hget(this.#keys.ticket(ticket).meta, 'counters');
+    const results = (await pipeline.exec()) ?? [];
+    const found: TicketCounters[] = [];
+    for (const [error, value] of results) {
+      if (error) throw error;
+      if (typeof value === 'string') found.push(JSON.parse(value) as TicketCounters);
+    }
+    return found;
+  }
+}
+
+function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit): TicketCounters {
+  const { capacity, price, currency, closed, soldHere, soldElsewhere, heldHere, heldElsewhere } = after;
+  return {
+    ...ticket,
+    capacity,
+    available: available(after),
+    pending: pending(after),
+    price,
+    currency,
+    closed,
+    soldHere,
+    soldElsewhere,
+    heldHere,
+    heldElsewhere,
+    incarnation,
+    version: version + 1,
+  };
+}
+
+function metaFields(commit: Commit): (string | number)[] {
+  const { after, before, version, runId, commitId, incarnation, dueAt, replace } = commit;
+  const last = commit.events.at(-1);
+  const fields: (string | number)[] = ['version', version + 1, 'commit', commitId, 'due', dueAt];
+  if (replace) {
+    fields.push('schema', SCHEMA_VERSION, 'runId', runId);
+    fields.push('position', formatPosition({ incarnation, sequence: 0 }));
+    fields.push('archived', formatPosition(replace.archived), 'published', formatPosition(replace.published));
+  }
+  if (last) fields.push('position', formatPosition(last));
+  if (replace || last) {
+    fields.push('state', JSON.stringify(scalarsOf(after)));
+    if (after.opened) {
+      fields.push('counters', JSON.stringify(countersAfter(after.ticket, commit)));
+    }
+  }
+  if (replace || after.positions !== before.positions) {
+    fields.push('positions', JSON.stringify([...after.positions.entries()]));
+  }
+  return fields;
+}
+
+interface Changes {
+  readonly setReservations: string[];
+  readonly delReservations: string[];
+  readonly setRemote: string[];
+  readonly delRemote: string[];
+  readonly setPersons: (string | number)[];
+  readonly delPersons: string[];
+  readonly ended: { readonly id: string; readonly json: string }[];
+}
+
+/** What of the state has to be written: all of it when it replaces, else what the events touched. */
+function changesOf({ after, events, replace, incarnation }: Commit): Changes {
+  const touched = touchedBy(events, after, replace ? { incarnation, sequence: 0 } : null);
+  const changes: Changes = {
+    setReservations: [],
+    delReservations: [],
+    setRemote: [],
+    delRemote: [],
+    setPersons: [],
+    delPersons: [],
+    ended: [],
+  };
+  for (const [id, { last, position }] of touched.reservations) {
+    const live = after.reservations.get(id);
+    if (live) {
+      changes.setReservations.push(id, JSON.stringify({ r: live, p: position } satisfies StoredReservation));
+    } else {
+      changes.delReservations.push(id);
+      changes.ended.push({ id, json: JSON.stringify(last) });
+    }
+  }
+  for (const key of touched.remote) {
+    const tally = after.remote.get(key);
+    if (tally && !isIdleTally(tally)) changes.setRemote.push(key, JSON.stringify(tally));
+    else changes.delRemote.push(key);
+  }
+  for (const person of touched.persons) {
+    const tally = after.persons.get(person);
+    if (tally !== undefined) changes.setPersons.push(person, tally);
+    else changes.delPersons.push(person);
+  }
+  return changes;
+}
+
+interface Touched {
+  readonly reservations: Map<string, { last: Reservation; position: string }>;
+  readonly remote: Set<string>;
+  readonly persons: Set<string>;
+}
+
+function touchedBy(
+  events: readonly CommittedEvent[],
+  after: TicketState,
+  everythingAt: LedgerPosition | null,
+): Touched {
+  const touched: Touched = { reservations: new Map(), remote: new Set(), persons: new Set() };
+  if (everythingAt) {
+    const position = formatPosition(everythingAt);
+    for (const [id, last] of after.reservations) touched.reservations.set(id, { last, position });
+    for (const key of after.remote.keys()) touched.remote.add(key);
+    for (const person of after.persons.keys()) touched.persons.add(person);
+  }
+  for (const committed of events) {
+    const { event } = committed;
+    if ('reservation' in event) {
+      const { reservation } = event;
+      touched.reservations.set(reservation.id, { last: reservation, position: formatPosition(committed) });
+      touched.persons.add(reservation.person);
+    } else if (event.type === 'remote') {
+      touched.remote.add(remoteKey(event.clientId, event.reservationId));
+    }
+  }
+  return touched;
+}
+
+function commitResult(raw: unknown, commit: Commit): CommitResult {
+  const [kind, ...rest] = raw as string[];
+  switch (kind) {
+    case 'committed':
+    case 'fenced':
+    case 'behind':
+      return { kind };
+    case 'repeat': {
+      const recorded = new Map<string, RecordedOutcome>();
+      for (let i = 0; i + 1 < rest.length; i += 2) {
+        const record = commit.records[Number(rest[i]) - 1];
+        if (record) recorded.set(record.id, decodeOutcome(rest[i + 1] ?? ''));
+      }
+      return { kind, recorded };
+    }
+    case 'guard': {
+      const tallies = new Map<string, number>();
+      for (let i = 0; i + 1 < rest.length; i += 2) tallies.set(rest[i] ?? '', Number(rest[i + 1]));
+      return { kind, tallies };
+    }
+    default:
+      throw new Error(`commit-n.lua answered ${JSON.stringify(raw)}`);
+  }
+}
+
+/** Null when Redis knows nothing but the claim itself. */
+function storedTicket(
+  ticket: TicketId,
+  meta: Record<string, string>,
+  reservations: string[],
+  remote: Record<string, string>,
+): StoredTicket | null {
+  if (meta['version'] === undefined || meta['state'] === undefined) return null;
+  const schema = Number(meta['schema']);
+  if (schema > SCHEMA_VERSION) throw new NewerSchemaError(`Ticket ${ticketName(ticket)} in Redis`, schema);
+  return {
+    schema,
+    runId: meta['runId'] ?? '',
+    version: Number(meta['version']),
+    position: parsePosition(meta['position']),
+    cursors: { archived: parsePosition(meta['archived']), published: parsePosition(meta['published']) },
+    state: assembleState(ticket, {
+      ...(JSON.parse(meta['state']) as ReturnType<typeof scalarsOf>),
+      reservations: reservations.map((json) => (JSON.parse(json) as StoredReservation).r),
+      remote: Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+      positions: JSON.parse(meta['positions'] ?? '[]') as [string, { offset: string; index: number }][],
+    }),
+  };
+}
+
+function encodeOutcome({ result, durableAt }: RecordedOutcome): string {
+  return JSON.stringify(durableAt ? { r: result, d: formatPosition(durableAt) } : { r: result });
+}
+
+function decodeOutcome(json: string): RecordedOutcome {
+  const { r, d } = JSON.parse(json) as { r: Outcome; d?: string };
+  return d === undefined ? { result: r } : { result: r, durableAt: parsePosition(d) };
+}
+
+function encodeEvent({ commandId, requestId, event }: CommittedEvent): string {
+  return JSON.stringify({ c: commandId, q: requestId, e: event });
+}
+
+function decodeEvent(ticket: TicketId, id: string, json: string): CommittedEvent {
+  const { c, q, e } = JSON.parse(json) as { c: string; q?: string; e: TicketEvent };
+  return { ticket, ...parsePosition(id), commandId: c, event: e, ...(q !== undefined && { requestId: q }) };
+}
