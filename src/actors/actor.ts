@@ -8,13 +8,18 @@
  *  - a command id takes effect once, whatever is repeated: ids are recorded with their outcome in the commit
  *    that gives them effect, refusals too;
  *  - a job is completed only after its commit;
- *  - a Redis that lost writes is noticed at the claim (another run of the server, or nothing there) or at
- *    the commit (not the version this owner left), and the ticket is rebuilt from the archive under a new
- *    incarnation before anything is decided;
+ *  - a Redis that lost writes is noticed at the claim (another run of the server, nothing there, or less than
+ *    the archive has) or at the commit (not the version this owner left), and the ticket is rebuilt from the
+ *    archive under a new incarnation before anything is decided;
  *  - what may be told only when durable is handed to the relay, which tells it then.
  */
 import { randomUUID } from 'node:crypto';
-import type { Archive, CommittedEvent, LedgerPosition } from '../archive/port.js';
+import {
+  ArchiveUnavailableError,
+  type Archive,
+  type CommittedEvent,
+  type LedgerPosition,
+} from '../archive/port.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
 import { apply, decide, initialState, type Outcome, type Policy, type Reservation } from '../rules/index.js';
@@ -41,6 +46,8 @@ import { decodeState, encodeState, SCHEMA_VERSION } from './state-codec.js';
 
 /** Tries of one batch before it is given up as a defect; each lost try has a cause that ends. */
 const COMMIT_TRIES_MAX = 20;
+/** Due since ever: what Redis has is not known, so the first look after a claim writes the exact time. */
+const DUE_UNKNOWN = 1;
 /** Outbox entries read at once when an owner takes over. */
 const OUTBOX_PAGE = 1_000;
 /** Outcomes that may be told only when their event is archived. */
@@ -50,7 +57,10 @@ export interface ActorDeps {
   readonly store: TicketStore;
   readonly queues: TicketQueues;
   readonly leases: Leases;
-  readonly archive: Pick<Archive, 'append' | 'openIncarnation' | 'events' | 'snapshot' | 'saveSnapshot'>;
+  readonly archive: Pick<
+    Archive,
+    'append' | 'openIncarnation' | 'head' | 'events' | 'snapshot' | 'saveSnapshot'
+  >;
   readonly relay: Relay;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -111,6 +121,8 @@ export class TicketActor {
   #poked = false;
   #orphans = false;
   #stopping = false;
+  /** The incarnation that Redis has must not be gone on with: writes were lost, or the archive closed it. */
+  #mustReopen = false;
   #cancelExtend: (() => void) | null = null;
   #cancelDue: (() => void) | null = null;
   #lastWorkAt = 0;
@@ -227,23 +239,23 @@ export class TicketActor {
   async #ensureOwned(): Promise<boolean> {
     if (this.#hold) {
       if (!this.#hold.lane.fenced) return true;
+      this.#mustReopen = true;
       await this.#drop(true);
     }
     const lease = await this.#deps.leases.acquire(this.ticket);
     if (!lease) return false;
     this.#lease = lease;
     this.#armExtend();
-    this.#hold = await this.#load();
+    const hold = await this.#load();
     // What a dead owner was working on goes first, or later messages would overtake it.
     for (let tries = 0; !(await this.#deps.queues.recover(this.ticket)); tries += 1) {
       if (tries >= COMMIT_TRIES_MAX) throw new LostTicketError();
       await this.#sleep(Math.min(500, this.#deps.leaseMs / 10));
-      if (!this.#lease) throw new LostTicketError();
     }
-    this.#logger.debug(
-      { incarnation: this.#hold.incarnation, version: this.#hold.version },
-      'took the ticket',
-    );
+    // The lease may have ended meanwhile: then somebody else may have claimed it.
+    if (this.#lease !== lease) throw new LostTicketError();
+    this.#hold = hold;
+    this.#logger.debug({ incarnation: hold.incarnation, version: hold.version }, 'took the ticket');
     return true;
   }
 
@@ -283,12 +295,28 @@ export class TicketActor {
   async #load(): Promise<Hold> {
     const owner = `${this.#deps.workerId}/${randomUUID()}`;
     const { runId, stored } = await this.#deps.store.claim(this.ticket, owner);
-    if (stored?.runId === runId) {
+    if (stored?.runId === runId && !(await this.#isBehindArchive(stored))) {
       const hold = this.#holdOf(owner, runId, stored.cursors, stored.position, stored.version, stored.state);
       await this.#refillRelay(hold);
       return hold;
     }
-    return this.#openIncarnation(owner, runId, stored);
+    const hold = await this.#openIncarnation(owner, runId, stored);
+    this.#mustReopen = false;
+    return hold;
+  }
+
+  /** The same run of the server can have been given older data. */
+  async #isBehindArchive({ position }: StoredTicket): Promise<boolean> {
+    if (this.#mustReopen) return true;
+    try {
+      const head = await this.#deps.archive.head(this.ticket);
+      return head !== null && comparePositions(head, position) > 0;
+    } catch (error) {
+      if (!(error instanceof ArchiveUnavailableError)) throw error;
+      // Nothing is sold while it is away, and holds should not wait for it.
+      this.#logger.warn({ err: error }, 'took the ticket without asking the archive');
+      return false;
+    }
   }
 
   #holdOf(
@@ -299,9 +327,11 @@ export class TicketActor {
     version: number,
     state: TicketState,
   ): Hold {
-    const lane = this.#deps.relay.open(this.ticket, owner, cursors);
+    const lane = this.#deps.relay.open(this.ticket, owner, cursors, () => {
+      if (this.#hold?.lane === lane) this.poke();
+    });
     const { incarnation, sequence } = position;
-    return { owner, runId, lane, incarnation, sequence, version, state, dueAt: this.#nextDue(state) };
+    return { owner, runId, lane, incarnation, sequence, version, state, dueAt: DUE_UNKNOWN };
   }
 
   /** Hands the relay what the last owner left in the outbox. */
@@ -318,12 +348,12 @@ export class TicketActor {
   }
 
   /**
-   * Redis restarted, or knows nothing of the ticket. What its outbox still has goes to the archive first;
-   * then the old incarnation is closed, so that no sleeping owner can add to it; then whichever of Redis and
-   * the archive is ahead is the truth.
+   * Redis restarted, lost writes, or knows nothing of the ticket. What its outbox still has goes to the archive
+   * first; then the old incarnation is closed, so that no sleeping owner can add to it; then whichever of Redis
+   * and the archive is ahead is the truth.
    */
   async #openIncarnation(owner: string, runId: string, stored: StoredTicket | null): Promise<Hold> {
-    if (stored) await this.#archiveOutbox(stored);
+    const refused = stored ? await this.#archiveOutbox(stored) : [];
     const { incarnation, head } = await this.#deps.archive.openIncarnation(this.ticket);
     const behind = head !== null && (!stored || comparePositions(head, stored.position) > 0);
     const state = behind ? await this.#rebuild() : (stored?.state ?? initialState(this.ticket));
@@ -333,7 +363,8 @@ export class TicketActor {
         'Redis lost writes; rebuilt the ticket',
       );
     }
-    const start = { incarnation, sequence: 0 };
+    const sequence = behind ? 0 : await this.#archiveAnew(refused, head, incarnation);
+    const start = { incarnation, sequence };
     const cursors: Cursors = { archived: start, published: stored?.cursors.published ?? start };
     const hold = this.#holdOf(owner, runId, cursors, start, stored?.version ?? 0, state);
     if (stored || head) {
@@ -344,18 +375,39 @@ export class TicketActor {
     return hold;
   }
 
-  async #archiveOutbox(stored: StoredTicket): Promise<void> {
+  /** Answers the events that the archive refused, because someone closed their incarnation. */
+  async #archiveOutbox(stored: StoredTicket): Promise<readonly CommittedEvent[]> {
+    const refused: CommittedEvent[] = [];
     let after = stored.cursors.archived;
     for (;;) {
       const events = await this.#deps.store.outbox(this.ticket, after, OUTBOX_PAGE);
       const first = events[0];
-      const last = events.at(-1);
-      if (!first || !last) return;
+      if (!first) return refused;
       const { incarnation } = first;
       const same = events.filter((event) => event.incarnation === incarnation);
-      await this.#deps.archive.append([{ ticket: this.ticket, incarnation, events: same }]);
-      after = same.at(-1) ?? last;
+      const [result] = await this.#deps.archive.append([{ ticket: this.ticket, incarnation, events: same }]);
+      if (result === 'fenced') refused.push(...same);
+      after = same.at(-1) ?? first;
     }
+  }
+
+  /**
+   * A sleeper may have opened an incarnation while another owner committed under the one before: Redis has
+   * the events, the ledger has not. They are its first ones under the new incarnation; answers how many.
+   */
+  async #archiveAnew(
+    refused: readonly CommittedEvent[],
+    head: LedgerPosition | null,
+    incarnation: number,
+  ): Promise<number> {
+    const events = refused
+      .filter((event) => head === null || comparePositions(event, head) > 0)
+      .map((event, i) => ({ ...event, incarnation, sequence: i + 1 }));
+    if (events.length === 0) return 0;
+    // All at once: whoever comes after a crash in between finds all of them in the ledger, or none.
+    const [result] = await this.#deps.archive.append([{ ticket: this.ticket, incarnation, events }]);
+    if (result === 'fenced') throw new LostTicketError();
+    return events.length;
   }
 
   async #rebuild(): Promise<TicketState> {
@@ -416,8 +468,7 @@ export class TicketActor {
   }
 
   async #held(): Promise<Hold> {
-    if (!this.#hold && !(await this.#ensureOwned())) throw new LostTicketError();
-    if (!this.#hold) throw new LostTicketError();
+    if (!(await this.#ensureOwned()) || !this.#hold) throw new LostTicketError();
     return this.#hold;
   }
 
@@ -425,6 +476,7 @@ export class TicketActor {
   async #recoverFromLoss(hold: Hold): Promise<void> {
     this.#logger.warn({ version: hold.version }, 'Redis is behind its owner: it lost writes');
     await hold.lane.archivedAll();
+    this.#mustReopen = true;
     await this.#drop(true);
   }
 

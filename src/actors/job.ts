@@ -78,3 +78,21 @@ export function parseJob(data: unknown): ParsedJob {
     ? { kind: 'job', job: parsed.data }
     : { kind: 'malformed', reason: z.prettifyError(parsed.error) };
 }
+
+export type ParsedCommands =
+  | { readonly kind: 'commands'; readonly commands: readonly CommandEnvelope[] }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** The commands in a dead letter's text: a whole job, or one command of it. */
+export function parseCommands(text: string): ParsedCommands {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    return { kind: 'malformed', reason: `not JSON: ${String(error)}` };
+  }
+  const one = envelope.safeParse(data);
+  if (one.success) return { kind: 'commands', commands: [one.data] };
+  const parsed = parseJob(data);
+  return parsed.kind === 'job' ? { kind: 'commands', commands: parsed.job.commands } : parsed;
+}

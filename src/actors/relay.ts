@@ -108,12 +108,14 @@ export class RelayLane {
   deferred: DeferredReply[] = [];
   /** Set when a newer incarnation was found. */
   fenced = false;
+  readonly onFenced: () => void;
   cursorsDirty = false;
   readonly #relay: Relay;
   readonly #idleWaiters: (() => void)[] = [];
 
-  constructor(relay: Relay, ticket: TicketId, owner: string, cursors: Cursors) {
+  constructor(relay: Relay, ticket: TicketId, owner: string, cursors: Cursors, onFenced: () => void) {
     this.#relay = relay;
+    this.onFenced = onFenced;
     this.ticket = ticket;
     this.owner = owner;
     this.archived = cursors.archived;
@@ -161,8 +163,9 @@ export class Relay {
     this.#publishing = new Pump('log', options, () => this.#publishOnce());
   }
 
-  open(ticket: TicketId, owner: string, cursors: Cursors): RelayLane {
-    return new RelayLane(this, ticket, owner, cursors);
+  /** `onFenced` hears once that a newer incarnation was found. */
+  open(ticket: TicketId, owner: string, cursors: Cursors, onFenced: () => void): RelayLane {
+    return new RelayLane(this, ticket, owner, cursors, onFenced);
   }
 
   /** Writes out what it can until `stop` has nothing left to do; a store that stays away is left behind. */
@@ -174,11 +177,13 @@ export class Relay {
     for (const lane of this.#lanes) lane.settle();
   }
 
-  /** Entries not out yet, over all tickets. */
-  get backlog(): number {
-    let sum = 0;
-    for (const lane of this.#lanes) sum += lane.backlog;
-    return sum;
+  /** Entries not out yet, by ticket name; tickets without any are absent. */
+  backlogs(): ReadonlyMap<string, number> {
+    const backlogs = new Map<string, number>();
+    for (const lane of this.#lanes) {
+      if (lane.backlog > 0) backlogs.set(ticketName(lane.ticket), lane.backlog);
+    }
+    return backlogs;
   }
 
   kick(lane: RelayLane): void {
@@ -229,6 +234,7 @@ export class Relay {
     lane.toPublish.length = 0;
     lane.settle();
     this.#lanes.delete(lane);
+    lane.onFenced();
   }
 
   async #archived(lane: RelayLane, events: readonly CommittedEvent[]): Promise<void> {

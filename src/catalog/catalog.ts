@@ -7,7 +7,7 @@ import type { Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { Bus } from '../redis/connection.js';
-import type { RedisKeys } from '../redis/keys.js';
+import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
 
@@ -23,6 +23,7 @@ export class Catalog implements CatalogSource {
   readonly #options: CatalogOptions;
   readonly #listeners = new Set<() => void>();
   #tickets: readonly TicketId[] = [];
+  #names: ReadonlySet<string> = new Set();
   #reload: Promise<void> = Promise.resolve();
 
   constructor(options: CatalogOptions) {
@@ -39,6 +40,11 @@ export class Catalog implements CatalogSource {
   /** Every ticket there is, as last heard. */
   get tickets(): readonly TicketId[] {
     return this.#tickets;
+  }
+
+  /** Whether there is such a ticket. */
+  has(ticket: TicketId): boolean {
+    return this.#names.has(ticketName(ticket));
   }
 
   async matches(): Promise<readonly Match[]> {
@@ -87,6 +93,7 @@ export class Catalog implements CatalogSource {
   async #load(): Promise<void> {
     const matches = await this.matches();
     this.#tickets = matches.flatMap(({ matchNumber }) => ticketsOf(matchNumber));
+    this.#names = new Set(this.#tickets.map(ticketName));
     for (const listener of this.#listeners) listener();
   }
 }

@@ -3,9 +3,9 @@ import { pino, type Logger as PinoLogger } from 'pino';
 
 export type Logger = PinoLogger;
 
-export function createLogger(level: string): Logger {
+export function createLogger({ logLevel }: { readonly logLevel: string }): Logger {
   return pino({
-    level,
+    level: logLevel,
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     // Nothing that opens a reservation or names a card may reach a log.

@@ -1,5 +1,6 @@
 /** The worker role: actors, their relay, and the settler of payments that take long. */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { ActorHost } from '../actors/host.js';
 import type { ActorObserver } from '../actors/actor.js';
 import type { Pulse } from '../actors/ports.js';
@@ -43,7 +44,8 @@ const GROUP_EVENTS_MAX = 5_000;
 
 export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerDeps): WorkerRole {
   const { redis, bus, keys, clock, logger, store, queues, archive, catalog } = core;
-  const workerId = `worker-${randomUUID()}`;
+  // With the process in its name, so that an operator sees who owns a ticket.
+  const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const relay = new Relay({
     archive,
     log: deps.log,

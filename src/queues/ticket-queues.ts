@@ -93,6 +93,8 @@ export class BullTicketQueues implements TicketQueues {
   constructor(options: BullTicketQueuesOptions) {
     this.#options = options;
     this.#connection = new RedisConnection(options.redis, { shared: true, blocking: false });
+    // Who made the connection reports its errors; without a listener here one would end the process.
+    this.#connection.on('error', () => undefined);
   }
 
   /** The BullMQ queue of a ticket, for dashboards. */

@@ -117,7 +117,7 @@ export class RedisTicketStore implements TicketStore {
   /** Replies to gateways, and the counters to everyone when they may have changed. */
   #messages(ticket: TicketId, commit: Commit): string[] {
     const messages = this.#replyMessages(commit.replies);
-    if (commit.events.length > 0 || commit.replace) {
+    if (commit.after.opened && (commit.events.length > 0 || commit.replace)) {
       messages.push(this.#keys.channels.changes(), JSON.stringify(countersAfter(ticket, commit)));
     }
     return messages;
@@ -261,12 +261,12 @@ function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit
 }
 
 function metaFields(commit: Commit): (string | number)[] {
-  const { after, before, version, runId, commitId, incarnation, dueAt, replace } = commit;
+  const { after, before, version, runId, commitId, dueAt, replace } = commit;
   const last = commit.events.at(-1);
   const fields: (string | number)[] = ['version', version + 1, 'commit', commitId, 'due', dueAt];
   if (replace) {
     fields.push('schema', SCHEMA_VERSION, 'runId', runId);
-    fields.push('position', formatPosition({ incarnation, sequence: 0 }));
+    fields.push('position', formatPosition(replace.archived));
     fields.push('archived', formatPosition(replace.archived), 'published', formatPosition(replace.published));
   }
   if (last) fields.push('position', formatPosition(last));

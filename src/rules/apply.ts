@@ -32,9 +32,13 @@ export function pending(state: TicketState): number {
   return available(state) - state.heldHere - state.heldElsewhere;
 }
 
-/** Key of a remote tally: one per peer without ids, one per reservation of a peer with ids. */
+/**
+ * Key of a remote tally: one per peer without ids, one per reservation of a peer with ids. Peers choose their
+ * ids, so `/` in a clientId is escaped: no peer's key can be another peer's reservation.
+ */
 export function remoteKey(clientId: string, reservationId: string | undefined): string {
-  return reservationId === undefined ? clientId : `${clientId}/${reservationId}`;
+  const peer = clientId.replaceAll('%', '%25').replaceAll('/', '%2F');
+  return reservationId === undefined ? peer : `${peer}/${reservationId}`;
 }
 
 /** A tally that says nothing any more and need not be kept. */

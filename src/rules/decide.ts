@@ -202,10 +202,11 @@ function load(state: TicketState, command: Load): Decision {
   const { capacity, price, currency, position, at } = command;
   const same =
     state.opened && state.capacity === capacity && state.price === price && state.currency === currency;
-  if (same) return refused({ kind: 'unchanged' });
+  // An equal entry with a position is recorded too: handed over again after a later change it must not undo it.
+  if (same && position === undefined) return refused({ kind: 'unchanged' });
   return {
     events: [{ type: 'loaded', at, capacity, price, currency, ...(position && { position }) }],
-    outcome: { kind: 'applied' },
+    outcome: { kind: same ? 'unchanged' : 'applied' },
   };
 }
 
@@ -218,6 +219,12 @@ function close(state: TicketState, command: Close): Decision {
   }
   return { events, outcome: events.length > 0 ? { kind: 'applied' } : { kind: 'unchanged' } };
 }
+
+/**
+ * RESERVED before their PENDING that one tally keeps apart. Past it the oldest is forgotten: its PENDING, should
+ * it come, counts as a hold of its own, which sells less and never more.
+ */
+export const EARLY_ENTRIES_MAX = 256;
 
 const EMPTY_TALLY: RemoteTally = { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 0 };
 
@@ -256,10 +263,12 @@ function remoteEffect(known: RemoteTally, command: Remote, policy: Policy): Remo
   // Among peers without ids only a RESERVED close in record time can belong to this PENDING.
   const inWindow = (at: number): boolean =>
     hasIds || Math.abs(command.recordedAt - at) <= policy.earlyReservedWindowMs;
+  // Forgotten only once its window is over: a record time that jumps back proves nothing about later ones.
+  const current = known.early.filter((entry) => inWindow(entry.at) || entry.at > command.recordedAt);
   switch (command.action) {
     case 'pending': {
       const cancelled = Math.min(known.cancelledEarly, command.quantity);
-      const { early, absorbed } = absorb(known.early, command.quantity - cancelled, inWindow);
+      const { early, absorbed } = absorb(current, command.quantity - cancelled, inWindow);
       const heldDelta = command.quantity - cancelled - absorbed;
       const tally: RemoteTally = {
         ...known,
@@ -273,18 +282,35 @@ function remoteEffect(known: RemoteTally, command: Remote, policy: Policy): Remo
     case 'reserved': {
       const moved = Math.min(known.held, command.quantity);
       const rest = command.quantity - moved;
-      const early = known.early.filter((entry) => inWindow(entry.at));
+      // A CANCELLED that came first ended this sale as well as its hold; the PENDING is still to come.
+      const cancelled = Math.min(known.cancelledEarly, rest);
+      const soldDelta = command.quantity - cancelled;
       const tally: RemoteTally = {
         ...known,
         held: known.held - moved,
-        sold: known.sold + command.quantity,
-        early: rest > 0 ? [...early, { at: command.recordedAt, quantity: rest }] : early,
+        sold: known.sold + soldDelta,
+        early: rest > 0 ? remember(current, command.recordedAt, rest, hasIds) : current,
+        cancelledEarly: known.cancelledEarly - cancelled,
       };
-      return { heldDelta: -moved, soldDelta: command.quantity, tally };
+      return { heldDelta: -moved, soldDelta, tally };
     }
     case 'cancelled':
       return hasIds ? cancelById(known, command.quantity) : cancelByCount(known, command.quantity);
   }
+}
+
+/** Adds a RESERVED that arrived before its PENDING. With ids its time does not matter: one entry is enough. */
+function remember(
+  early: RemoteTally['early'],
+  at: number,
+  quantity: number,
+  hasIds: boolean,
+): RemoteTally['early'] {
+  const last = early.at(-1);
+  if (last && (hasIds || last.at === at)) {
+    return [...early.slice(0, -1), { at, quantity: last.quantity + quantity }];
+  }
+  return [...early, { at, quantity }].slice(-EARLY_ENTRIES_MAX);
 }
 
 /** Takes up to `quantity` from the RESERVED that arrived before their PENDING, oldest first. */
@@ -296,8 +322,7 @@ function absorb(
   let left = quantity;
   const kept: { at: number; quantity: number }[] = [];
   for (const entry of early) {
-    if (!matches(entry.at)) continue;
-    const used = Math.min(left, entry.quantity);
+    const used = matches(entry.at) ? Math.min(left, entry.quantity) : 0;
     left -= used;
     if (entry.quantity > used) kept.push({ at: entry.at, quantity: entry.quantity - used });
   }

@@ -1,0 +1,44 @@
+/**
+ * Three levels of test, told apart by suffix, each a project (`--selectProjects unit`): unit tests touch
+ * nothing outside the process, int and e2e tests stand on one real redis-server (test/setup). Coverage is
+ * asked for with --coverage and holds the rules and the actors to a minimum.
+ */
+const shared = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/data/'],
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'es6' },
+        sourceMaps: true,
+      },
+    ],
+  },
+  collectCoverageFrom: ['src/rules/**/*.ts', 'src/actors/**/*.ts'],
+};
+
+const redis = {
+  globalSetup: '<rootDir>/test/setup/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/setup/global-teardown.mjs',
+};
+
+const level = (name, testTimeoutMs, more) => ({
+  ...shared,
+  ...more,
+  displayName: name,
+  testMatch: [`<rootDir>/test/**/*.${name}.spec.ts`],
+  testTimeout: testTimeoutMs,
+});
+
+export default {
+  projects: [level('unit', 10_000, {}), level('int', 30_000, redis), level('e2e', 60_000, redis)],
+  maxWorkers: 2,
+  coverageDirectory: 'coverage',
+  coverageReporters: ['text', 'text-summary', 'json-summary'],
+  coverageThreshold: { './src/rules/': { statements: 95 }, './src/actors/': { statements: 95 } },
+};

@@ -1,0 +1,81 @@
+/**
+ * `npm run verify`: everything that has to hold before a change goes in, the same for people and CI. Stops at
+ * the first step that fails, with its output. The last line counts the tests.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
+import { inRoot, JEST, run, runBin, runScript } from './lib.mjs';
+
+const JEST_MS_MAX = 30 * 60_000;
+const REPORT = inRoot('coverage', 'jest.json');
+
+const steps = [
+  ['format', () => runBin('prettier', ['--check', '.'])],
+  ['lint', () => runBin('eslint', ['.'])],
+  ['types', () => runBin('tsc', ['--noEmit', '-p', 'tsconfig.json'])],
+  ['build', () => runScript('build.mjs')],
+  ['settings', () => runScript('settings-doc.mjs', ['--check'])],
+  ['tests', runTests],
+];
+
+rmSync(inRoot('coverage'), { recursive: true, force: true });
+let failed = false;
+for (const [name, work] of steps) {
+  const startedAt = Date.now();
+  const { code, output } = await work();
+  const seconds = ((Date.now() - startedAt) / 1_000).toFixed(1);
+  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name.padEnd(8)} ${seconds.padStart(6)} s`);
+  if (code === 0) continue;
+  console.log(`\n${output.trim()}\n`);
+  failed = true;
+  break;
+}
+if (existsSync(REPORT)) summarize();
+process.exitCode = failed ? 1 : 0;
+
+function runTests() {
+  mkdirSync(inRoot('coverage'));
+  const args = [...JEST, '--coverage', '--json', `--outputFile=${REPORT}`];
+  return run(process.execPath, args, { timeoutMs: JEST_MS_MAX });
+}
+
+function summarize() {
+  const report = JSON.parse(readFileSync(REPORT, 'utf8'));
+  const { redis } = readJson('services.json') ?? {};
+  const services = redis ? `redis-server ${redis.version} (${redis.how})` : 'no real service';
+  console.log(`\nRan against ${services}; MongoDB and Kafka are not part yet.`);
+  const coverage = readJson('coverage-summary.json');
+  if (coverage) {
+    const folders = ['src/rules/', 'src/actors/'].map((folder) => statements(coverage, folder));
+    console.log(`Statements covered: ${folders.join(', ')}.`);
+  }
+  const skipped = skippedTests(report);
+  if (skipped.length > 0) console.log(`Skipped:\n${skipped.map((line) => `  - ${line}`).join('\n')}`);
+  // A file that could not even be loaded is a failure, too.
+  const failures = report.numFailedTests + report.numRuntimeErrorTestSuites;
+  console.log(`${report.numPassedTests} passed, ${failures} failed, ${skipped.length} skipped`);
+}
+
+function readJson(name) {
+  const path = inRoot('coverage', name);
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
+}
+
+function statements(coverage, folder) {
+  const files = Object.entries(coverage).filter(([path]) => relative(inRoot(), path).startsWith(folder));
+  const sum = (key) => files.reduce((total, [, each]) => total + each.statements[key], 0);
+  const [covered, total] = [sum('covered'), sum('total')];
+  const percent = total === 0 ? 100 : (100 * covered) / total;
+  return `${folder} ${percent.toFixed(1)} % (${covered} of ${total})`;
+}
+
+/** Every skipped test with its reason, as recorded by test/helpers/skips.ts. */
+function skippedTests(report) {
+  const file = inRoot('coverage', 'skips.json');
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+  const reasons = new Map(lines.map((line) => JSON.parse(line)).map((skip) => [skip.criterion, skip.reason]));
+  return report.testResults
+    .flatMap((suite) => suite.assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName, title }) => `${fullName}: ${reasons.get(title) ?? 'no reason given'}`);
+}

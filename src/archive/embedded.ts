@@ -1,0 +1,713 @@
+/**
+ * The archive on this machine's disk: LMDB (npm `lmdb`), one file in one folder, no server.
+ *
+ * Guarantees, beyond those of the port:
+ *
+ *  - A write that resolved survives `kill -9` of this process, and a power cut if the disk flushes when told.
+ *  - What a reader sees is durable: there is no moment at which an event can be read and still be lost.
+ *  - Several processes of one machine may have the folder open at once (a local file system, one PID
+ *    namespace); every fence, head and "first one wins" is decided under LMDB's one write lock.
+ *    Its limit: a process that is stopped, not killed, in the middle of a commit keeps that lock. Writes of
+ *    the others wait, and are refused as unavailable after COMMIT_MS_MAX; reads go on.
+ *  - All of an `append` is one transaction. Calls that arrive while a commit is on its way share the next
+ *    one; a call that throws leaves no trace, and takes nothing with it that others wrote.
+ *
+ * Why that holds (lmdb 3.5, read in its write.js, writer.cpp and mdb.c, and watched at the system calls):
+ *
+ *  - `overlappingSync` is off. With it on, lmdb's default, a commit is visible before it is flushed and its
+ *    promise resolves before the flush, so another process could act on an event that a power cut then takes
+ *    back. With it off, LMDB's own order applies, all of it inside the write lock: pages written, fdatasync,
+ *    then the meta page through an O_DSYNC descriptor, and only then the transaction number readers go by.
+ *    The promise resolves after that. Its price is that commits do not overlap; grouping makes up for it.
+ *  - A commit that changed nothing skips both syncs. It could confirm what a process that was killed between
+ *    its last two steps left in the page cache only, so every commit here writes at least one key.
+ *  - A failed write or sync aborts the transaction: nothing of it becomes visible, and its pages are written
+ *    anew before anything refers to them. A failed meta page makes LMDB refuse all further work, and lmdb
+ *    would never settle another write; that is detected, and the archive stays unavailable until a restart.
+ *  - Callbacks of `transaction` commit what they wrote before they threw; those of `childTransaction` do not.
+ *    `eventTurnBatching` is off because its internal promise is rejected unhandled when a commit fails, which
+ *    would end the process.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open as openFile, realpath } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ABORT, open, type Database, type Key, type RootDatabase } from 'lmdb';
+import type { Match } from '../catalog/match.js';
+import type { Reservation, TicketId } from '../rules/index.js';
+import {
+  ArchiveUnavailableError,
+  type AppendBatch,
+  type AppendResult,
+  type Archive,
+  type CommittedEvent,
+  type DeadLetter,
+  type LedgerPosition,
+  type Page,
+  type PaymentRecord,
+  type RefundRecord,
+  type TicketSnapshot,
+} from './port.js';
+
+/** Version of the layout below. A folder with a newer one is refused. */
+export const EMBEDDED_SCHEMA = 1;
+
+/** Address space reserved for the file, not memory or disk. Past it lmdb maps the file anew, so it is no limit. */
+const MAP_BYTES = 16 * 2 ** 30;
+/** Calls that share one commit at most. */
+const CALLS_PER_COMMIT_MAX = 1_000;
+/** Calls that may wait for a commit; more are refused as unavailable. */
+const CALLS_WAITING_MAX = 20_000;
+/** A commit that takes longer is given up: its callers are told that the outcome is not known. */
+const COMMIT_MS_MAX = 30_000;
+/** Rows read in one go; between two the event loop gets its turn. */
+const ROWS_PER_READ = 500;
+/** Items per page at most, as the port says. */
+const PAGE_ITEMS_MAX = 100;
+/** Above every time and sequence in a key. */
+const LAST = Number.MAX_SAFE_INTEGER;
+
+type TicketKey = [matchNumber: number, category: number];
+type LedgerKey = [...TicketKey, incarnation: number, sequence: number];
+/** Orders documents by time within a group: an e-mail address, a payment, or ALL. Ids as `keyOf` made them. */
+type IndexKey = [group: string, at: number, id: string];
+const ALL = '*';
+
+/** Values are JSON text; the values of indexes are empty. */
+interface Stores {
+  readonly folder: string;
+  readonly root: RootDatabase<string, string>;
+  readonly meta: Database<string, string>;
+  /** Fence, newest event and newest snapshot of each ticket. */
+  readonly tickets: Database<string, TicketKey>;
+  readonly ledger: Database<string, LedgerKey>;
+  readonly snapshots: Database<string, TicketKey>;
+  readonly reservations: Database<string, string>;
+  /** E-mail address and time of creation never change for a reservation, so its entry never moves. */
+  readonly reservationsByEmail: Database<string, IndexKey>;
+  readonly matches: Database<string, number>;
+  readonly payments: Database<string, string>;
+  readonly paymentsByTime: Database<string, IndexKey>;
+  readonly refunds: Database<string, string>;
+  readonly refundsByPayment: Database<string, IndexKey>;
+  readonly deadLetters: Database<string, string>;
+  readonly deadLettersByTime: Database<string, IndexKey>;
+}
+
+interface TicketRow {
+  /** Incarnations below it are fenced; 0 before the first. */
+  readonly fence: number;
+  readonly head: LedgerPosition | null;
+  readonly snapshot: LedgerPosition | null;
+}
+
+/** A call waiting for a commit. `run` works inside the transaction and answers how to tell its caller. */
+interface WaitingCall {
+  readonly run: () => () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What a transaction did: the calls it ran, and how to answer them or what one of them threw. */
+interface Outcome {
+  calls: readonly WaitingCall[];
+  settlers: readonly (() => void)[];
+  thrown: { readonly error: unknown } | null;
+}
+
+export interface EmbeddedArchiveOptions {
+  /** The folder; made when it is not there. */
+  readonly dir: string;
+  /** See MAP_BYTES. */
+  readonly mapBytes?: number;
+}
+
+export class EmbeddedArchive implements Archive {
+  private readonly dir: string;
+  private readonly mapBytes: number;
+  private stores: Stores | null = null;
+  private waiting: WaitingCall[] = [];
+  private draining: Promise<void> | null = null;
+  /** Why no commit can be tried: one is stuck, or LMDB gave up. */
+  private broken: Error | null = null;
+
+  constructor(options: EmbeddedArchiveOptions) {
+    this.dir = resolve(options.dir);
+    this.mapBytes = options.mapBytes ?? MAP_BYTES;
+  }
+
+  async start(): Promise<void> {
+    if (this.stores) return;
+    let stores: Stores | null = null;
+    try {
+      const made = await mkdir(this.dir, { recursive: true });
+      stores = await acquire(await realpath(this.dir), this.mapBytes);
+      await syncFolders(this.dir, made === undefined ? this.dir : dirname(made));
+      const { meta } = stores;
+      // Also makes durable what a killed process may have left half flushed.
+      await this.durable(stores, () => meta.putSync(SCHEMA_KEY, String(EMBEDDED_SCHEMA)));
+    } catch (error) {
+      if (stores) await this.close(stores);
+      if (error instanceof NewerSchemaError) throw error;
+      const message = `The archive folder ${this.dir} cannot be written: ${reasonOf(error)}`;
+      throw new ArchiveUnavailableError(message, { cause: error });
+    }
+    this.stores = stores;
+  }
+
+  /** Waits for the writes that were accepted. */
+  async stop(): Promise<void> {
+    const stores = this.stores;
+    this.stores = null;
+    await this.draining;
+    if (stores) await this.close(stores);
+  }
+
+  /** Writes, so that a full or failed disk is noticed. */
+  async ping(): Promise<void> {
+    await this.write(() => undefined);
+  }
+
+  async append(batches: readonly AppendBatch[]): Promise<readonly AppendResult[]> {
+    const prepared = batches.map(prepareBatch);
+    return this.write((stores) => prepared.map((batch) => appendBatch(stores, batch)));
+  }
+
+  async openIncarnation(ticket: TicketId): Promise<{ incarnation: number; head: LedgerPosition | null }> {
+    return this.write((stores) => {
+      const row = ticketRow(stores, ticket);
+      const incarnation = row.fence + 1;
+      putTicketRow(stores, ticket, { ...row, fence: incarnation });
+      return { incarnation, head: row.head };
+    });
+  }
+
+  async head(ticket: TicketId): Promise<LedgerPosition | null> {
+    return this.read((stores) => ticketRow(stores, ticket).head);
+  }
+
+  /** Reads in steps, without holding a snapshot: the ledger only ever grows at its end. */
+  async *events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent> {
+    const key = keyOfTicket(ticket);
+    let next = after;
+    for (;;) {
+      const start = next ? [...key, next.incarnation, next.sequence + 1] : key;
+      const range = { start, end: [...key, LAST], limit: ROWS_PER_READ };
+      const rows = this.read((stores) => [...stores.ledger.getRange(range)]);
+      for (const { value } of rows) {
+        const event = JSON.parse(value) as CommittedEvent;
+        next = event;
+        yield event;
+      }
+      if (rows.length < ROWS_PER_READ) return;
+      await nextTurn();
+    }
+  }
+
+  async saveSnapshot(snapshot: TicketSnapshot): Promise<void> {
+    const { ticket, incarnation, sequence } = snapshot;
+    // May be megabytes: made into text before the write lock is taken.
+    const text = JSON.stringify(snapshot);
+    await this.write((stores) => {
+      const row = ticketRow(stores, ticket);
+      if (row.snapshot && isBefore(snapshot, row.snapshot)) return;
+      stores.snapshots.putSync(keyOfTicket(ticket), text);
+      putTicketRow(stores, ticket, { ...row, snapshot: { incarnation, sequence } });
+    });
+  }
+
+  async snapshot(ticket: TicketId): Promise<TicketSnapshot | null> {
+    return this.read((stores) => parsed<TicketSnapshot>(stores.snapshots.get(keyOfTicket(ticket))));
+  }
+
+  async reservation(id: string): Promise<Reservation | null> {
+    return this.read((stores) => parsed<Reservation>(stores.reservations.get(keyOf(id))));
+  }
+
+  async reservationsByEmail(email: string, page: PageRequest): Promise<Page<Reservation>> {
+    return this.read(({ reservationsByEmail, reservations }) =>
+      readPage<Reservation>(reservationsByEmail, reservations, keyOf(email), page),
+    );
+  }
+
+  async saveMatches(matches: readonly Match[]): Promise<void> {
+    await this.write((stores) => {
+      for (const match of matches) stores.matches.putSync(match.matchNumber, JSON.stringify(match));
+    });
+  }
+
+  async matches(): Promise<readonly Match[]> {
+    return this.read((stores) =>
+      [...stores.matches.getRange()].map(({ value }) => JSON.parse(value) as Match),
+    );
+  }
+
+  async decidePayment(record: PaymentRecord): Promise<PaymentRecord> {
+    return this.write(({ payments, paymentsByTime }) =>
+      insert(payments, paymentsByTime, ALL, record.createdAt, record),
+    );
+  }
+
+  async payment(id: string): Promise<PaymentRecord | null> {
+    return this.read((stores) => parsed<PaymentRecord>(stores.payments.get(keyOf(id))));
+  }
+
+  /** Reads in steps; a payment recorded meanwhile is met when it is newer than what was read. */
+  async *payments(): AsyncIterable<PaymentRecord> {
+    let last: IndexKey | null = null;
+    for (;;) {
+      const start = last ?? [ALL];
+      const range = { start, end: [ALL, LAST], exclusiveStart: last !== null, limit: ROWS_PER_READ };
+      const keys: IndexKey[] = this.read((stores) => [...stores.paymentsByTime.getKeys(range)]);
+      for (const key of keys) {
+        last = key;
+        yield this.read((stores) => stored<PaymentRecord>(stores.payments, key));
+      }
+      if (keys.length < ROWS_PER_READ) return;
+      await nextTurn();
+    }
+  }
+
+  async recordRefund(record: RefundRecord): Promise<RefundRecord> {
+    return this.write(({ refunds, refundsByPayment }) =>
+      insert(refunds, refundsByPayment, keyOf(record.paymentId), record.createdAt, record),
+    );
+  }
+
+  /** Oldest first. */
+  async refunds(paymentId: string): Promise<readonly RefundRecord[]> {
+    const range = { start: [keyOf(paymentId)], end: [keyOf(paymentId), LAST] };
+    return this.read(({ refunds, refundsByPayment }) =>
+      [...refundsByPayment.getKeys(range)].map((key) => stored<RefundRecord>(refunds, key)),
+    );
+  }
+
+  async saveDeadLetter(letter: DeadLetter): Promise<void> {
+    await this.write(({ deadLetters, deadLettersByTime }) =>
+      insert(deadLetters, deadLettersByTime, ALL, letter.receivedAt, letter),
+    );
+  }
+
+  async markRedriven(id: string, at: number): Promise<boolean> {
+    return this.write((stores) => {
+      const letter = parsed<DeadLetter>(stores.deadLetters.get(keyOf(id)));
+      if (!letter || letter.redrivenAt !== undefined) return false;
+      stores.deadLetters.putSync(
+        keyOf(id),
+        JSON.stringify({ ...letter, redrivenAt: at } satisfies DeadLetter),
+      );
+      return true;
+    });
+  }
+
+  /** Newest first. */
+  async deadLetters(page: PageRequest): Promise<Page<DeadLetter>> {
+    return this.read(({ deadLettersByTime, deadLetters }) =>
+      readPage<DeadLetter>(deadLettersByTime, deadLetters, ALL, page),
+    );
+  }
+
+  private opened(): Stores {
+    if (!this.stores) throw new ArchiveUnavailableError(`The archive in ${this.dir} is not open`);
+    return this.stores;
+  }
+
+  /** Reads the newest committed state, other processes' commits included. */
+  private read<T>(look: (stores: Stores) => T): T {
+    const stores = this.opened();
+    try {
+      // lmdb keeps its read transaction for a turn of the event loop; without this, what another process
+      // committed meanwhile would not be seen.
+      stores.root.resetReadTxn();
+      return look(stores);
+    } catch (error) {
+      throw unavailableIfLmdb(error);
+    }
+  }
+
+  /** Runs `work` in a transaction with what else waits; resolves with its answer once that is durable. */
+  private write<T>(work: (stores: Stores) => T): Promise<T> {
+    const stores = this.opened();
+    if (this.waiting.length >= CALLS_WAITING_MAX) {
+      throw new ArchiveUnavailableError(`${CALLS_WAITING_MAX} writes already wait for the archive's disk`);
+    }
+    const answer = new Promise<T>((settle, reject) => {
+      const run = (): (() => void) => {
+        const value = work(stores);
+        return () => settle(value);
+      };
+      this.waiting.push({ run, reject });
+    });
+    this.draining ??= this.drain(stores);
+    return answer;
+  }
+
+  /** One commit at a time: what arrives meanwhile makes up the next. Never rejects. */
+  private async drain(stores: Stores): Promise<void> {
+    while (this.waiting.length > 0) await this.commit(stores, null);
+    // In the same step as the last look at what waits, so that no call slips in between and is forgotten.
+    this.draining = null;
+  }
+
+  /** Commits the given calls, or those that wait once the write lock is ours, and answers them. */
+  private async commit(stores: Stores, given: readonly WaitingCall[] | null): Promise<void> {
+    const outcome: Outcome = { calls: given ?? [], settlers: [], thrown: null };
+    try {
+      await this.durable(stores, () => {
+        outcome.calls = given ?? this.waiting.splice(0, CALLS_PER_COMMIT_MAX);
+        return runCalls(stores, outcome);
+      });
+    } catch (cause) {
+      // Those that wait can join a later commit, unless there can be none or this one never got to them.
+      const all = this.broken !== null || outcome.calls.length === 0;
+      const lost = all ? [...outcome.calls, ...this.waiting.splice(0)] : outcome.calls;
+      for (const { reject } of lost) reject(new ArchiveUnavailableError(reasonOf(cause), { cause }));
+      return;
+    }
+    if (!outcome.thrown) for (const settle of outcome.settlers) settle();
+    else if (outcome.calls.length === 1) outcome.calls[0]?.reject(unavailableIfLmdb(outcome.thrown.error));
+    // One of several threw and all were undone: now each alone, so that only the culprit fails.
+    else for (const call of outcome.calls) await this.commit(stores, [call]);
+  }
+
+  /** Commits and flushes; throws when nothing was committed, or when that is not known in time. */
+  private async durable(stores: Stores, callback: () => unknown): Promise<void> {
+    if (this.broken) throw this.broken;
+    const transaction = stores.root.childTransaction(callback).then(() => null, commitError);
+    const failure = await orAfter(COMMIT_MS_MAX, transaction, () => {
+      const stuck = new Error(`The archive in ${this.dir} did not finish a commit in ${COMMIT_MS_MAX} ms`);
+      this.broken = stuck;
+      void transaction.then(() => (this.broken = null));
+      return stuck;
+    });
+    if (!failure) return;
+    if (!this.broken && refusesWork(stores)) {
+      this.broken = new Error(`The archive in ${this.dir} needs a restart after: ${reasonOf(failure)}`);
+    }
+    throw failure;
+  }
+
+  private async close(stores: Stores): Promise<void> {
+    // A stuck commit still uses the file, and closing would wait for it, maybe for ever.
+    if (!this.broken) await release(stores);
+  }
+}
+
+type PageRequest = Parameters<Archive['deadLetters']>[0];
+
+class NewerSchemaError extends Error {
+  constructor(folder: string, found: string) {
+    super(
+      `The archive in ${folder} was written by a newer ticktak (schema ${found}, this one knows up to ` +
+        `${EMBEDDED_SCHEMA}): start that version, or use another folder`,
+    );
+  }
+}
+
+// --- Opening ---------------------------------------------------------------------------------------------
+
+const SCHEMA_KEY = 'schema';
+/** Written by every commit, see the head comment. */
+const TOUCH_KEY = 'touch';
+
+/**
+ * The folders this process has open. Instances of one process share the store, because lmdb opens named
+ * stores in a transaction that blocks the main thread: had another instance's commit the write lock and its
+ * callback still to run on that thread, both would wait for ever.
+ */
+const openFolders = new Map<
+  string,
+  { readonly stores: Stores; users: number; closing: Promise<void> | null }
+>();
+
+async function acquire(folder: string, mapBytes: number): Promise<Stores> {
+  for (let known; (known = openFolders.get(folder)) !== undefined; await known.closing) {
+    if (known.closing) continue;
+    known.users += 1;
+    return known.stores;
+  }
+  const stores = openStores(folder, mapBytes);
+  openFolders.set(folder, { stores, users: 1, closing: null });
+  return stores;
+}
+
+async function release({ folder, root }: Stores): Promise<void> {
+  const known = openFolders.get(folder);
+  if (!known) return;
+  known.users -= 1;
+  if (known.users > 0) return;
+  known.closing = root.close().finally(() => openFolders.delete(folder));
+  await known.closing;
+}
+
+function openStores(folder: string, mapBytes: number): Stores {
+  const root: RootDatabase<string, string> = open({
+    path: join(folder, 'archive.mdb'),
+    encoding: 'string',
+    overlappingSync: false,
+    eventTurnBatching: false,
+    mapSize: mapBytes,
+    maxDbs: 32,
+  });
+  const store = <K extends Key>(name: string): Database<string, K> =>
+    root.openDB<string, K>({ name, encoding: 'string' });
+  try {
+    const meta = store<string>('meta');
+    const schema = meta.get(SCHEMA_KEY);
+    if (schema !== undefined && Number(schema) > EMBEDDED_SCHEMA) throw new NewerSchemaError(folder, schema);
+    // In one transaction: each on its own would cost a flush in a new folder.
+    return root.transactionSync(() => ({
+      folder,
+      root,
+      meta,
+      tickets: store('tickets'),
+      ledger: store('ledger'),
+      snapshots: store('snapshots'),
+      reservations: store('reservations'),
+      reservationsByEmail: store('reservationsByEmail'),
+      matches: store('matches'),
+      payments: store('payments'),
+      paymentsByTime: store('paymentsByTime'),
+      refunds: store('refunds'),
+      refundsByPayment: store('refundsByPayment'),
+      deadLetters: store('deadLetters'),
+      deadLettersByTime: store('deadLettersByTime'),
+    }));
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
+}
+
+/** Makes the folder entries durable that lead to the file, from `from` up to `to`: LMDB syncs the file only. */
+async function syncFolders(from: string, to: string): Promise<void> {
+  // Windows has no handle for a folder to sync.
+  if (process.platform === 'win32') return;
+  for (let folder = from; ; folder = dirname(folder)) {
+    const handle = await openFile(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+    if (folder === to || folder === dirname(folder)) return;
+  }
+}
+
+// --- Inside a transaction: here `putSync` is a part of it, and nothing may be awaited ----------------------
+
+/** Runs all calls, or undoes them all. */
+function runCalls(stores: Stores, outcome: Outcome): unknown {
+  try {
+    outcome.settlers = outcome.calls.map(({ run }) => run());
+    stores.meta.putSync(TOUCH_KEY, '');
+    return undefined;
+  } catch (error) {
+    outcome.thrown = { error };
+    return ABORT;
+  }
+}
+
+interface PreparedBatch {
+  readonly ticket: TicketId;
+  readonly incarnation: number;
+  readonly rows: readonly { readonly event: CommittedEvent; readonly text: string }[];
+}
+
+/** Checks what the port asks of a batch; makes its text before the write lock is taken. */
+function prepareBatch({ ticket, incarnation, events }: AppendBatch): PreparedBatch {
+  const first = events[0]?.sequence ?? 1;
+  events.forEach((event, index) => {
+    const fits =
+      event.ticket.matchNumber === ticket.matchNumber &&
+      event.ticket.category === ticket.category &&
+      event.incarnation === incarnation &&
+      event.sequence === first + index;
+    if (!fits) {
+      throw new Error(
+        `Batch of ticket ${nameOf(ticket)}, incarnation ${incarnation}, from sequence ${first}: ` +
+          `its event ${index} is of ${nameOf(event.ticket)}, ${event.incarnation}, ${event.sequence}`,
+      );
+    }
+  });
+  return { ticket, incarnation, rows: events.map((event) => ({ event, text: JSON.stringify(event) })) };
+}
+
+function appendBatch(stores: Stores, { ticket, incarnation, rows }: PreparedBatch): AppendResult {
+  const row = ticketRow(stores, ticket);
+  if (incarnation < row.fence) return 'fenced';
+  const known = row.head?.incarnation === incarnation ? row.head.sequence : 0;
+  let head = row.head;
+  for (const { event, text } of rows) {
+    const { sequence } = event;
+    const key: LedgerKey = [...keyOfTicket(ticket), incarnation, sequence];
+    if (sequence <= known) {
+      refuseOther(event, parsed<CommittedEvent>(stores.ledger.get(key)));
+      continue;
+    }
+    const due = head?.incarnation === incarnation ? head.sequence + 1 : 1;
+    if (sequence !== due) {
+      throw new Error(
+        `Gap in the ledger of ticket ${nameOf(ticket)}, incarnation ${incarnation}: ` +
+          `sequence ${due} is next, ${sequence} was appended`,
+      );
+    }
+    stores.ledger.putSync(key, text);
+    projectReservation(stores, event);
+    head = { incarnation, sequence };
+  }
+  putTicketRow(stores, ticket, { ...row, fence: incarnation, head });
+  return 'appended';
+}
+
+/**
+ * A repeated event must be the one that is stored. Answering `appended` for another would promise durability
+ * to a fact that is nowhere written: a sender that lost part of its own history and numbers anew.
+ */
+function refuseOther(event: CommittedEvent, kept: CommittedEvent | null): void {
+  if (kept?.commandId === event.commandId && kept.event.type === event.event.type) return;
+  throw new Error(
+    `Ledger of ticket ${nameOf(event.ticket)}, incarnation ${event.incarnation}, holds another event at ` +
+      `sequence ${event.sequence}: ${kept?.event.type} of command ${kept?.commandId}, ` +
+      `not ${event.event.type} of ${event.commandId}`,
+  );
+}
+
+/** Only new events come here, in ledger order, so the last one written is the newest. */
+function projectReservation(stores: Stores, { event }: CommittedEvent): void {
+  if (!('reservation' in event)) return;
+  const { reservation } = event;
+  const key = keyOf(reservation.id);
+  stores.reservations.putSync(key, JSON.stringify(reservation));
+  stores.reservationsByEmail.putSync([keyOf(reservation.email), reservation.createdAt, key], '');
+}
+
+function ticketRow(stores: Stores, ticket: TicketId): TicketRow {
+  const row = parsed<TicketRow>(stores.tickets.get(keyOfTicket(ticket)));
+  return row ?? { fence: 0, head: null, snapshot: null };
+}
+
+function putTicketRow(stores: Stores, ticket: TicketId, row: TicketRow): void {
+  stores.tickets.putSync(keyOfTicket(ticket), JSON.stringify(row));
+}
+
+/** Inserts the document and its index entry unless its id is taken; answers what is stored. */
+function insert<T extends { readonly id: string }>(
+  documents: Database<string, string>,
+  index: Database<string, IndexKey>,
+  group: string,
+  at: number,
+  document: T,
+): T {
+  const key = keyOf(document.id);
+  const kept = parsed<T>(documents.get(key));
+  if (kept) return kept;
+  documents.putSync(key, JSON.stringify(document));
+  index.putSync([group, at, key], '');
+  return document;
+}
+
+// --- Reading ---------------------------------------------------------------------------------------------
+
+/** Newest first. A cursor that was never issued ends the list. */
+function readPage<T>(
+  index: Database<string, IndexKey>,
+  documents: Database<string, string>,
+  group: string,
+  { limit, after }: PageRequest,
+): Page<T> {
+  const start = after === undefined ? [group, LAST] : keyOfCursor(group, after);
+  if (!start) return { items: [] };
+  const items = Math.min(Math.max(Math.trunc(limit), 1), PAGE_ITEMS_MAX);
+  const exclusiveStart = after !== undefined;
+  const range = { start, end: [group, -LAST], reverse: true, exclusiveStart, limit: items + 1 };
+  const keys = [...index.getKeys(range)];
+  const shown = keys.slice(0, items);
+  const last = shown.at(-1);
+  const page = { items: shown.map((key) => stored<T>(documents, key)) };
+  return last && keys.length > items ? { ...page, next: cursorOf(last) } : page;
+}
+
+/** The document an index entry is about; both are written in one transaction. */
+function stored<T>(documents: Database<string, string>, [, , id]: IndexKey): T {
+  const document = parsed<T>(documents.get(id));
+  if (!document) throw new Error(`Archive index names ${id}, which is not stored`);
+  return document;
+}
+
+/** What this store wrote reads back as what it was: the schema version says so. */
+function parsed<T>(text: string | undefined): T | null {
+  return text === undefined ? null : (JSON.parse(text) as T);
+}
+
+function cursorOf([, at, id]: IndexKey): string {
+  return Buffer.from(JSON.stringify([at, id])).toString('base64url');
+}
+
+function keyOfCursor(group: string, cursor: string): IndexKey | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (!Array.isArray(value)) return null;
+    const [at, id] = value as unknown[];
+    return typeof at === 'number' && typeof id === 'string' && KEY_TEXT.test(id) ? [group, at, id] : null;
+  } catch {
+    return null;
+  }
+}
+
+// --- Keys and errors -------------------------------------------------------------------------------------
+
+/** Text that can be a key as it is: LMDB limits its length, and lmdb ends strings in keys at NUL. */
+const KEY_TEXT = /^[\x20-\x7e]{1,200}$/;
+
+/** A key for any text; what cannot be one itself is hashed. Hashes begin with `#`, and no other key does. */
+function keyOf(text: string): string {
+  if (KEY_TEXT.test(text) && !text.startsWith('#')) return text;
+  return `#${createHash('sha256').update(text, 'utf16le').digest('hex')}`;
+}
+
+function keyOfTicket({ matchNumber, category }: TicketId): TicketKey {
+  return [matchNumber, category];
+}
+
+function nameOf({ matchNumber, category }: TicketId): string {
+  return `${matchNumber}:${category}`;
+}
+
+function isBefore(a: LedgerPosition, b: LedgerPosition): boolean {
+  return a.incarnation < b.incarnation || (a.incarnation === b.incarnation && a.sequence < b.sequence);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Errors of LMDB and of the system carry its number; ours do not. */
+function unavailableIfLmdb(error: unknown): unknown {
+  const isLmdb = error instanceof Error && 'code' in error && typeof error.code === 'number';
+  return isLmdb ? new ArchiveUnavailableError(reasonOf(error), { cause: error }) : error;
+}
+
+/** lmdb rejects with a general message and keeps the reason in another promise, which also wants a handler. */
+async function commitError(error: unknown): Promise<Error> {
+  try {
+    if (error instanceof Error && 'commitError' in error) await error.commitError;
+  } catch (reason) {
+    return new Error(`The archive could not commit: ${reasonOf(reason)}`, { cause: reason });
+  }
+  return error instanceof Error ? error : new Error(reasonOf(error));
+}
+
+/** True once LMDB has given up, which it does when a meta page could not be written. */
+function refusesWork({ root, meta }: Stores): boolean {
+  try {
+    root.resetReadTxn();
+    meta.get(SCHEMA_KEY);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function orAfter<T>(delayMs: number, promise: Promise<T>, late: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<T>((settle) => {
+    timer = setTimeout(() => settle(late()), delayMs);
+  });
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,326 @@
+/**
+ * The shop's read model: matches and their counters, kept in memory and in step with every commit.
+ *
+ * Guarantees: what `fresh` answers includes every change committed before it was called, so reads after a write
+ * are true; while that cannot be known it rejects instead (`UnavailableError`), within a bound. A change that
+ * is older than what is shown never shows.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock, TicketCounters } from '../actors/ports.js';
+import { CATEGORIES, ticketsOf, type Category, type Match } from '../catalog/match.js';
+import type { Logger } from '../process/log.js';
+import type { TicketId } from '../rules/index.js';
+import { bounded } from './bounded.js';
+import type { CatalogSource, CountersSource } from './ports.js';
+import { UnavailableError } from './problem.js';
+
+export const TICKET_STATUSES = ['available', 'temporarily_unavailable', 'sold_out'] as const;
+export type TicketStatus = (typeof TICKET_STATUSES)[number];
+
+/** What people see of a ticket: never below 0, whatever several marketplaces did at once. */
+export interface CategoryView {
+  readonly available: number;
+  readonly pending: number;
+  readonly price: number;
+  readonly status: TicketStatus;
+  /** Present once sales were closed. */
+  readonly closed?: true;
+}
+
+export interface MatchView {
+  readonly matchNumber: number;
+  readonly roundNumber: number;
+  readonly dateUtc: string;
+  readonly location: string;
+  readonly availability: Readonly<Record<`category${Category}`, CategoryView>>;
+  readonly homeTeam: string;
+  readonly awayTeam: string;
+  readonly group: string | null;
+}
+
+export interface ListedMatch {
+  readonly view: MatchView;
+  /** `view`, serialized. */
+  readonly json: string;
+  readonly counters: readonly TicketCounters[];
+}
+
+export interface Listing {
+  /** Matches whose three tickets are open, by match number. */
+  readonly matches: readonly ListedMatch[];
+  /** `{ "matches": [...] }`, serialized. */
+  readonly json: string;
+  /** Strong: a hash of `json`, the same in every process. */
+  readonly etag: string;
+}
+
+/** `ticket`: one listed ticket changed. `listing`: other matches are listed, or anything may have changed. */
+export type ReadModelChange =
+  { readonly kind: 'ticket'; readonly counters: TicketCounters } | { readonly kind: 'listing' };
+
+export interface ReadModelOptions {
+  readonly counters: CountersSource;
+  readonly catalog: CatalogSource;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long a read may wait for the model to be known to be up to date. */
+  readonly waitMs: number;
+  /** Between attempts to load it. */
+  readonly retryMs?: number;
+}
+
+const RETRY_MS = 500;
+
+const keyOf = ({ matchNumber, category }: TicketId): number => matchNumber * 10 + category;
+
+export function statusOf({
+  available,
+  pending,
+}: Pick<TicketCounters, 'available' | 'pending'>): TicketStatus {
+  if (available <= 0) return 'sold_out';
+  return pending <= 0 ? 'temporarily_unavailable' : 'available';
+}
+
+export function categoryView(counters: TicketCounters): CategoryView {
+  return {
+    available: Math.max(0, counters.available),
+    pending: Math.max(0, counters.pending),
+    price: counters.price,
+    status: statusOf(counters),
+    ...(counters.closed && { closed: true as const }),
+  };
+}
+
+export class ReadModel {
+  readonly #options: ReadModelOptions;
+  readonly #barrier: SharedBarrier;
+  readonly #listeners = new Set<(change: ReadModelChange) => void>();
+  #facts = new Map<number, Match>();
+  #counters = new Map<number, TicketCounters>();
+  /** Serialized matches; an entry goes when one of its tickets changes. */
+  readonly #cache = new Map<number, ListedMatch>();
+  #listing: Listing | null = null;
+  /** Changes heard while a reload is under way; null when none is. */
+  #heard: Map<number, TicketCounters> | null = null;
+  /** Set while what is shown may be behind; resolves when it is not. */
+  #loading: Promise<void> | null = null;
+  #reloadAgain = false;
+  #stops: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: ReadModelOptions) {
+    this.#options = options;
+    this.#barrier = new SharedBarrier(() => {
+      const { clock, waitMs, counters } = this.#options;
+      return bounded(clock, waitMs, 'change feed', counters.barrier());
+    });
+  }
+
+  /** Subscribes and begins to load; resolves when the first load is done. */
+  async start(): Promise<void> {
+    const { counters, catalog } = this.#options;
+    const reload = (): void => this.#reload();
+    this.#stops = [counters.subscribe((change) => this.#take(change), reload), catalog.subscribe(reload)];
+    this.#reload();
+    await this.#loading;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+  }
+
+  /** The listing with every change committed before this call. Rejects with `UnavailableError`. */
+  async fresh(): Promise<Listing> {
+    await this.#barrier.wait();
+    // A reset says that changes were missed, and a reload may be followed by another.
+    if (this.#loading) {
+      const { clock, waitMs } = this.#options;
+      await bounded(clock, waitMs, 'read model', this.#settled());
+    }
+    return this.current();
+  }
+
+  /** The listing as far as it is known, without waiting. */
+  current(): Listing {
+    return (this.#listing ??= this.#list());
+  }
+
+  /** Whether a match number is in the catalog; asks again before it says no. */
+  async knows({ matchNumber }: TicketId): Promise<boolean> {
+    if (this.#facts.has(matchNumber)) return true;
+    await this.fresh();
+    return this.#facts.has(matchNumber);
+  }
+
+  onChange(listener: (change: ReadModelChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#loading) await this.#loading;
+    if (this.#stopped) throw new UnavailableError('the read model was stopped');
+  }
+
+  #take(change: TicketCounters): void {
+    const key = keyOf(change);
+    if (this.#heard) putNewer(this.#heard, key, change);
+    const wasOpen = this.#isOpen(change.matchNumber);
+    if (!putNewer(this.#counters, key, change)) return;
+    this.#forget(change.matchNumber);
+    if (!this.#isOpen(change.matchNumber)) return;
+    this.#emit(wasOpen ? { kind: 'ticket', counters: change } : { kind: 'listing' });
+  }
+
+  #isOpen(matchNumber: number): boolean {
+    return this.#facts.has(matchNumber) && this.#ticketsOf(matchNumber) !== null;
+  }
+
+  #forget(matchNumber: number): void {
+    this.#cache.delete(matchNumber);
+    this.#listing = null;
+  }
+
+  #emit(change: ReadModelChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #reload(): void {
+    if (this.#loading) {
+      this.#reloadAgain = true;
+      return;
+    }
+    this.#loading = this.#loadUntilDone().finally(() => {
+      this.#loading = null;
+      if (this.#stopped) return;
+      // Asked for after the last look: nothing may be missed between the two.
+      if (this.#reloadAgain) this.#reload();
+      else this.#emit({ kind: 'listing' });
+    });
+  }
+
+  async #loadUntilDone(): Promise<void> {
+    const { clock, logger, retryMs } = this.#options;
+    let again = true;
+    while (again && !this.#stopped) {
+      this.#reloadAgain = false;
+      this.#heard = new Map();
+      try {
+        await this.#load(this.#heard);
+        again = this.#reloadAgain;
+      } catch (error) {
+        logger.warn({ error: String(error) }, 'the read model could not be loaded; trying again');
+        await new Promise<void>((resolve) => clock.schedule(retryMs ?? RETRY_MS, resolve));
+      }
+    }
+    this.#heard = null;
+  }
+
+  /** Replaces everything by what is stored, except where a newer change was heard meanwhile. */
+  async #load(heard: ReadonlyMap<number, TicketCounters>): Promise<void> {
+    const { clock, waitMs, counters, catalog } = this.#options;
+    const matches = await bounded(clock, waitMs, 'catalog', catalog.matches());
+    const tickets = matches.flatMap(({ matchNumber }) => ticketsOf(matchNumber));
+    const stored = await bounded(clock, waitMs, 'counters', counters.read(tickets));
+    const next = new Map<number, TicketCounters>();
+    for (const change of [...stored, ...heard.values()]) putNewer(next, keyOf(change), change);
+    this.#facts = new Map(matches.map((match) => [match.matchNumber, match]));
+    this.#counters = next;
+    this.#cache.clear();
+    this.#listing = null;
+  }
+
+  #list(): Listing {
+    const numbers = [...this.#facts.keys()].sort((a, b) => a - b);
+    const matches = numbers.map((matchNumber) => this.#listed(matchNumber)).filter((match) => match !== null);
+    const json = `{"matches":[${matches.map((match) => match.json).join(',')}]}`;
+    const etag = `"${createHash('sha256').update(json).digest('base64url').slice(0, 27)}"`;
+    return { matches, json, etag };
+  }
+
+  #listed(matchNumber: number): ListedMatch | null {
+    const cached = this.#cache.get(matchNumber);
+    if (cached) return cached;
+    const facts = this.#facts.get(matchNumber);
+    const tickets = this.#ticketsOf(matchNumber);
+    if (!facts || !tickets) return null;
+    const view = matchView(facts, tickets);
+    const listed = { view, json: JSON.stringify(view), counters: tickets };
+    this.#cache.set(matchNumber, listed);
+    return listed;
+  }
+
+  /** Counters of the three tickets; null until all are open. */
+  #ticketsOf(matchNumber: number): readonly [TicketCounters, TicketCounters, TicketCounters] | null {
+    const [first, second, third] = CATEGORIES.map((category) =>
+      this.#counters.get(keyOf({ matchNumber, category })),
+    );
+    return first && second && third ? [first, second, third] : null;
+  }
+}
+
+function matchView(
+  facts: Match,
+  [first, second, third]: readonly [TicketCounters, TicketCounters, TicketCounters],
+): MatchView {
+  return {
+    matchNumber: facts.matchNumber,
+    roundNumber: facts.roundNumber,
+    dateUtc: facts.dateUtc,
+    location: facts.location,
+    availability: {
+      category1: categoryView(first),
+      category2: categoryView(second),
+      category3: categoryView(third),
+    },
+    homeTeam: facts.homeTeam,
+    awayTeam: facts.awayTeam,
+    group: facts.group,
+  };
+}
+
+/** Puts `change` unless what is there is as new; versions count within an incarnation. */
+function putNewer(into: Map<number, TicketCounters>, key: number, change: TicketCounters): boolean {
+  const known = into.get(key);
+  const isOld =
+    known !== undefined &&
+    (change.incarnation < known.incarnation ||
+      (change.incarnation === known.incarnation && change.version <= known.version));
+  if (!isOld) into.set(key, change);
+  return !isOld;
+}
+
+/**
+ * A barrier that concurrent callers share, where each shares only one that started after it came: one that was
+ * under way already says nothing about what was committed since it started.
+ */
+export class SharedBarrier {
+  readonly #pass: () => Promise<void>;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(pass: () => Promise<void>) {
+    this.#pass = pass;
+  }
+
+  wait(): Promise<void> {
+    if (!this.#running) return this.#start();
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = null;
+        return this.#start();
+      });
+    return this.#next;
+  }
+
+  #start(): Promise<void> {
+    const running = this.#pass().finally(() => {
+      if (this.#running === running) this.#running = null;
+    });
+    this.#running = running;
+    return running;
+  }
+}

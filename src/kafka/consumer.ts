@@ -1,0 +1,407 @@
+/**
+ * What other marketplaces say, as commands of our tickets.
+ *
+ * Guarantees: every message takes effect once, however often it is handed over, because the command's id is
+ * its place in the log; messages of one ticket are submitted in the order of the log, each after the one
+ * before is settled, so none can overtake another; a batch resolves only when each of its messages has taken
+ * effect, is known to be a repeat or our own, or lies in the dead letters; a message that can never take
+ * effect stops nothing.
+ *
+ * A sale that comes before its ticket's master-list entry is put into the dead letters at once, where a crash
+ * cannot lose it, and tried again by itself for as long as it may wait; later messages of that ticket queue
+ * up behind it.
+ */
+import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
+import type { DeadLetter } from '../archive/port.js';
+import { ticketsOf, type MatchEntry } from '../catalog/match.js';
+import type { CatalogLoader, CommandGateway } from '../http/ports.js';
+import type { Logger } from '../process/log.js';
+import type { TicketId } from '../rules/index.js';
+import { itemIdOf, letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
+import type { IncomingRecord, Log } from './port.js';
+import { WaitingRoom } from './waiting-room.js';
+import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedItem } from './wire.js';
+
+/** Tickets worked on at once in a batch. */
+export const TICKETS_AT_ONCE = 64;
+/** Tickets that wait for their master-list entry are looked at this often, milliseconds. */
+export const WAITING_CHECK_MS = 1_000;
+/**
+ * Outcomes of messages stay on record this long, milliseconds: a lost answer is asked for again well within
+ * it. What took effect is remembered by its position for good; a refusal must not stand in the way of a later
+ * re-drive, which has the same id.
+ */
+export const OUTCOME_KEEP_MS = 10 * 60_000;
+
+/** What became of one message, for metrics. */
+export type HandledKind =
+  | 'applied'
+  | 'orphaned'
+  | 'repeated'
+  | 'own'
+  | 'master_list'
+  /** Waits for its ticket's master-list entry. */
+  | 'waiting'
+  /** In the dead letters. */
+  | 'malformed'
+  | 'refused'
+  /** Not now: its batch is handed over again. */
+  | 'retry';
+
+export interface ConsumerOptions {
+  readonly log: Pick<Log, 'subscribe'>;
+  readonly gateway: CommandGateway;
+  readonly loader: CatalogLoader;
+  readonly deadLetters: DeadLetters;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  /** This marketplace: its own messages are skipped. */
+  readonly clientId: string;
+  readonly masterlistTopic: string;
+  readonly salesTopic: string;
+  /** How long the outcome of a re-driven message stays on record, milliseconds. */
+  readonly keepMs: number;
+  /** Whether a master list has opened the ticket. Once true it stays true. */
+  readonly isOpen: (ticket: TicketId) => Promise<boolean>;
+  /** How long a message waits for its master-list entry, milliseconds, and how many may. */
+  readonly waitMs: number;
+  readonly waitingMax: number;
+  readonly onHandled?: (kind: HandledKind) => void;
+}
+
+/** Some messages of a batch could not be settled now; the batch must be handed over again. */
+export class BatchUnsettledError extends Error {
+  override readonly name = 'BatchUnsettledError';
+  readonly retriable = true;
+}
+
+/** One ticket's part of a message, with the record it came in. */
+interface LaneItem {
+  readonly item: DecodedItem;
+  readonly record: IncomingRecord;
+}
+/** How an item is submitted: with its position, or without, again under its id, or late under another. */
+type Pass = 'positioned' | 'redrive' | 'late';
+/** What a submission came to. `refused`: it had no effect, and would have none if it came again now. */
+type Answer =
+  | { readonly kind: 'settled'; readonly outcome: HandledKind }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'retry'; readonly reason: string };
+
+const nameOf = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${category}`;
+const idOf = ({ position: { source, offset, index } }: DecodedItem): string =>
+  itemIdOf(source, offset, index);
+
+export class SalesConsumer {
+  readonly #options: ConsumerOptions;
+  readonly #waiting: WaitingRoom;
+  /** Tickets known to be open. */
+  readonly #open = new Set<string>();
+  /** Tickets whose master-list entry is being loaded just now. */
+  readonly #loading = new Set<string>();
+  #unsubscribe: (() => Promise<void>) | null = null;
+  #cancelCheck: (() => void) | null = null;
+  #checking: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    const { clock, waitMs, waitingMax } = options;
+    this.#waiting = new WaitingRoom({ clock, waitMs, waitingMax });
+  }
+
+  async start(): Promise<void> {
+    const { log, masterlistTopic, salesTopic } = this.#options;
+    this.#stopped = false;
+    this.#unsubscribe = await log.subscribe([masterlistTopic, salesTopic], (records) =>
+      this.#handle(records),
+    );
+  }
+
+  /** Resolves after the batch at hand. What still waits stays in the dead letters. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelCheck?.();
+    await this.#unsubscribe?.();
+    this.#unsubscribe = null;
+    await this.#checking;
+  }
+
+  /** Messages that wait for their ticket's master-list entry. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Tries a dead letter again, under the same id: twice has one effect. It goes without its position, because
+   * later messages of its partition may have taken effect meanwhile.
+   */
+  async redrive(letter: DeadLetter): Promise<RedriveResult> {
+    const original = recordOf(letter);
+    if (!original) return { kind: 'refused', reason: 'the letter is not a message of a log' };
+    const { record, index } = original;
+    if (record.topic === this.#options.masterlistTopic) return this.#redriveMasterList(record);
+    const decoded = decodeSalesMessage(record);
+    if (decoded.kind === 'malformed') return { kind: 'refused', reason: decoded.reason };
+    const items = decoded.items.filter((item) => index === undefined || item.position.index === index);
+    for (const item of items) {
+      const answer = await this.#redriveItem(item);
+      if (answer.kind !== 'settled') return { kind: 'refused', reason: answer.reason };
+    }
+    return { kind: 'settled' };
+  }
+
+  async #redriveItem(item: DecodedItem): Promise<Answer> {
+    // Our own took effect before it was published.
+    if (item.clientId === this.#options.clientId) return { kind: 'settled', outcome: 'own' };
+    try {
+      if (!(await this.#isOpen(item.ticket))) return { kind: 'refused', reason: 'not_open' };
+      return await this.#submit(item, 'redrive');
+    } catch (error) {
+      return { kind: 'retry', reason: `not now: ${String(error)}` };
+    }
+  }
+
+  async #redriveMasterList(record: IncomingRecord): Promise<RedriveResult> {
+    const decoded = decodeMasterList(record);
+    if (decoded.kind === 'malformed') return { kind: 'refused', reason: decoded.reason };
+    try {
+      await this.#load(decoded.entries, record);
+      return { kind: 'settled' };
+    } catch (error) {
+      return { kind: 'refused', reason: `not now: ${String(error)}` };
+    }
+  }
+
+  // ---- batches ----------------------------------------------------------------------------------------
+
+  async #handle(records: readonly IncomingRecord[]): Promise<void> {
+    const { masterlistTopic } = this.#options;
+    for (const record of records) {
+      if (record.topic === masterlistTopic) await this.#handleMasterList(record);
+    }
+    const lanes = new Map<string, LaneItem[]>();
+    for (const record of records) {
+      if (record.topic !== masterlistTopic) await this.#sort(record, lanes);
+    }
+    let unsettled = 0;
+    await eachTicket([...lanes.values()], async (lane) => {
+      if (!(await this.#settleLane(lane))) unsettled += 1;
+    });
+    if (unsettled > 0) {
+      throw new BatchUnsettledError(
+        `${unsettled} of ${lanes.size} tickets have messages that wait for a retry`,
+      );
+    }
+  }
+
+  /** Puts the items of a sales message into the lanes of their tickets. */
+  async #sort(record: IncomingRecord, lanes: Map<string, LaneItem[]>): Promise<void> {
+    const decoded = decodeSalesMessage(record);
+    if (decoded.kind === 'malformed') {
+      await this.#bury(record, decoded.reason);
+      this.#handled('malformed');
+      return;
+    }
+    for (const item of decoded.items) {
+      if (item.clientId === this.#options.clientId) {
+        this.#handled('own');
+        continue;
+      }
+      const name = nameOf(item.ticket);
+      const lane = lanes.get(name);
+      if (lane) lane.push({ item, record });
+      else lanes.set(name, [{ item, record }]);
+    }
+  }
+
+  /** In order; stops (false) at the first item that cannot be settled: a later position would make it look like a repeat. */
+  async #settleLane(lane: readonly LaneItem[]): Promise<boolean> {
+    for (const one of lane) {
+      try {
+        const reason = await this.#settle(one);
+        if (reason === null) continue;
+        this.#warn(one.item, reason);
+      } catch (error) {
+        this.#warn(one.item, String(error));
+      }
+      this.#handled('retry');
+      return false;
+    }
+    return true;
+  }
+
+  /** Null when the item is settled, else why it has to come again. */
+  async #settle(one: LaneItem): Promise<string | null> {
+    const { item, record } = one;
+    if (!(await this.#isOpen(item.ticket))) {
+      await this.#wait(one);
+      return null;
+    }
+    if (!(await this.#drain(item.ticket))) return 'earlier messages of its ticket are not settled';
+    const answer = await this.#submit(item, 'positioned');
+    switch (answer.kind) {
+      case 'settled':
+        this.#handled(answer.outcome);
+        return null;
+      case 'refused':
+        await this.#bury(record, answer.reason, item.position.index);
+        this.#handled('refused');
+        return null;
+      case 'retry':
+        return answer.reason;
+    }
+  }
+
+  async #submit(item: DecodedItem, pass: Pass): Promise<Answer> {
+    const { ticket, action, clientId, quantity, reservationId, recordedAt, position } = item;
+    const body: CommandBody = {
+      type: 'remote',
+      action,
+      clientId,
+      quantity,
+      recordedAt,
+      ...(reservationId !== undefined && { reservationId }),
+      ...(pass === 'positioned' && { position }),
+    };
+    const id = pass === 'late' ? `${idOf(item)}/late` : idOf(item);
+    const keepMs = pass === 'positioned' ? OUTCOME_KEEP_MS : this.#options.keepMs;
+    const answer = await this.#options.gateway.submit({ ticket, id, body, keepMs });
+    return answer.kind === 'answered' ? answerOf(answer.result) : { kind: 'retry', reason: answer.kind };
+  }
+
+  // ---- master lists -----------------------------------------------------------------------------------
+
+  async #handleMasterList(record: IncomingRecord): Promise<void> {
+    const decoded = decodeMasterList(record);
+    if (decoded.kind === 'malformed') {
+      await this.#bury(record, decoded.reason);
+      this.#handled('malformed');
+      return;
+    }
+    await this.#load(decoded.entries, record);
+    this.#handled('master_list');
+  }
+
+  async #load(entries: readonly MatchEntry[], { source, offset }: IncomingRecord): Promise<void> {
+    const { loader, logger } = this.#options;
+    const names = entries.flatMap(({ matchNumber }) => ticketsOf(matchNumber).map(nameOf));
+    const isFirst = names.filter((name) => !this.#open.has(name));
+    // Until it is done some of them are known and not yet open.
+    for (const name of isFirst) this.#loading.add(name);
+    try {
+      await loader.load(entries, `${source}/${offset}`);
+      for (const name of isFirst) this.#open.add(name);
+    } finally {
+      for (const name of isFirst) this.#loading.delete(name);
+    }
+    logger.info({ entries: entries.length, source, offset }, 'loaded a master list');
+    for (const sentence of strictnessReport(entries)) logger.warn(sentence);
+    await this.#check();
+  }
+
+  async #isOpen(ticket: TicketId): Promise<boolean> {
+    const name = nameOf(ticket);
+    if (this.#open.has(name)) return true;
+    if (this.#loading.has(name) || !(await this.#options.isOpen(ticket))) return false;
+    this.#open.add(name);
+    return true;
+  }
+
+  // ---- messages before their master-list entry --------------------------------------------------------
+
+  async #wait({ item, record }: LaneItem): Promise<void> {
+    await this.#bury(record, 'not_open', item.position.index);
+    const waits = this.#waiting.add(item);
+    this.#handled(waits ? 'waiting' : 'refused');
+    if (waits) this.#armCheck();
+  }
+
+  #armCheck(): void {
+    if (this.#cancelCheck || this.#stopped) return;
+    this.#cancelCheck = this.#options.clock.schedule(WAITING_CHECK_MS, () => {
+      this.#cancelCheck = null;
+      void this.#check();
+    });
+  }
+
+  /** Looks at every ticket that has messages waiting, one check at a time. Never rejects. */
+  #check(): Promise<void> {
+    this.#checking = this.#checking.then(async () => {
+      await eachTicket(this.#waiting.tickets(), async (ticket) => {
+        if (!this.#stopped) await this.#checkTicket(ticket);
+      });
+      if (this.#waiting.size > 0) this.#armCheck();
+    });
+    return this.#checking;
+  }
+
+  async #checkTicket(ticket: TicketId): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      if (await this.#isOpen(ticket)) {
+        await this.#drain(ticket);
+        return;
+      }
+      const expired = this.#waiting.expire(ticket);
+      if (expired > 0) logger.warn({ ticket, messages: expired }, 'no master-list entry came in time');
+    } catch (error) {
+      logger.warn({ err: error, ticket }, 'could not try waiting messages; trying again');
+    }
+  }
+
+  /** Tries what waits for an open ticket, in order; false when something has to be tried again. */
+  #drain(ticket: TicketId): Promise<boolean> {
+    return this.#waiting.drain(ticket, async (item) => {
+      const first = await this.#submit(item, 'positioned');
+      // Whoever has the partition now was ahead of us: this one never took effect, or its id would say so.
+      const isPassed = first.kind === 'settled' && first.outcome === 'repeated';
+      const answer = isPassed ? await this.#submit(item, 'late') : first;
+      if (answer.kind === 'retry') return false;
+      if (answer.kind === 'settled') await this.#options.deadLetters.settled?.(idOf(item));
+      this.#handled(answer.kind === 'settled' ? answer.outcome : 'refused');
+      return true;
+    });
+  }
+
+  // ---- telling ----------------------------------------------------------------------------------------
+
+  async #bury(record: IncomingRecord, reason: string, index?: number): Promise<void> {
+    const { deadLetters, clock } = this.#options;
+    await deadLetters.add(letterOf(record, reason, clock.now(), index));
+  }
+
+  #handled(kind: HandledKind): void {
+    this.#options.onHandled?.(kind);
+  }
+
+  #warn(item: DecodedItem, reason: string): void {
+    this.#options.logger.warn(
+      { messageId: idOf(item), ticket: nameOf(item.ticket), reason },
+      'not settled yet',
+    );
+  }
+}
+
+/** Several tickets at once; `work` must not reject. */
+async function eachTicket<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const rest = all.values();
+  const worker = async (): Promise<void> => {
+    for (const one of rest) await work(one);
+  };
+  await Promise.all(Array.from({ length: Math.min(TICKETS_AT_ONCE, all.length) }, worker));
+}
+
+function answerOf(result: CommandResult): Answer {
+  switch (result.kind) {
+    case 'applied':
+    case 'orphaned':
+    case 'repeated':
+      return { kind: 'settled', outcome: result.kind };
+    case 'deadline_passed':
+    case 'outbox_full':
+      return { kind: 'retry', reason: result.kind };
+    default:
+      return { kind: 'refused', reason: result.kind };
+  }
+}

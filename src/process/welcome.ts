@@ -1,0 +1,43 @@
+/** The last lines of a start: what is open where, and what to try first. */
+import type { Role, Settings } from '../../config/settings.js';
+import type { Marketplace } from './marketplace.js';
+
+const PURPOSE: Readonly<Record<Role, string>> = {
+  shop: 'matches, live availability, operators’ dashboard',
+  consumer: 'messages of other marketplaces: health and metrics',
+  reservations: 'hold, pay, cancel',
+  worker: 'actors: health and metrics',
+};
+
+export function welcome(settings: Settings, marketplace: Marketplace): string {
+  const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host;
+  const base = (role: Role): string => `http://${host}:${marketplace.ports.get(role) ?? 0}`;
+  const lines = ['', `ticktak is open: ${marketplace.matches} matches on sale.`, ''];
+  for (const role of marketplace.ports.keys()) {
+    lines.push(`  ${role.padEnd(13)} ${base(role).padEnd(26)} ${PURPOSE[role]}`);
+  }
+  if (marketplace.ports.has('shop')) {
+    lines.push(
+      '',
+      `  dashboard     ${base('shop')}/admin/queues`,
+      '                any user name; the password is in ' + `${marketplace.dataDir}/secrets/admin-token`,
+    );
+  }
+  if (marketplace.ports.has('shop') && marketplace.ports.has('reservations')) {
+    lines.push('', 'Try first:', '', ...firstSteps(base('shop'), base('reservations')));
+  }
+  lines.push('', 'Ctrl-C stops it; the next start continues with the same holds and sales.', '');
+  return lines.join('\n');
+}
+
+function firstSteps(shop: string, reservations: string): string[] {
+  return [
+    `  curl ${shop}/api/v1/matches/1`,
+    `  curl -X POST ${reservations}/api/v1/reservations -H 'Content-Type: application/json' \\`,
+    `       -d '{"matchNumber":1,"category":1,"quantity":1,"email":"you@example.org"}'`,
+    `  curl -X POST ${reservations}/api/v1/reservations/<id>/payment -H 'Authorization: Bearer <token>' \\`,
+    `       -H 'Content-Type: application/json' -d '{"paymentMethod":"4242424242424242"}'`,
+    '',
+    `  Endpoints, readable: ${shop}/api/v1/docs and ${reservations}/api/v1/docs`,
+  ];
+}

@@ -1,0 +1,208 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  helpText,
+  loadSettings,
+  ROLES,
+  SettingsError,
+  settingsTable,
+  wantsHelp,
+  type Settings,
+} from '../../config/settings.js';
+
+function problemsOf(env: NodeJS.ProcessEnv, argv: readonly string[] = []): readonly string[] {
+  try {
+    loadSettings(env, argv);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+/** What a role on its own needs. */
+const SHARED = { REDIS_URL: 'redis://127.0.0.1:6379', DATA_DIR: './shared' };
+
+describe('loadSettings', () => {
+  it('needs nothing: everything on one machine, on loopback', () => {
+    const settings: Settings = loadSettings({}, []);
+    expect(settings).toMatchObject({
+      roles: ROLES,
+      allInOne: true,
+      host: '127.0.0.1',
+      shopPort: 3000,
+      holdMs: 600_000,
+      payingMs: 900_000,
+      idempotencyMs: 86_400_000,
+      closeAtKickoff: false,
+      masterlistTopic: 'fifa-world-cup-2022-masterlist-dev',
+      salesTopic: 'fifa-world-cup-2022-ticket-sales-dev',
+    });
+    const absent: readonly (string | undefined)[] = [settings.redisUrl, settings.tokenSecret];
+    expect(absent).toEqual([undefined, undefined]);
+  });
+
+  it('reads each kind of value, and takes an empty one as absent', () => {
+    const env = {
+      HOLD_MS: '2000',
+      CLOSE_AT_KICKOFF: 'true',
+      PUBLISH_CLIENT_ID_IN_VALUE: '1',
+      ENVIRONMENT: 'prod',
+      REDIS_URL: 'rediss://user:secret@redis.example:6380',
+      CURRENCY: '',
+    };
+    expect(loadSettings(env, [])).toMatchObject({
+      holdMs: 2_000,
+      closeAtKickoff: true,
+      publishClientIdInValue: true,
+      salesTopic: 'fifa-world-cup-2022-ticket-sales-prod',
+      redisUrl: env.REDIS_URL,
+      currency: 'USD',
+    });
+  });
+
+  it.each([
+    [
+      { HOLD_MS: 'soon' },
+      'HOLD_MS="soon" is not allowed: it must be an integer from 1000 to 86400000 (milliseconds).',
+    ],
+    [
+      { HOLD_MS: '1e4' },
+      'HOLD_MS="1e4" is not allowed: it must be an integer from 1000 to 86400000 (milliseconds).',
+    ],
+    [
+      { SHOP_PORT: '65536' },
+      'SHOP_PORT="65536" is not allowed: it must be a port from 0 to 65535 (0: any free one).',
+    ],
+    [{ CLOSE_AT_KICKOFF: 'maybe' }, 'CLOSE_AT_KICKOFF="maybe" is not allowed: it must be true or false.'],
+    [{ ENVIRONMENT: 'test' }, 'ENVIRONMENT="test" is not allowed: it must be one of dev, prod.'],
+    [
+      { TOKEN_SECRET: 'hunter2' },
+      'TOKEN_SECRET (7 characters) is not allowed: it must be at least 32 characters.',
+    ],
+    [
+      { REDIS_URL: 'http://me:hunter2@redis' },
+      'REDIS_URL=http://...@redis is not allowed: ' +
+        'it must be a URL like redis://host:6379 or rediss://user:password@host:6379.',
+    ],
+    [
+      { JOB_LOCK_MS: '9000' },
+      'JOB_LOCK_MS=9000 is more than LEASE_MS=5000: a job would outlive the lease of its owner.',
+    ],
+    [
+      { SHOP_PORT: '3020' },
+      'SHOP_PORT and RESERVATIONS_PORT are both 3020: each role needs a port of its own.',
+    ],
+    [
+      { KAFKA_BROKERS: 'a:9092' },
+      'KAFKA_BROKERS is set, but this version only has the embedded part: unset it.',
+    ],
+    [
+      { ROLES: 'shop,till' },
+      'ROLES "till" is not known: it must be one of shop, reservations, consumer, worker.',
+    ],
+  ])('refuses %o with one line', (env, line) => {
+    expect(problemsOf({ ...SHARED, ...env })).toEqual([line]);
+  });
+
+  it('names every problem at once, one line each', () => {
+    const problems = problemsOf({ HOLD_MS: '0', LOG_LEVEL: 'loud' }, ['--port', '--role', 'till']);
+    expect(problems).toHaveLength(4);
+    expect(problems.every((line) => !line.includes('\n'))).toBe(true);
+    expect(() => loadSettings({ HOLD_MS: '0' }, [])).toThrow(/^HOLD_MS="0" /);
+  });
+
+  it('shows no secret in a problem', () => {
+    const env = { ADMIN_TOKEN: 'hunter2', SERVICE_TOKEN: 'hunter2', REDIS_URL: 'x://:hunter2@y' };
+    expect(problemsOf(env).join()).not.toContain('hunter2');
+  });
+});
+
+describe('roles', () => {
+  it('come from repeated flags and comma lists, and win over ROLES', () => {
+    const env = { ...SHARED, ROLES: 'consumer' };
+    expect(loadSettings(env, []).roles).toEqual(['consumer']);
+    expect(loadSettings(env, ['--role', 'worker', '--role=shop,reservations']).roles).toEqual([
+      'shop',
+      'reservations',
+      'worker',
+    ]);
+  });
+
+  it('are all of them when all are named', () => {
+    expect(loadSettings({ ROLES: ROLES.join(', ') }, [])).toMatchObject({ allInOne: true, roles: ROLES });
+  });
+
+  it('refuse embedded parts when they are started on their own', () => {
+    const [redis, data, ...more] = problemsOf({}, ['--role', 'shop']);
+    expect(redis).toMatch(/^REDIS_URL is not set: a process with only shop needs the Redis/);
+    expect(data).toMatch(/^DATA_DIR is not set: a process with only shop needs the archive and secrets/);
+    expect(more).toEqual([]);
+    expect(problemsOf(SHARED, ['--role', 'shop'])).toEqual([]);
+  });
+
+  it.each([
+    { argv: ['--role'], line: '--role needs a name: one of shop, reservations, consumer, worker.' },
+    {
+      argv: ['--role', ''],
+      line: '--role "" is not known: it must be one of shop, reservations, consumer, worker.',
+    },
+    { argv: ['--rolle=shop'], line: '--rolle is not known: the command line takes --role NAME and --help.' },
+    { argv: ['shop'], line: 'shop is not known: the command line takes --role NAME and --help.' },
+  ])('refuse $argv', ({ argv, line }) => {
+    expect(problemsOf(SHARED, argv)).toEqual([line]);
+  });
+});
+
+describe('PORT', () => {
+  const env = { ...SHARED, PORT: '8080', SHOP_PORT: '3001' };
+
+  it('wins over the port of the only web role', () => {
+    expect(loadSettings(env, ['--role', 'shop']).shopPort).toBe(8080);
+    expect(loadSettings(env, ['--role', 'reservations,worker'])).toMatchObject({
+      reservationsPort: 8080,
+      workerPort: 3060,
+      shopPort: 3001,
+    });
+    expect(loadSettings(env, ['--role', 'worker']).workerPort).toBe(8080);
+  });
+
+  it('is refused with several web roles', () => {
+    expect(problemsOf({ PORT: '8080' })).toEqual([
+      'PORT=8080 serves a single web role, but this process has shop, reservations, consumer: ' +
+        'set SHOP_PORT, RESERVATIONS_PORT, CONSUMER_PORT.',
+    ]);
+  });
+
+  it('may be 0 for several roles: any free one', () => {
+    expect(problemsOf({ SHOP_PORT: '0', RESERVATIONS_PORT: '0' })).toEqual([]);
+  });
+});
+
+describe('the table', () => {
+  it('names each variable once and documents it', () => {
+    expect(new Set(settingsTable.map(({ env }) => env)).size).toBe(settingsTable.length);
+    for (const { env, doc, allowed } of settingsTable) {
+      expect(env).toMatch(/^[A-Z][A-Z_]*$/);
+      expect([doc, allowed]).not.toContain('');
+    }
+  });
+
+  it('has only defaults that are allowed', () => {
+    const defaults = settingsTable.filter((line) => line.default !== '');
+    const env = Object.fromEntries(defaults.map((line) => [line.env, line.default]));
+    expect(loadSettings(env, [])).toEqual(loadSettings({}, []));
+  });
+
+  it('names its units', () => {
+    for (const { env, key, allowed } of settingsTable) {
+      expect(`${env} ${allowed.includes('milliseconds')}`).toBe(`${env} ${key.endsWith('Ms')}`);
+    }
+  });
+
+  it('is what --help prints', () => {
+    expect(wantsHelp(['--role', 'shop', '--help'])).toBe(true);
+    expect(wantsHelp([])).toBe(false);
+    for (const { env } of settingsTable) expect(helpText()).toContain(`  ${env}`);
+    expect(problemsOf({}, ['--help'])).toEqual([]);
+  });
+});

@@ -1,0 +1,762 @@
+/** The consumer between fakes at its ports; behind the gateway are the real rules, so that effects can be counted. */
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { CommittedEvent, DeadLetter } from '../../src/archive/port.js';
+import type { MatchEntry } from '../../src/catalog/match.js';
+import type { CatalogLoader, CommandGateway, Submission, SubmissionResult } from '../../src/http/ports.js';
+import {
+  BatchUnsettledError,
+  OUTCOME_KEEP_MS,
+  SalesConsumer,
+  TICKETS_AT_ONCE,
+  WAITING_CHECK_MS,
+  type ConsumerOptions,
+  type HandledKind,
+} from '../../src/kafka/consumer.js';
+import { letterOf, recordOf, type DeadLetters } from '../../src/kafka/dead-letters.js';
+import { InProcessFeed } from '../../src/kafka/feed.js';
+import type { IncomingRecord } from '../../src/kafka/port.js';
+import { encodeSale } from '../../src/kafka/wire.js';
+import {
+  apply,
+  decide,
+  initialState,
+  type Command,
+  type Outcome,
+  type Policy,
+  type TicketState,
+} from '../../src/rules/index.js';
+import { ManualClock, quiet, until } from './fakes.js';
+
+const SALES = 'sales';
+const LISTS = 'lists';
+const SOURCE = 'cluster/sales/0';
+const KEEP_MS = 24 * 3_600_000;
+const WAIT_MS = 600_000;
+const POLICY: Policy = {
+  holdMs: 600_000,
+  payingMs: 900_000,
+  ticketsPerPersonMax: 4,
+  ticketsPerReservationMax: 2,
+  earlyReservedWindowMs: 60_000,
+  remoteTalliesMax: 100,
+};
+
+/** Tickets behind a gateway: the real rules, and a record of outcomes by id. */
+class Tickets implements CommandGateway {
+  readonly states = new Map<string, TicketState>();
+  readonly recorded = new Map<string, Outcome>();
+  readonly submissions: Submission[] = [];
+  inFlight = 0;
+  inFlightMax = 0;
+  /** Answers instead of the rules; null leaves it to them. */
+  instead: (submission: Submission) => SubmissionResult | null = () => null;
+  /** Held up until it resolves. */
+  before: (submission: Submission) => Promise<void> = () => Promise.resolve();
+
+  async submit(submission: Submission): Promise<SubmissionResult> {
+    this.submissions.push(submission);
+    this.inFlight += 1;
+    this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
+    await this.before(submission);
+    this.inFlight -= 1;
+    return this.instead(submission) ?? { kind: 'answered', result: this.decide(submission) };
+  }
+
+  decide({ ticket, id, body }: Submission): Outcome {
+    const known = this.recorded.get(id);
+    if (known) return known;
+    const state = this.state(ticket.matchNumber, ticket.category);
+    const command = { ...body, id, at: 1 } as Command;
+    const { events, outcome } = decide(state, command, POLICY);
+    this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
+    this.recorded.set(id, outcome);
+    return outcome;
+  }
+
+  state(matchNumber: number, category: number): TicketState {
+    return this.states.get(`${matchNumber}:${category}`) ?? initialState({ matchNumber, category });
+  }
+  open(matchNumber: number): void {
+    for (const category of [1, 2, 3]) {
+      const body = { type: 'load', capacity: 100, price: 75, currency: 'USD' } as const;
+      this.decide({
+        ticket: { matchNumber, category },
+        id: `load/${matchNumber}:${category}`,
+        body,
+        keepMs: 1,
+      });
+    }
+  }
+  /** [held, sold] elsewhere. */
+  elsewhere(matchNumber: number, category = 1): number[] {
+    const { heldElsewhere, soldElsewhere } = this.state(matchNumber, category);
+    return [heldElsewhere, soldElsewhere];
+  }
+}
+
+class Letters implements DeadLetters {
+  readonly letters = new Map<string, DeadLetter>();
+  readonly settledIds: string[] = [];
+  fails = false;
+
+  async add(letter: DeadLetter): Promise<void> {
+    if (this.fails) throw new Error('the archive is away');
+    if (!this.letters.has(letter.id)) this.letters.set(letter.id, letter);
+  }
+  async settled(id: string): Promise<void> {
+    this.settledIds.push(id);
+  }
+  get ids(): string[] {
+    return [...this.letters.keys()];
+  }
+}
+
+class Lists implements CatalogLoader {
+  readonly loads: { matchNumbers: number[]; source: string }[] = [];
+  during: () => Promise<void> = () => Promise.resolve();
+  readonly #tickets: Tickets;
+
+  constructor(tickets: Tickets) {
+    this.#tickets = tickets;
+  }
+  async load(entries: readonly MatchEntry[], source: string): Promise<void> {
+    await this.during();
+    this.loads.push({ matchNumbers: entries.map((entry) => entry.matchNumber), source });
+    for (const { matchNumber } of entries) this.#tickets.open(matchNumber);
+  }
+}
+
+function setUp(over: Partial<ConsumerOptions> = {}) {
+  const clock = new ManualClock();
+  const tickets = new Tickets();
+  const letters = new Letters();
+  const loader = new Lists(tickets);
+  const handled: HandledKind[] = [];
+  const warnings: unknown[] = [];
+  let handler = (_records: readonly IncomingRecord[]): Promise<void> => Promise.resolve();
+  const subscribed: string[] = [];
+  let unsubscribed = 0;
+  const consumer = new SalesConsumer({
+    log: {
+      subscribe: async (topics, given) => {
+        subscribed.push(...topics);
+        handler = given;
+        return async () => {
+          unsubscribed += 1;
+        };
+      },
+    },
+    gateway: tickets,
+    loader,
+    deadLetters: letters,
+    clock,
+    logger: { info: () => undefined, warn: (...given: unknown[]) => void warnings.push(given) },
+    clientId: 'ticktak',
+    masterlistTopic: LISTS,
+    salesTopic: SALES,
+    keepMs: KEEP_MS,
+    isOpen: async ({ matchNumber, category }) => tickets.state(matchNumber, category).opened,
+    waitMs: WAIT_MS,
+    waitingMax: 5,
+    onHandled: (kind) => void handled.push(kind),
+    ...over,
+  });
+  return {
+    clock,
+    tickets,
+    letters,
+    loader,
+    handled,
+    warnings,
+    subscribed,
+    consumer,
+    deliver: (...records: IncomingRecord[]) => handler(records),
+    unsubscribed: () => unsubscribed,
+  };
+}
+type World = ReturnType<typeof setUp>;
+
+interface Sale {
+  readonly matchNumber?: number;
+  readonly action?: string;
+  readonly quantity?: number;
+  readonly category?: number;
+  readonly tickets?: unknown;
+  readonly clientId?: string;
+  readonly reservationId?: string;
+  readonly source?: string;
+}
+function sale(offset: number, given: Sale = {}): IncomingRecord {
+  const { matchNumber = 1, action = 'TICKET_PENDING', quantity = 1, category = 1 } = given;
+  const tickets = given.tickets ?? { category, quantity, price: 75 };
+  return {
+    source: given.source ?? SOURCE,
+    topic: SALES,
+    offset: String(offset),
+    timestamp: 1_000 + offset,
+    value: Buffer.from(JSON.stringify({ meta: { action }, body: { matchNumber, tickets } })),
+    headers: {
+      clientId: given.clientId ?? 'north',
+      ...(given.reservationId !== undefined && { reservationId: given.reservationId }),
+    },
+  };
+}
+const garbage = (offset: number, topic = SALES): IncomingRecord => ({
+  ...sale(offset),
+  source: `cluster/${topic}/0`,
+  topic,
+  value: Buffer.from([0xff, 0x00]),
+});
+function list(offset: number, ...matchNumbers: number[]): IncomingRecord {
+  const category = { available: 100, pending: 0, price: 75 };
+  const entries = matchNumbers.map((matchNumber) => ({
+    matchNumber,
+    roundNumber: 1,
+    dateUtc: '2022-11-20T16:00:00Z',
+    location: 'Al Bayt Stadium',
+    availability: { category1: category, category2: category, category3: { ...category, price: 80 } },
+    homeTeam: 'Qatar',
+    awayTeam: 'Ecuador',
+    group: 'A',
+  }));
+  const value = Buffer.from(JSON.stringify(entries));
+  return {
+    source: 'cluster/lists/0',
+    topic: LISTS,
+    offset: String(offset),
+    timestamp: 1,
+    value,
+    headers: {},
+  };
+}
+const OVERLOADED: SubmissionResult = { kind: 'overloaded', retryAfterMs: 1_000 };
+
+let world: World;
+beforeEach(async () => {
+  world = setUp();
+  world.tickets.open(1);
+  world.tickets.open(2);
+  await world.consumer.start();
+});
+
+describe('a sales message', () => {
+  it('becomes a command with its place in the log as id and position', async () => {
+    await world.deliver(sale(41, { quantity: 2, reservationId: 'r-1' }));
+    expect(world.tickets.submissions).toEqual([
+      {
+        ticket: { matchNumber: 1, category: 1 },
+        id: `${SOURCE}/41/0`,
+        keepMs: OUTCOME_KEEP_MS,
+        body: {
+          type: 'remote',
+          action: 'pending',
+          clientId: 'north',
+          quantity: 2,
+          reservationId: 'r-1',
+          recordedAt: 1_041,
+          position: { source: SOURCE, offset: '41', index: 0 },
+        },
+      },
+    ]);
+    expect(world.subscribed).toEqual([LISTS, SALES]);
+    expect(world.handled).toEqual(['applied']);
+  });
+
+  it('takes effect once per ticket in it, in order', async () => {
+    const tickets = [
+      { category: 1, quantity: 1 },
+      { category: 2, quantity: 2 },
+      { category: 1, quantity: 3 },
+    ];
+    await world.deliver(sale(1, { tickets }));
+    expect(world.tickets.elsewhere(1, 1)).toEqual([4, 0]);
+    expect(world.tickets.elsewhere(1, 2)).toEqual([2, 0]);
+    const ids = world.tickets.submissions.filter(({ ticket }) => ticket.category === 1).map(({ id }) => id);
+    expect(ids).toEqual([`${SOURCE}/1/0`, `${SOURCE}/1/2`]);
+  });
+
+  it('handed over again changes nothing, also when its outcome is forgotten', async () => {
+    const batch = [sale(1), sale(2, { action: 'TICKET_RESERVED' }), sale(3, { action: 'TICKET_CANCELLED' })];
+    await world.deliver(...batch);
+    await world.deliver(...batch);
+    world.tickets.recorded.clear();
+    await world.deliver(...batch);
+    expect(world.tickets.elsewhere(1)).toEqual([0, 1]);
+    expect(world.handled.slice(0, 3)).toEqual(['applied', 'applied', 'orphaned']);
+    expect(world.handled.slice(6)).toEqual(['repeated', 'repeated', 'repeated']);
+    expect(world.letters.ids).toEqual([]);
+  });
+
+  it('of our own is skipped', async () => {
+    await world.deliver(sale(1, { clientId: 'ticktak' }), sale(2));
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/2/0`]);
+    expect(world.handled).toEqual(['own', 'applied']);
+  });
+
+  it('that is malformed goes to the dead letters with its bytes, and stops nothing', async () => {
+    const bad = garbage(1);
+    await world.deliver(bad, sale(2));
+    expect(world.tickets.elsewhere(1)).toEqual([1, 0]);
+    expect(world.handled).toEqual(['malformed', 'applied']);
+    const letter = world.letters.letters.get(`${SOURCE}/1`)!;
+    expect(letter).toMatchObject({
+      source: SOURCE,
+      reason: expect.stringMatching(/JSON/),
+      receivedAt: world.clock.now(),
+    });
+    expect(Buffer.from(letter.raw, 'base64')).toEqual(bad.value);
+    expect(letter.headers).toMatchObject({
+      clientId: 'north',
+      'x-original-topic': SALES,
+      'x-original-offset': '1',
+    });
+  });
+
+  it.each<[string, SubmissionResult]>([
+    ['remote_limit', { kind: 'answered', result: { kind: 'remote_limit', limit: 1 } }],
+    ['not_open', { kind: 'answered', result: { kind: 'not_open' } }],
+    ['failed', { kind: 'answered', result: { kind: 'failed' } }],
+    ['closed', { kind: 'answered', result: { kind: 'closed' } }],
+  ])('refused as %s goes to the dead letters, and stops nothing', async (reason, answer) => {
+    world.tickets.instead = ({ id }) => (id.endsWith('/1/0') ? answer : null);
+    await world.deliver(sale(1), sale(2));
+    expect([...world.letters.letters.values()]).toMatchObject([{ id: `${SOURCE}/1/0`, reason }]);
+    expect(world.tickets.elsewhere(1)).toEqual([1, 0]);
+    expect(world.handled).toEqual(['refused', 'applied']);
+  });
+});
+
+describe('a message that cannot be settled now', () => {
+  it.each<[string, SubmissionResult]>([
+    ['overloaded', OVERLOADED],
+    ['unknown', { kind: 'unknown' }],
+    ['deadline passed', { kind: 'answered', result: { kind: 'deadline_passed' } }],
+    ['outbox full', { kind: 'answered', result: { kind: 'outbox_full' } }],
+  ])('%s: the batch comes again, and each effect happens once', async (_name, answer) => {
+    const batch = [sale(1), sale(2), sale(3), sale(4, { matchNumber: 2 })];
+    world.tickets.instead = ({ id }) => (id === `${SOURCE}/2/0` ? answer : null);
+    await expect(world.deliver(...batch)).rejects.toBeInstanceOf(BatchUnsettledError);
+    expect(world.tickets.elsewhere(1)).toEqual([1, 0]);
+    expect(world.tickets.elsewhere(2)).toEqual([1, 0]);
+    world.tickets.instead = () => null;
+    await world.deliver(...batch);
+    expect(world.tickets.elsewhere(1)).toEqual([3, 0]);
+    expect(world.tickets.elsewhere(2)).toEqual([1, 0]);
+    expect(world.letters.ids).toEqual([]);
+  });
+
+  it('holds back the later ones of its ticket: their positions would make it a repeat', async () => {
+    world.tickets.instead = ({ id }) => (id.includes('/1/') ? OVERLOADED : null);
+    await expect(world.deliver(sale(1), sale(2))).rejects.toMatchObject({ retriable: true });
+    expect(world.tickets.submissions).toHaveLength(1);
+    expect(world.warnings).toHaveLength(1);
+    expect(world.handled).toEqual(['retry']);
+  });
+
+  it('unknown, although it took effect: told as such when asked again', async () => {
+    world.tickets.instead = (submission) => {
+      world.tickets.decide(submission);
+      return { kind: 'unknown' };
+    };
+    await expect(world.deliver(sale(1))).rejects.toThrow();
+    world.tickets.instead = () => null;
+    await world.deliver(sale(1));
+    expect(world.tickets.elsewhere(1)).toEqual([1, 0]);
+  });
+
+  it('a gateway that throws, dead letters that cannot be kept, a check that fails: the batch comes again', async () => {
+    world.tickets.before = () => Promise.reject(new Error('gone'));
+    await expect(world.deliver(sale(1))).rejects.toBeInstanceOf(BatchUnsettledError);
+    world.tickets.before = () => Promise.resolve();
+    world.letters.fails = true;
+    await expect(world.deliver(garbage(2))).rejects.toThrow('archive');
+    await expect(world.deliver(sale(3, { matchNumber: 9 }))).rejects.toBeInstanceOf(BatchUnsettledError);
+    const broken = setUp({ isOpen: () => Promise.reject(new Error('no Redis')) });
+    await broken.consumer.start();
+    await expect(broken.deliver(sale(1))).rejects.toBeInstanceOf(BatchUnsettledError);
+  });
+});
+
+describe('a batch', () => {
+  it('resolves only when everything in it is settled', async () => {
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    world.tickets.before = ({ ticket }) => (ticket.matchNumber === 2 ? gate : Promise.resolve());
+    let isDone = false;
+    const done = world.deliver(sale(1), sale(2, { matchNumber: 2 })).then(() => {
+      isDone = true;
+    });
+    await quiet();
+    expect(isDone).toBe(false);
+    release();
+    await done;
+    expect(world.tickets.elsewhere(2)).toEqual([1, 0]);
+  });
+
+  it('works on several tickets at once, on one in order', async () => {
+    const inOrder = new Map<string, string[]>();
+    const busy = new Set<string>();
+    world.tickets.before = async ({ ticket, id }) => {
+      const name = JSON.stringify(ticket);
+      expect(busy.has(name)).toBe(false);
+      busy.add(name);
+      inOrder.set(name, [...(inOrder.get(name) ?? []), id]);
+      await new Promise((resolve) => setImmediate(resolve));
+      busy.delete(name);
+    };
+    for (let matchNumber = 1; matchNumber <= 40; matchNumber += 1) world.tickets.open(matchNumber);
+    const records = Array.from({ length: 600 }, (_, i) =>
+      sale(i, { matchNumber: (i % 40) + 1, category: (i % 3) + 1 }),
+    );
+    await world.deliver(...records);
+    expect(world.tickets.inFlightMax).toBe(TICKETS_AT_ONCE);
+    for (const ids of inOrder.values()) {
+      const offsets = ids.map((id) => Number(id.split('/').at(-2)));
+      expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+    }
+  });
+
+  it('any failures in any order: every message takes effect exactly once', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 3 })), { maxLength: 12 }),
+        fc.infiniteStream(fc.constantFrom('no', 'no', 'before', 'after', 'crash')),
+        async (messages, failures) => {
+          const one = setUp();
+          one.tickets.open(1);
+          one.tickets.open(2);
+          await one.consumer.start();
+          let left = 40;
+          one.tickets.instead = (submission) => {
+            const failure = left-- > 0 ? failures.next().value : 'no';
+            if (failure === 'crash') one.tickets.recorded.clear();
+            if (failure === 'after') one.tickets.decide(submission);
+            return failure === 'no' || failure === 'crash' ? null : { kind: 'unknown' };
+          };
+          const batch = messages.map(([matchNumber, quantity], i) => sale(i, { matchNumber, quantity }));
+          for (let i = 0; i < 60; i += 1) await one.deliver(...batch).catch(() => undefined);
+          for (const matchNumber of [1, 2]) {
+            const sum = messages.filter(([n]) => n === matchNumber).reduce((total, [, n]) => total + n, 0);
+            expect(one.tickets.elsewhere(matchNumber)).toEqual([sum, 0]);
+          }
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe('a master list', () => {
+  it('is loaded, with its place as source, and what strict peers would drop is said', async () => {
+    await world.deliver(list(3, 5, 6));
+    expect(world.loader.loads).toEqual([{ matchNumbers: [5, 6], source: 'cluster/lists/0/3' }]);
+    expect(world.warnings.flat().filter((one) => String(one).includes('strict'))).toHaveLength(2);
+    expect(world.handled).toEqual(['master_list']);
+  });
+
+  it('that is malformed goes to the dead letters', async () => {
+    await world.deliver(garbage(3, LISTS), list(4, 5));
+    expect(world.letters.ids).toEqual(['cluster/lists/0/3']);
+    expect(world.loader.loads).toHaveLength(1);
+  });
+
+  it('that cannot be loaded now comes again', async () => {
+    world.loader.during = () => Promise.reject(new Error('no worker'));
+    await expect(world.deliver(list(3, 5))).rejects.toThrow('no worker');
+    world.loader.during = () => Promise.resolve();
+    await world.deliver(list(3, 5));
+    expect(world.loader.loads).toHaveLength(1);
+  });
+});
+
+describe('a sale before its master-list entry', () => {
+  const early = [
+    sale(1, { matchNumber: 7, quantity: 2 }),
+    sale(2, { matchNumber: 7, action: 'TICKET_RESERVED', quantity: 2 }),
+    sale(3, { matchNumber: 7, action: 'TICKET_CANCELLED', quantity: 1 }),
+  ];
+
+  it('lies in the dead letters, asks nothing of the ticket, and holds up nothing', async () => {
+    await world.deliver(...early, sale(4));
+    expect(world.letters.ids).toEqual([1, 2, 3].map((offset) => `${SOURCE}/${offset}/0`));
+    expect(new Set([...world.letters.letters.values()].map(({ reason }) => reason))).toEqual(
+      new Set(['not_open']),
+    );
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/4/0`]);
+    expect(world.consumer.waiting).toBe(3);
+    expect(world.handled.sort()).toEqual(['applied', 'waiting', 'waiting', 'waiting']);
+  });
+
+  it('takes effect when the list comes, in order, and its letter is settled', async () => {
+    await world.deliver(...early);
+    await world.deliver(list(0, 7));
+    expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
+    expect(world.handled.slice(3)).toEqual(['applied', 'applied', 'orphaned', 'master_list']);
+    expect(world.letters.settledIds).toEqual(world.letters.ids);
+    expect(world.consumer.waiting).toBe(0);
+    await world.deliver(...early);
+    world.tickets.recorded.clear();
+    await world.deliver(...early);
+    expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
+  });
+
+  it('takes effect when another process loaded the list', async () => {
+    await world.deliver(...early);
+    world.tickets.open(7);
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.consumer.waiting === 0);
+    expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
+    await quiet();
+    expect(world.clock.delays).toEqual([]);
+  });
+
+  it('goes before the next message of its ticket, also when nobody has looked yet', async () => {
+    await world.deliver(...early.slice(0, 2));
+    world.tickets.open(7);
+    await world.deliver(early[2]!);
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([1, 2, 3].map((n) => `${SOURCE}/${n}/0`));
+  });
+
+  it('is not overtaken while it cannot be settled', async () => {
+    await world.deliver(early[0]!);
+    world.tickets.open(7);
+    world.tickets.instead = () => OVERLOADED;
+    await expect(world.deliver(early[1]!)).rejects.toBeInstanceOf(BatchUnsettledError);
+    expect(world.consumer.waiting).toBe(1);
+    world.tickets.instead = () => null;
+    await world.deliver(early[1]!);
+    expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
+  });
+
+  it('waits while the list is being loaded, although its match is known already', async () => {
+    let isKnown = false;
+    const one = setUp({ isOpen: async () => isKnown });
+    await one.consumer.start();
+    one.loader.during = async () => {
+      isKnown = true;
+      await one.deliver(early[0]!);
+      expect(one.consumer.waiting).toBe(1);
+    };
+    await one.deliver(list(0, 7));
+    expect(one.tickets.elsewhere(7)).toEqual([2, 0]);
+  });
+
+  it('takes effect late when whoever has the partition now was ahead of it', async () => {
+    await world.deliver(early[0]!);
+    world.tickets.open(7);
+    const body = {
+      type: 'remote',
+      action: 'pending',
+      clientId: 'south',
+      quantity: 5,
+      recordedAt: 1,
+    } as const;
+    const position = { source: SOURCE, offset: '9', index: 0 };
+    world.tickets.decide({
+      ticket: { matchNumber: 7, category: 1 },
+      id: 'x',
+      body: { ...body, position },
+      keepMs: 1,
+    });
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.consumer.waiting === 0);
+    expect(world.tickets.elsewhere(7)).toEqual([7, 0]);
+    expect(world.tickets.submissions.at(-1)).toMatchObject({ id: `${SOURCE}/1/0/late`, keepMs: KEEP_MS });
+    expect(world.tickets.submissions.at(-1)!.body).not.toHaveProperty('position');
+    await world.deliver(early[0]!);
+    expect(world.tickets.elsewhere(7)).toEqual([7, 0]);
+  });
+
+  it('is left to the dead letters after its time', async () => {
+    await world.deliver(early[0]!);
+    world.clock.advance(WAIT_MS - 1);
+    await quiet();
+    expect(world.consumer.waiting).toBe(1);
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.consumer.waiting === 0);
+    expect(world.tickets.submissions).toEqual([]);
+    await world.deliver(list(0, 7));
+    expect(world.tickets.elsewhere(7)).toEqual([0, 0]);
+    expect(await world.consumer.redrive(world.letters.letters.get(`${SOURCE}/1/0`)!)).toEqual({
+      kind: 'settled',
+    });
+    expect(world.tickets.elsewhere(7)).toEqual([2, 0]);
+  });
+
+  it('waits once, however often it is handed over, and not more than the limit do', async () => {
+    const six = Array.from({ length: 6 }, (_, i) => sale(i, { matchNumber: 7 }));
+    await world.deliver(...six);
+    await world.deliver(...six);
+    expect(world.consumer.waiting).toBe(5);
+    expect(world.letters.ids).toHaveLength(6);
+    expect(world.handled.filter((kind) => kind === 'refused')).toHaveLength(2);
+    await world.deliver(list(0, 7));
+    expect(world.tickets.elsewhere(7)).toEqual([5, 0]);
+  });
+
+  it('is refused for good by its ticket: stays in the dead letters, the next one goes on', async () => {
+    await world.deliver(early[0]!, early[1]!);
+    world.tickets.instead = ({ id }) =>
+      id === `${SOURCE}/1/0` ? { kind: 'answered', result: { kind: 'remote_limit', limit: 1 } } : null;
+    await world.deliver(list(0, 7));
+    expect(world.letters.settledIds).toEqual([`${SOURCE}/2/0`]);
+    expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
+  });
+
+  it('is tried again when something fails on the way', async () => {
+    await world.deliver(early[0]!);
+    world.tickets.open(7);
+    world.tickets.before = () => Promise.reject(new Error('gone'));
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.warnings.length > 0);
+    await until(() => world.clock.delays.length === 1);
+    world.tickets.before = () => Promise.resolve();
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.consumer.waiting === 0);
+    expect(world.tickets.elsewhere(7)).toEqual([2, 0]);
+  });
+});
+
+describe('re-driving a dead letter', () => {
+  const letterFor = (record: IncomingRecord, index?: number): DeadLetter =>
+    JSON.parse(JSON.stringify(letterOf(record, 'some reason', 5, index))) as DeadLetter;
+
+  it('submits under the same id without the position, once', async () => {
+    await world.deliver(sale(9));
+    const letter = letterFor(sale(3, { quantity: 2 }), 0);
+    expect(await world.consumer.redrive(letter)).toEqual({ kind: 'settled' });
+    expect(await world.consumer.redrive(letter)).toEqual({ kind: 'settled' });
+    expect(world.tickets.elsewhere(1)).toEqual([3, 0]);
+    const { id, keepMs, body } = world.tickets.submissions.at(-1)!;
+    expect({ id, keepMs }).toEqual({ id: `${SOURCE}/3/0`, keepMs: KEEP_MS });
+    expect(body).toMatchObject({ clientId: 'north', recordedAt: 1_003 });
+    expect(body).not.toHaveProperty('position');
+  });
+
+  it('takes only the ticket the letter is about; a letter about a whole message takes all', async () => {
+    const tickets = [
+      { category: 1, quantity: 1 },
+      { category: 2, quantity: 1 },
+    ];
+    await world.consumer.redrive(letterFor(sale(3, { tickets }), 1));
+    expect([world.tickets.elsewhere(1, 1), world.tickets.elsewhere(1, 2)]).toEqual([
+      [0, 0],
+      [1, 0],
+    ]);
+    await world.consumer.redrive(letterFor(sale(3, { tickets })));
+    expect([world.tickets.elsewhere(1, 1), world.tickets.elsewhere(1, 2)]).toEqual([
+      [1, 0],
+      [1, 0],
+    ]);
+  });
+
+  it.each<[string, () => DeadLetter, RegExp]>([
+    ['still malformed', () => letterFor(garbage(1)), /JSON/],
+    ['a master list still malformed', () => letterFor(garbage(1, LISTS)), /JSON/],
+    ['still no such ticket', () => letterFor(sale(1, { matchNumber: 9 }), 0), /not_open/],
+    ['not from a log', () => ({ ...letterFor(sale(1)), headers: {} }), /not a message/],
+  ])('%s: says so', async (_name, letter, reason) => {
+    expect(await world.consumer.redrive(letter())).toEqual({
+      kind: 'refused',
+      reason: expect.stringMatching(reason),
+    });
+    expect(world.tickets.submissions).toEqual([]);
+  });
+
+  it.each<[string, SubmissionResult]>([
+    ['overloaded', OVERLOADED],
+    ['unknown', { kind: 'unknown' }],
+    ['remote_limit', { kind: 'answered', result: { kind: 'remote_limit', limit: 1 } }],
+  ])('%s: says so, and it can be tried again', async (reason, answer) => {
+    world.tickets.instead = () => answer;
+    expect(await world.consumer.redrive(letterFor(sale(1), 0))).toEqual({ kind: 'refused', reason });
+    world.tickets.instead = () => null;
+    expect(await world.consumer.redrive(letterFor(sale(1), 0))).toEqual({ kind: 'settled' });
+  });
+
+  it('a gateway that throws is a reason too', async () => {
+    world.tickets.before = () => Promise.reject(new Error('gone'));
+    expect(await world.consumer.redrive(letterFor(sale(1), 0))).toMatchObject({ reason: /gone/ });
+  });
+
+  it('loads a master list', async () => {
+    expect(await world.consumer.redrive(letterFor(list(3, 5)))).toEqual({ kind: 'settled' });
+    expect(world.loader.loads).toEqual([{ matchNumbers: [5], source: 'cluster/lists/0/3' }]);
+    world.loader.during = () => Promise.reject(new Error('no worker'));
+    expect(await world.consumer.redrive(letterFor(list(4, 6)))).toMatchObject({ kind: 'refused' });
+  });
+
+  it('our own has taken effect before', async () => {
+    expect(await world.consumer.redrive(letterFor(sale(1, { clientId: 'ticktak' })))).toEqual({
+      kind: 'settled',
+    });
+    expect(world.tickets.submissions).toEqual([]);
+  });
+
+  it('a sender cannot choose what is re-driven', () => {
+    const forged = { ...sale(3), headers: { 'x-original-index': '1', 'x-original-topic': LISTS } };
+    expect(recordOf(letterFor(forged))).toMatchObject({
+      index: undefined,
+      record: { topic: SALES, offset: '3' },
+    });
+    expect(recordOf(letterFor(forged, 2))?.index).toBe(2);
+    expect(letterFor({ ...sale(3), value: null }).raw).toBe('');
+  });
+});
+
+it('over the in-process feed: what another marketplace publishes takes effect, what we publish does not', async () => {
+  const feed = new InProcessFeed({ clock: new ManualClock() });
+  const one = setUp({ log: feed });
+  await feed.start();
+  await one.consumer.start();
+  const held = (category: number): CommittedEvent => ({
+    ticket: { matchNumber: 7, category },
+    incarnation: 1,
+    sequence: 1,
+    commandId: 'c',
+    event: {
+      type: 'held',
+      at: 1,
+      reservation: {
+        id: 'r-1',
+        matchNumber: 7,
+        category,
+        status: 'PENDING',
+        quantity: 3,
+        refundedQuantity: 0,
+        unitPrice: 75,
+        currency: 'USD',
+        email: 'ann@example.org',
+        person: 'ann',
+        createdAt: 1,
+        updatedAt: 1,
+        expiresAt: 2,
+      },
+    },
+  });
+  const ours = { clientId: 'ticktak', topic: SALES, clientIdInValue: false };
+  await feed.publish(encodeSale(held(1), { ...ours, clientId: 'north' }));
+  await feed.publish(encodeSale(held(2), ours));
+  await feed.publish([{ topic: LISTS, value: String(list(0, 7).value), headers: {} }]);
+  await until(() => one.tickets.elsewhere(7, 1)[0] === 3);
+  await one.consumer.stop();
+  await feed.stop();
+  expect(one.tickets.elsewhere(7, 2)).toEqual([0, 0]);
+  expect(one.tickets.state(7, 1).remote.get('north/r-1')?.held).toBe(3);
+});
+
+describe('stop', () => {
+  it('ends the subscription and the timers; what waits stays in the dead letters', async () => {
+    await world.deliver(sale(1, { matchNumber: 7 }));
+    expect(world.clock.delays).toEqual([WAITING_CHECK_MS]);
+    await world.consumer.stop();
+    expect(world.unsubscribed()).toBe(1);
+    expect(world.clock.delays).toEqual([]);
+    expect(world.letters.ids).toHaveLength(1);
+    await world.consumer.stop();
+    expect(world.unsubscribed()).toBe(1);
+  });
+});

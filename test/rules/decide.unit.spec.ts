@@ -1,0 +1,1194 @@
+/** The rules as tables: every command in every state of a ticket and of a reservation, and what comes out. */
+import { describe, expect, it } from '@jest/globals';
+import {
+  apply,
+  available,
+  decide,
+  EARLY_ENTRIES_MAX,
+  initialState,
+  isIdleTally,
+  pending,
+  remoteKey,
+} from '../../src/rules/index.js';
+import type {
+  Command,
+  Decision,
+  Hold,
+  Load,
+  LogPosition,
+  Outcome,
+  OutcomeKind,
+  Policy,
+  Remote,
+  RemoteAction,
+  Reservation,
+  ReservationStatus,
+  TicketEvent,
+  TicketState,
+} from '../../src/rules/index.js';
+
+const T0 = 1_669_000_000_000;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const POLICY: Policy = {
+  holdMs: 10 * MINUTE_MS,
+  payingMs: 15 * MINUTE_MS,
+  ticketsPerPersonMax: 4,
+  ticketsPerReservationMax: 2,
+  earlyReservedWindowMs: MINUTE_MS,
+  remoteTalliesMax: 3,
+};
+
+interface Step extends Decision {
+  readonly state: TicketState;
+}
+
+function step(state: TicketState, command: Command, policy: Policy = POLICY): Step {
+  const decision = decide(state, command, policy);
+  return { ...decision, state: decision.events.reduce(apply, state) };
+}
+const run = (state: TicketState, ...commands: Command[]): TicketState =>
+  commands.reduce((current, command) => step(current, command).state, state);
+const kindOf = (state: TicketState, command: Command): OutcomeKind => step(state, command).outcome.kind;
+
+let ids = 0;
+const base = (at: number): { id: string; at: number } => ({ id: `command-${++ids}`, at });
+const hold = (over: Partial<Hold> = {}): Hold => ({
+  ...base(T0),
+  type: 'hold',
+  reservationId: 'R',
+  quantity: 2,
+  email: 'ann@example.org',
+  person: 'ann',
+  personElsewhere: 0,
+  ...over,
+});
+const startPayment = (paymentId = 'pay-1', at = T0 + 1): Command => ({
+  ...base(at),
+  type: 'startPayment',
+  reservationId: 'R',
+  paymentId,
+});
+const confirm = (paymentId = 'pay-1', at = T0 + 2): Command => ({
+  ...base(at),
+  type: 'confirm',
+  reservationId: 'R',
+  paymentId,
+});
+const failPayment = (
+  reason: 'cancelled' | 'declined' | 'expired' = 'declined',
+  paymentId = 'pay-1',
+  at = T0 + 2,
+): Command => ({ ...base(at), type: 'failPayment', reservationId: 'R', paymentId, reason });
+const release = (at = T0 + 1): Command => ({ ...base(at), type: 'release', reservationId: 'R' });
+const expire = (at = T0 + POLICY.holdMs): Command => ({ ...base(at), type: 'expire', reservationId: 'R' });
+const refund = (quantity: number): Command => ({
+  ...base(T0 + 3),
+  type: 'refund',
+  reservationId: 'R',
+  quantity,
+});
+const load = (over: Partial<Load> = {}): Load => ({
+  ...base(T0),
+  type: 'load',
+  capacity: 10,
+  price: 75,
+  currency: 'USD',
+  ...over,
+});
+const close = (endHolds: boolean): Command => ({ ...base(T0 + 4), type: 'close', endHolds });
+const remote = (action: RemoteAction, quantity: number, over: Partial<Remote> = {}): Remote => ({
+  ...base(T0),
+  type: 'remote',
+  action,
+  clientId: 'peer',
+  quantity,
+  recordedAt: T0,
+  ...over,
+});
+const position = (offset: string, index = 0, source = 'cluster/sales/0'): LogPosition => ({
+  source,
+  offset,
+  index,
+});
+
+const NOT_OPENED = initialState({ matchNumber: 1, category: 2 });
+const OPEN = run(NOT_OPENED, load());
+const PENDING_ZERO = run(OPEN, remote('pending', 10));
+const SOLD_OUT = run(OPEN, remote('reserved', 10));
+const CLOSED = run(OPEN, close(false));
+
+/** Checks the equations against the tallies themselves, not against the functions that compute them. */
+function expectSound(state: TicketState): void {
+  const sum = (statuses: ReservationStatus[]): number =>
+    [...state.reservations.values()]
+      .filter((reservation) => statuses.includes(reservation.status))
+      .reduce((total, reservation) => total + reservation.quantity, 0);
+  const tallies = [...state.remote.values()];
+  expect(state.heldHere).toBe(sum(['PENDING', 'PAYING']));
+  expect(state.soldHere).toBe(sum(['RESERVED']));
+  expect(state.heldElsewhere).toBe(tallies.reduce((total, tally) => total + tally.held, 0));
+  expect(state.soldElsewhere).toBe(tallies.reduce((total, tally) => total + tally.sold, 0));
+  expect(state.capacity).toBe(available(state) + state.soldHere + state.soldElsewhere);
+  expect(pending(state)).toBe(available(state) - state.heldHere - state.heldElsewhere);
+}
+
+describe('hold', () => {
+  const ofAnn = (quantity: number, reservationId: string): Hold => hold({ reservationId, quantity });
+  const ownsTwo = run(OPEN, ofAnn(2, 'A'));
+  const ownsFour = run(ownsTwo, ofAnn(2, 'B'));
+  const oneLeft = run(OPEN, remote('pending', 9));
+  const oversold = run(OPEN, remote('pending', 12));
+
+  const table: [string, TicketState, Partial<Hold>, Outcome | OutcomeKind][] = [
+    ['not opened', NOT_OPENED, {}, { kind: 'not_open' }],
+    ['open', OPEN, {}, 'held'],
+    ['open, one ticket', OPEN, { quantity: 1 }, 'held'],
+    ['open, the right price', OPEN, { price: 75 }, 'held'],
+    ['open, another price', OPEN, { price: 74 }, { kind: 'price_mismatch', price: 75 }],
+    ['open, too many at once', OPEN, { quantity: 3 }, { kind: 'purchase_limit', limit: 2, owned: 0 }],
+    ['pending 0', PENDING_ZERO, {}, { kind: 'temporarily_unavailable', remaining: 0 }],
+    ['pending below what is asked', oneLeft, {}, { kind: 'temporarily_unavailable', remaining: 1 }],
+    ['pending exactly what is asked', oneLeft, { quantity: 1 }, 'held'],
+    ['pending negative', oversold, {}, { kind: 'temporarily_unavailable', remaining: 0 }],
+    ['sold out', SOLD_OUT, {}, { kind: 'sold_out' }],
+    ['oversold by marketplaces together', run(OPEN, remote('reserved', 12)), {}, { kind: 'sold_out' }],
+    ['sold out, too many at once', SOLD_OUT, { quantity: 3 }, 'purchase_limit'],
+    ['closed', CLOSED, {}, { kind: 'closed' }],
+    ['closed and another price', CLOSED, { price: 1 }, { kind: 'closed' }],
+    ['closed and sold out', run(SOLD_OUT, close(false)), {}, { kind: 'closed' }],
+    ['closed before it opened', run(NOT_OPENED, close(false)), {}, { kind: 'not_open' }],
+    ['person at the limit', ownsTwo, {}, 'held'],
+    ['person over the limit', ownsFour, {}, { kind: 'purchase_limit', limit: 4, owned: 4 }],
+    [
+      'person over the limit by one',
+      run(ownsTwo, ofAnn(1, 'B')),
+      {},
+      { kind: 'purchase_limit', limit: 4, owned: 3 },
+    ],
+    ['elsewhere up to the limit', OPEN, { personElsewhere: 2 }, 'held'],
+    [
+      'elsewhere over the limit',
+      OPEN,
+      { personElsewhere: 3 },
+      { kind: 'purchase_limit', limit: 4, owned: 3 },
+    ],
+    [
+      'here and elsewhere over the limit',
+      ownsTwo,
+      { personElsewhere: 1 },
+      { kind: 'purchase_limit', limit: 4, owned: 3 },
+    ],
+    ['another person', ownsFour, { person: 'bob' }, 'held'],
+    ['sold out comes before the limit of a person', SOLD_OUT, { personElsewhere: 4 }, { kind: 'sold_out' }],
+  ];
+
+  it.each(table)('%s', (_name, state, over, expected) => {
+    const { outcome, events, state: after } = step(state, hold(over));
+    if (typeof expected === 'string') expect(outcome.kind).toBe(expected);
+    else expect(outcome).toEqual(expected);
+    expect(events.map((event) => event.type)).toEqual(outcome.kind === 'held' ? ['held'] : []);
+    if (outcome.kind !== 'held') expect(after).toBe(state);
+    expectSound(after);
+  });
+
+  it('makes a PENDING reservation at the price of the ticket, with an end', () => {
+    const { outcome, state } = step(OPEN, hold());
+    const expected: Reservation = {
+      id: 'R',
+      matchNumber: 1,
+      category: 2,
+      status: 'PENDING',
+      quantity: 2,
+      refundedQuantity: 0,
+      unitPrice: 75,
+      currency: 'USD',
+      email: 'ann@example.org',
+      person: 'ann',
+      createdAt: T0,
+      updatedAt: T0,
+      expiresAt: T0 + POLICY.holdMs,
+    };
+    expect(outcome).toEqual({ kind: 'held', reservation: expected });
+    expect(state.reservations.get('R')).toEqual(expected);
+    expect([available(state), pending(state), state.heldHere]).toEqual([10, 8, 2]);
+    expect(state.persons.get('ann')).toBe(2);
+  });
+
+  it.each(['PENDING', 'PAYING', 'RESERVED'] as const)(
+    'asked again while it is %s: the same hold',
+    (status) => {
+      const state = reservationIn(status, OPEN);
+      const { outcome, events } = step(state, hold({ quantity: 1 }));
+      expect(outcome).toEqual({ kind: 'held', reservation: state.reservations.get('R') });
+      expect(events).toEqual([]);
+    },
+  );
+
+  it('a limit counts what is left: ended and refunded tickets can be bought again', () => {
+    const sold = run(OPEN, hold(), startPayment(), confirm());
+    const full = run(sold, hold({ reservationId: 'B' }));
+    expect(kindOf(full, hold({ reservationId: 'C' }))).toBe('purchase_limit');
+    expect(kindOf(run(full, refund(2)), hold({ reservationId: 'C' }))).toBe('held');
+    expect(kindOf(run(full, refund(1)), hold({ reservationId: 'C' }))).toBe('purchase_limit');
+    expect(kindOf(run(full, refund(1)), hold({ reservationId: 'C', quantity: 1 }))).toBe('held');
+  });
+});
+
+/** How a reservation of two tickets gets into each status, from an open ticket. */
+const PATHS: Readonly<Record<ReservationStatus, Command[]>> = {
+  PENDING: [hold()],
+  PAYING: [hold(), startPayment()],
+  RESERVED: [hold(), startPayment(), confirm()],
+  CANCELLED: [hold(), release()],
+  EXPIRED: [hold(), expire()],
+  REFUNDED: [hold(), startPayment(), confirm(), refund(2)],
+};
+const reservationIn = (status: ReservationStatus, state: TicketState): TicketState =>
+  run(state, ...PATHS[status]);
+
+/** Legal transitions. Anything that is not here must be refused and change nothing. */
+const TRANSITIONS: Readonly<
+  Record<ReservationStatus, Readonly<Record<string, ReservationStatus | undefined>>>
+> = {
+  PENDING: {
+    'startPayment in time': 'PAYING',
+    'startPayment, other payment': 'PAYING',
+    'startPayment past its time': 'EXPIRED',
+    release: 'CANCELLED',
+    'release past its time': 'CANCELLED',
+    'expire when due': 'EXPIRED',
+    'close, ending holds': 'CANCELLED',
+  },
+  PAYING: {
+    'confirm, same payment': 'RESERVED',
+    'confirm long after its time': 'RESERVED',
+    'failPayment declined': 'CANCELLED',
+    'failPayment cancelled': 'CANCELLED',
+    'failPayment expired': 'EXPIRED',
+  },
+  RESERVED: { 'refund, part': 'RESERVED', 'refund, whole': 'REFUNDED' },
+  CANCELLED: {},
+  EXPIRED: {},
+  REFUNDED: {},
+};
+
+const LATE = T0 + 60 * MINUTE_MS;
+type Column = 'PENDING' | 'PAYING' | 'RESERVED' | 'ended';
+/** Every command about a reservation, and its outcome by the reservation's status. */
+const COMMANDS: readonly (readonly [string, Command, Readonly<Record<Column, OutcomeKind>>])[] = [
+  [
+    'startPayment in time',
+    startPayment('pay-1', T0 + POLICY.holdMs - 1),
+    { PENDING: 'paying', PAYING: 'paying', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  [
+    'startPayment past its time',
+    startPayment('pay-1', T0 + POLICY.holdMs),
+    { PENDING: 'hold_expired', PAYING: 'paying', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  [
+    'startPayment, other payment',
+    startPayment('pay-2'),
+    { PENDING: 'paying', PAYING: 'paying', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  [
+    'confirm, same payment',
+    confirm('pay-1'),
+    { PENDING: 'wrong_state', PAYING: 'reserved', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  [
+    'confirm, other payment',
+    confirm('pay-2'),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'confirm long after its time',
+    confirm('pay-1', LATE),
+    { PENDING: 'wrong_state', PAYING: 'reserved', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  ...(['declined', 'cancelled', 'expired'] as const).map(
+    (reason) =>
+      [
+        `failPayment ${reason}`,
+        failPayment(reason),
+        { PENDING: 'wrong_state', PAYING: 'released', RESERVED: 'wrong_state', ended: 'not_live' },
+      ] as const,
+  ),
+  [
+    'failPayment, other payment',
+    failPayment('declined', 'pay-2'),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'release',
+    release(),
+    { PENDING: 'released', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'release past its time',
+    release(LATE),
+    { PENDING: 'released', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'expire too early',
+    expire(T0 + POLICY.holdMs - 1),
+    { PENDING: 'not_due', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'expire when due',
+    expire(),
+    { PENDING: 'released', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'refund, part',
+    refund(1),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'refunded', ended: 'not_live' },
+  ],
+  [
+    'refund, whole',
+    refund(2),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'refunded', ended: 'not_live' },
+  ],
+  [
+    'refund, too much',
+    refund(3),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'refund_exceeds', ended: 'not_live' },
+  ],
+  [
+    'close, leaving holds',
+    close(false),
+    { PENDING: 'applied', PAYING: 'applied', RESERVED: 'applied', ended: 'applied' },
+  ],
+  [
+    'close, ending holds',
+    close(true),
+    { PENDING: 'applied', PAYING: 'applied', RESERVED: 'applied', ended: 'applied' },
+  ],
+];
+
+/** What can have happened to the ticket meanwhile; none of it may change what a command does to a reservation. */
+const MEANWHILE: readonly (readonly [string, Command[], (state: TicketState) => boolean])[] = [
+  ['open', [], (state) => pending(state) > 0],
+  ['pending 0', [remote('pending', 10)], (state) => pending(state) <= 0 && available(state) > 0],
+  ['sold out', [remote('reserved', 10)], (state) => available(state) <= 0],
+  ['closed', [close(false)], (state) => state.closed],
+];
+
+const columnOf = (status: ReservationStatus): Column =>
+  status === 'PENDING' || status === 'PAYING' || status === 'RESERVED' ? status : 'ended';
+const STATUSES = Object.keys(PATHS) as ReservationStatus[];
+
+const CASES = MEANWHILE.flatMap(([ticket, meanwhile]) =>
+  STATUSES.flatMap((status) =>
+    COMMANDS.map(([name, command, outcomes]) => ({ ticket, meanwhile, status, name, command, outcomes })),
+  ),
+);
+
+describe('commands about a reservation', () => {
+  it.each(MEANWHILE)('the ticket of the table is %s', (_name, meanwhile, holds) => {
+    expect(holds(run(OPEN, hold(), ...meanwhile))).toBe(true);
+  });
+
+  it.each(CASES)('$ticket, $status: $name', ({ ticket, meanwhile, status, name, command, outcomes }) => {
+    const before = run(reservationIn(status, OPEN), ...meanwhile);
+    const { outcome, events, state } = step(before, command);
+    const to = TRANSITIONS[status][name];
+    const repeatedClose = ticket === 'closed' && command.type === 'close';
+    const expected = repeatedClose && to === undefined ? 'unchanged' : outcomes[columnOf(status)];
+    expect(outcome.kind).toBe(expected);
+
+    const moved = events.flatMap((event) => ('reservation' in event ? [event.reservation] : []));
+    expect(moved.map((reservation) => reservation.status)).toEqual(to === undefined ? [] : [to]);
+    if (to === undefined) expect(state.reservations).toBe(before.reservations);
+    expectSound(state);
+  });
+
+  it.each(COMMANDS)('%s, when the reservation never was', (_name, command) => {
+    expect(kindOf(OPEN, command)).toBe(command.type === 'close' ? 'applied' : 'not_live');
+    expect(kindOf(NOT_OPENED, command)).toBe(command.type === 'close' ? 'applied' : 'not_live');
+  });
+
+  it('reaches every status, and only over legal transitions', () => {
+    const reached = new Set<ReservationStatus>(['PENDING']);
+    for (const from of reached) {
+      for (const to of Object.values(TRANSITIONS[from])) if (to) reached.add(to);
+    }
+    expect([...reached].sort()).toEqual([...STATUSES].sort());
+    for (const status of STATUSES) {
+      const state = reservationIn(status, OPEN);
+      const live = columnOf(status) !== 'ended';
+      expect(state.reservations.get('R')?.status).toBe(live ? status : undefined);
+    }
+  });
+
+  it('names only commands of the table as legal', () => {
+    const names = new Set(COMMANDS.map(([name]) => name));
+    for (const status of STATUSES) {
+      for (const name of Object.keys(TRANSITIONS[status])) expect(names).toContain(name);
+    }
+  });
+});
+
+describe('what a reservation says after each step', () => {
+  const after = (event: TicketEvent | undefined): Reservation => {
+    if (!event || !('reservation' in event)) throw new Error('no reservation in the event');
+    return event.reservation;
+  };
+  const last = (state: TicketState, command: Command): Reservation =>
+    after(step(state, command).events.at(-1));
+
+  it('PAYING: the payment and its end', () => {
+    const reservation = last(reservationIn('PENDING', OPEN), startPayment('pay-9', T0 + 5));
+    expect(reservation).toMatchObject({
+      status: 'PAYING',
+      paymentId: 'pay-9',
+      payingUntil: T0 + 5 + POLICY.payingMs,
+      expiresAt: T0 + POLICY.holdMs,
+      updatedAt: T0 + 5,
+    });
+  });
+
+  it('PAYING: a second payment is told the first', () => {
+    const { outcome } = step(reservationIn('PAYING', OPEN), startPayment('pay-2'));
+    expect(outcome).toMatchObject({ kind: 'paying', reservation: { paymentId: 'pay-1' } });
+  });
+
+  it.each([
+    ['RESERVED because paid', reservationIn('PAYING', OPEN), confirm(), 'RESERVED', 'paid'],
+    ['given back by the buyer', reservationIn('PENDING', OPEN), release(), 'CANCELLED', 'cancelled'],
+    ['its time was over', reservationIn('PENDING', OPEN), expire(), 'EXPIRED', 'expired'],
+    [
+      'paid too late',
+      reservationIn('PENDING', OPEN),
+      startPayment('pay-1', T0 + POLICY.holdMs),
+      'EXPIRED',
+      'expired',
+    ],
+    ['declined', reservationIn('PAYING', OPEN), failPayment('declined'), 'CANCELLED', 'declined'],
+    ['payment given up', reservationIn('PAYING', OPEN), failPayment('cancelled'), 'CANCELLED', 'cancelled'],
+    ['payment out of time', reservationIn('PAYING', OPEN), failPayment('expired'), 'EXPIRED', 'expired'],
+    ['refunded', reservationIn('RESERVED', OPEN), refund(2), 'REFUNDED', 'refunded'],
+    ['refunded in part', reservationIn('RESERVED', OPEN), refund(1), 'RESERVED', 'refunded'],
+  ] as const)('%s', (_name, state, command, status, reason) => {
+    expect(last(state, command)).toMatchObject({ status, reason });
+  });
+
+  it('not due: says when', () => {
+    expect(step(reservationIn('PENDING', OPEN), expire(T0)).outcome).toEqual({
+      kind: 'not_due',
+      expiresAt: T0 + POLICY.holdMs,
+    });
+  });
+
+  it('refunds part by part, each once, and no more than was bought', () => {
+    const sold = reservationIn('RESERVED', OPEN);
+    const part = step(sold, refund(1));
+    expect(part.outcome).toMatchObject({
+      kind: 'refunded',
+      quantity: 1,
+      reservation: { status: 'RESERVED', quantity: 1, refundedQuantity: 1 },
+    });
+    expect([available(part.state), part.state.persons.get('ann')]).toEqual([9, 1]);
+    expect(step(part.state, refund(2)).outcome).toEqual({ kind: 'refund_exceeds', quantity: 1 });
+    const whole = step(part.state, refund(1));
+    expect(whole.outcome).toMatchObject({
+      reservation: { status: 'REFUNDED', quantity: 1, refundedQuantity: 2 },
+    });
+    expect([available(whole.state), whole.state.persons.size, whole.state.reservations.size]).toEqual([
+      10, 0, 0,
+    ]);
+    expect(kindOf(whole.state, refund(1))).toBe('not_live');
+  });
+});
+
+describe('load', () => {
+  const sold = run(OPEN, hold(), startPayment(), confirm(), hold({ reservationId: 'B', person: 'bob' }));
+
+  it.each<[string, TicketState, Partial<Load>, OutcomeKind, number, number]>([
+    ['first', NOT_OPENED, {}, 'applied', 10, 10],
+    ['first, nothing to sell', NOT_OPENED, { capacity: 0 }, 'applied', 0, 0],
+    ['the same again', OPEN, {}, 'unchanged', 10, 10],
+    ['the same again, with sales', sold, {}, 'unchanged', 8, 6],
+    ['changed up', sold, { capacity: 12 }, 'applied', 10, 8],
+    ['changed down', sold, { capacity: 5 }, 'applied', 3, 1],
+    ['changed down below what is held', sold, { capacity: 3 }, 'applied', 1, -1],
+    ['changed down below what is sold', sold, { capacity: 1 }, 'applied', -1, -3],
+    ['another price', sold, { price: 80 }, 'applied', 8, 6],
+    ['another currency', sold, { currency: 'EUR' }, 'applied', 8, 6],
+    ['closed', CLOSED, { capacity: 11 }, 'applied', 11, 11],
+  ])('%s', (_name, state, over, kind, availableAfter, pendingAfter) => {
+    const { outcome, events, state: after } = step(state, load(over));
+    expect(outcome.kind).toBe(kind);
+    expect(events.map((event) => event.type)).toEqual(kind === 'applied' ? ['loaded'] : []);
+    expect([available(after), pending(after)]).toEqual([availableAfter, pendingAfter]);
+    expect(after.reservations).toBe(state.reservations);
+    expect(after.closed).toBe(state.closed);
+    expectSound(after);
+  });
+
+  it('a changed price is for new holds only', () => {
+    const after = run(sold, load({ price: 80, currency: 'EUR' }));
+    expect(after.reservations.get('R')).toMatchObject({ unitPrice: 75, currency: 'USD' });
+    expect(step(after, hold({ reservationId: 'C' })).outcome).toMatchObject({
+      reservation: { unitPrice: 80, currency: 'EUR' },
+    });
+  });
+
+  it('takes each position once, also when its entry changed nothing at the time', () => {
+    const equal = step(OPEN, load({ position: position('7') }));
+    expect(equal.outcome.kind).toBe('unchanged');
+    const changed = run(equal.state, load({ capacity: 4 }));
+    const again = step(changed, load({ position: position('7') }));
+    expect([again.outcome.kind, again.state.capacity]).toEqual(['repeated', 4]);
+    expect(kindOf(changed, load({ position: position('8') }))).toBe('applied');
+  });
+});
+
+describe('close', () => {
+  const busy = run(
+    OPEN,
+    hold(),
+    hold({ reservationId: 'B', person: 'bob' }),
+    hold({ reservationId: 'C', person: 'cy' }),
+    { ...base(T0), type: 'startPayment', reservationId: 'C', paymentId: 'pay-c' },
+  );
+
+  it.each<[string, TicketState, boolean, OutcomeKind, string[], number]>([
+    ['not opened', NOT_OPENED, false, 'applied', ['closed'], 0],
+    ['open', OPEN, true, 'applied', ['closed'], 0],
+    ['with holds, leaving them', busy, false, 'applied', ['closed'], 6],
+    ['with holds, ending them', busy, true, 'applied', ['closed', 'released', 'released'], 2],
+    ['again', CLOSED, false, 'unchanged', [], 0],
+    ['again, nothing left to end', run(busy, close(true)), true, 'unchanged', [], 2],
+    ['again, now ending holds', run(busy, close(false)), true, 'applied', ['released', 'released'], 2],
+  ])('%s', (_name, state, endHolds, kind, types, heldAfter) => {
+    const { outcome, events, state: after } = step(state, close(endHolds));
+    expect(outcome.kind).toBe(kind);
+    expect(events.map((event) => event.type)).toEqual(types);
+    expect([after.closed, after.heldHere]).toEqual([true, heldAfter]);
+    expectSound(after);
+  });
+
+  it('lets a payment under way end in a sale', () => {
+    const done = step(run(busy, close(true)), {
+      ...base(T0),
+      type: 'confirm',
+      reservationId: 'C',
+      paymentId: 'pay-c',
+    });
+    expect([done.outcome.kind, done.state.soldHere]).toEqual(['reserved', 2]);
+  });
+});
+
+describe('remote messages', () => {
+  /** [action, quantity, record time after T0 in seconds] */
+  type Message = readonly [RemoteAction, number, number?];
+  const play = (messages: readonly Message[], reservationId?: string): TicketState =>
+    run(
+      OPEN,
+      ...messages.map(([action, quantity, seconds = 0]) =>
+        remote(action, quantity, {
+          recordedAt: T0 + seconds * SECOND_MS,
+          ...(reservationId !== undefined && { reservationId }),
+        }),
+      ),
+    );
+  const P = 'pending';
+  const R = 'reserved';
+  const C = 'cancelled';
+
+  describe('of a peer with ids', () => {
+    it.each<[string, Message[], number, number]>([
+      ['a hold', [[P, 2]], 2, 0],
+      [
+        'in order, sold',
+        [
+          [P, 2],
+          [R, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'in order, given back',
+        [
+          [P, 2],
+          [C, 2],
+        ],
+        0,
+        0,
+      ],
+      [
+        'in order, refunded',
+        [
+          [P, 2],
+          [R, 2],
+          [C, 2],
+        ],
+        0,
+        0,
+      ],
+      [
+        'refunded in part',
+        [
+          [P, 2],
+          [R, 2],
+          [C, 1],
+        ],
+        0,
+        1,
+      ],
+      [
+        'sold in part, the rest given back',
+        [
+          [P, 4],
+          [R, 2],
+          [C, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'split over records',
+        [
+          [P, 2],
+          [P, 2],
+          [R, 2],
+          [R, 2],
+        ],
+        0,
+        4,
+      ],
+      [
+        'split records interleaved',
+        [
+          [P, 2],
+          [R, 2],
+          [P, 2],
+          [R, 2],
+        ],
+        0,
+        4,
+      ],
+      [
+        'RESERVED first',
+        [
+          [R, 2],
+          [P, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED first, PENDING hours later',
+        [
+          [R, 2],
+          [P, 2, 7_200],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED twice first',
+        [
+          [R, 2],
+          [R, 2, 600],
+          [P, 2, 1_200],
+          [P, 2, 7_200],
+        ],
+        0,
+        4,
+      ],
+      [
+        'RESERVED, CANCELLED, PENDING',
+        [
+          [R, 2],
+          [C, 2],
+          [P, 2],
+        ],
+        0,
+        0,
+      ],
+      [
+        'CANCELLED first',
+        [
+          [C, 2],
+          [P, 2],
+        ],
+        0,
+        0,
+      ],
+      [
+        'CANCELLED first, of one',
+        [
+          [C, 1],
+          [P, 2],
+        ],
+        1,
+        0,
+      ],
+      [
+        'CANCELLED, RESERVED, PENDING',
+        [
+          [C, 2],
+          [R, 2],
+          [P, 2],
+        ],
+        0,
+        0,
+      ],
+      [
+        'CANCELLED of one, RESERVED, PENDING',
+        [
+          [C, 1],
+          [R, 2],
+          [P, 2],
+        ],
+        0,
+        1,
+      ],
+      [
+        'CANCELLED then a sale under the same id',
+        [
+          [P, 2],
+          [C, 2],
+          [P, 2],
+          [R, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED of more than was pending',
+        [
+          [P, 1],
+          [R, 3],
+        ],
+        0,
+        3,
+      ],
+    ])('%s', (_name, messages, held, sold) => {
+      const state = play(messages, 'r-1');
+      expect([state.heldElsewhere, state.soldElsewhere]).toEqual([held, sold]);
+      if (held + sold === 0) expect(state.remote.size).toBe(0);
+      expectSound(state);
+    });
+
+    it('keeps each reservation apart', () => {
+      const state = run(
+        OPEN,
+        remote(P, 2, { reservationId: 'r-1' }),
+        remote(R, 2, { reservationId: 'r-2' }),
+        remote(C, 2, { reservationId: 'r-1' }),
+      );
+      expect([state.heldElsewhere, state.soldElsewhere]).toEqual([0, 2]);
+      expect([...state.remote.keys()]).toEqual(['peer/r-2']);
+    });
+
+    it('never calls a CANCELLED an orphan: it may have come too early', () => {
+      expect(step(OPEN, remote(C, 2, { reservationId: 'r-1' })).outcome.kind).toBe('applied');
+    });
+  });
+
+  describe('of a peer without ids', () => {
+    it.each<[string, Message[], number, number]>([
+      ['a hold', [[P, 2]], 2, 0],
+      [
+        'in order, sold',
+        [
+          [P, 2],
+          [R, 2, 300],
+        ],
+        0,
+        2,
+      ],
+      [
+        'in order, given back',
+        [
+          [P, 2],
+          [C, 2, 300],
+        ],
+        0,
+        0,
+      ],
+      [
+        'holds add up',
+        [
+          [P, 2],
+          [P, 1],
+          [R, 2],
+        ],
+        1,
+        2,
+      ],
+      ['RESERVED alone counts as both', [[R, 2]], 0, 2],
+      [
+        'RESERVED first, PENDING at once',
+        [
+          [R, 2],
+          [P, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED first, PENDING after 60 s',
+        [
+          [R, 2],
+          [P, 2, 60],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED first, PENDING after more than 60 s',
+        [
+          [R, 2],
+          [P, 2, 60.001],
+        ],
+        2,
+        2,
+      ],
+      [
+        'PENDING stamped a little before the RESERVED that overtook it',
+        [
+          [R, 2],
+          [P, 2, -60],
+        ],
+        0,
+        2,
+      ],
+      [
+        'PENDING stamped long before',
+        [
+          [R, 2],
+          [P, 2, -60.001],
+        ],
+        2,
+        2,
+      ],
+      [
+        'a stamp that jumps back forgets nothing',
+        [
+          [R, 2],
+          [P, 1, -600],
+          [P, 2, 30],
+        ],
+        1,
+        2,
+      ],
+      [
+        'a RESERVED whose stamp jumps back forgets nothing',
+        [
+          [R, 2],
+          [R, 1, -600],
+          [P, 2, 30],
+        ],
+        0,
+        3,
+      ],
+      [
+        'a PENDING larger than the RESERVED',
+        [
+          [R, 1],
+          [P, 2, 5],
+        ],
+        1,
+        1,
+      ],
+      [
+        'a PENDING smaller than the RESERVED',
+        [
+          [R, 2],
+          [P, 1, 5],
+          [P, 1, 6],
+        ],
+        0,
+        2,
+      ],
+      [
+        'absorbed once only',
+        [
+          [R, 2],
+          [P, 2, 5],
+          [P, 2, 6],
+        ],
+        2,
+        2,
+      ],
+      [
+        'two RESERVED, the first too old',
+        [
+          [R, 2],
+          [R, 2, 50],
+          [P, 4, 70],
+        ],
+        2,
+        4,
+      ],
+      [
+        'two RESERVED with one stamp',
+        [
+          [R, 1],
+          [R, 1],
+          [P, 2, 5],
+        ],
+        0,
+        2,
+      ],
+      [
+        'RESERVED larger than what is held',
+        [
+          [P, 1],
+          [R, 2, 5],
+          [P, 1, 6],
+        ],
+        0,
+        2,
+      ],
+      ['CANCELLED with nothing outstanding', [[C, 2]], 0, 0],
+      [
+        'CANCELLED first is not remembered',
+        [
+          [C, 2],
+          [P, 2],
+        ],
+        2,
+        0,
+      ],
+      [
+        'CANCELLED after a sale changes nothing',
+        [
+          [P, 2],
+          [R, 2],
+          [C, 2],
+        ],
+        0,
+        2,
+      ],
+      [
+        'CANCELLED of more than is held',
+        [
+          [P, 1],
+          [C, 2],
+        ],
+        0,
+        0,
+      ],
+    ])('%s', (_name, messages, held, sold) => {
+      const state = play(messages);
+      expect([state.heldElsewhere, state.soldElsewhere]).toEqual([held, sold]);
+      expectSound(state);
+    });
+
+    it.each<[string, Message[], OutcomeKind, object | undefined]>([
+      ['nothing ever', [[C, 2]], 'orphaned', { kind: 'orphan', quantity: 2 }],
+      [
+        'given back already',
+        [
+          [P, 2],
+          [C, 2],
+          [C, 2],
+        ],
+        'orphaned',
+        { kind: 'orphan', quantity: 2 },
+      ],
+      [
+        'more than is held',
+        [
+          [P, 1],
+          [C, 3],
+        ],
+        'orphaned',
+        { kind: 'orphan', quantity: 2 },
+      ],
+      [
+        'after a sale',
+        [
+          [P, 2],
+          [R, 2],
+          [C, 1],
+        ],
+        'orphaned',
+        { kind: 'suspected_refund', quantity: 1 },
+      ],
+      [
+        'after a sale of one',
+        [
+          [P, 1],
+          [R, 1],
+          [C, 1],
+        ],
+        'orphaned',
+        { kind: 'suspected_refund', quantity: 1 },
+      ],
+      [
+        'held and sold',
+        [
+          [P, 3],
+          [R, 2],
+          [C, 1],
+        ],
+        'applied',
+        undefined,
+      ],
+      [
+        'held, sold, more',
+        [
+          [P, 3],
+          [R, 2],
+          [C, 2],
+        ],
+        'orphaned',
+        { kind: 'suspected_refund', quantity: 1 },
+      ],
+    ])('CANCELLED: %s', (_name, messages, kind, orphan) => {
+      const [action, quantity, seconds = 0] = messages.at(-1)!;
+      const { outcome, events } = step(
+        play(messages.slice(0, -1)),
+        remote(action, quantity, { recordedAt: T0 + seconds }),
+      );
+      expect(outcome.kind).toBe(kind);
+      expect(events).toHaveLength(1);
+      const event = events[0]!;
+      expect(event.type === 'remote' ? event.orphan : 'not remote').toEqual(orphan);
+    });
+
+    it('notes since when it holds, by record time', () => {
+      const state = play([
+        [P, 2, 10],
+        [P, 1, 20],
+        [R, 1, 30],
+      ]);
+      expect(state.remote.get('peer')).toEqual({
+        held: 2,
+        sold: 1,
+        early: [],
+        cancelledEarly: 0,
+        heldSince: T0 + 20 * SECOND_MS,
+      });
+    });
+
+    it('forgets a peer of whom nothing is left', () => {
+      expect(
+        play([
+          [P, 2],
+          [C, 2],
+        ]).remote.size,
+      ).toBe(0);
+      expect(isIdleTally({ held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 5 })).toBe(true);
+      expect(isIdleTally({ held: 0, sold: 0, early: [], cancelledEarly: 1, heldSince: 5 })).toBe(false);
+    });
+
+    it('bounds what it remembers of early RESERVED; the forgotten count as holds', () => {
+      const many: Message[] = Array.from({ length: EARLY_ENTRIES_MAX + 1 }, (_, i) => [R, 1, i / 1_000]);
+      const state = play(many);
+      expect(state.remote.get('peer')?.early).toHaveLength(EARLY_ENTRIES_MAX);
+      const after = run(state, remote(P, EARLY_ENTRIES_MAX + 1, { recordedAt: T0 + SECOND_MS }));
+      expect([after.heldElsewhere, after.soldElsewhere]).toEqual([1, EARLY_ENTRIES_MAX + 1]);
+    });
+  });
+
+  it('keeps peers apart, whatever ids they choose', () => {
+    expect(remoteKey('peer', undefined)).toBe('peer');
+    expect(remoteKey('peer', 'r-1')).toBe('peer/r-1');
+    const keys = [
+      remoteKey('a/b', undefined),
+      remoteKey('a', 'b'),
+      remoteKey('a%2Fb', undefined),
+      remoteKey('a/b', 'c'),
+      remoteKey('a', 'b/c'),
+    ];
+    expect(new Set(keys).size).toBe(keys.length);
+    const state = run(
+      OPEN,
+      remote(P, 2, { clientId: 'a', reservationId: 'b' }),
+      remote(C, 2, { clientId: 'a/b' }),
+      remote(P, 1, { clientId: '__proto__' }),
+    );
+    expect(state.heldElsewhere).toBe(3);
+  });
+
+  it.each([
+    ['not opened', NOT_OPENED, 'not_open'],
+    ['open', OPEN, 'applied'],
+    ['pending 0', PENDING_ZERO, 'applied'],
+    ['sold out', SOLD_OUT, 'applied'],
+    ['closed', CLOSED, 'applied'],
+  ] as const)('a ticket that is %s', (_name, state, kind) => {
+    for (const action of [P, R] as const) expect(kindOf(state, remote(action, 2))).toBe(kind);
+    const cancelled = remote(C, 2, { clientId: 'other' });
+    expect(kindOf(state, cancelled)).toBe(kind === 'applied' ? 'orphaned' : kind);
+  });
+
+  it('keeps the true negative pending, and later cancellations restore it', () => {
+    const held = run(OPEN, hold(), remote(P, 10, { clientId: 'a' }), remote(P, 3, { clientId: 'b' }));
+    expect(pending(held)).toBe(-5);
+    expect(step(held, hold({ reservationId: 'B' })).outcome).toEqual({
+      kind: 'temporarily_unavailable',
+      remaining: 0,
+    });
+    const once = run(held, remote(C, 3, { clientId: 'b' }));
+    expect(pending(once)).toBe(-2);
+    const twice = run(once, remote(C, 4, { clientId: 'a' }));
+    expect(pending(twice)).toBe(2);
+    expect(pending(run(twice, release()))).toBe(4);
+    expectSound(twice);
+  });
+
+  describe('positions', () => {
+    const at = (offset: string, index = 0, source?: string): Remote =>
+      remote(P, 1, { position: position(offset, index, source) });
+    const after = run(OPEN, at('41', 1));
+
+    it.each<[string, Remote, OutcomeKind]>([
+      ['the same again', at('41', 1), 'repeated'],
+      ['a lower offset', at('40', 9), 'repeated'],
+      ['a lower offset with fewer digits', at('9'), 'repeated'],
+      ['the same offset, a lower index', at('41', 0), 'repeated'],
+      ['the same offset, a higher index', at('41', 2), 'applied'],
+      ['a higher offset, index 0', at('42', 0), 'applied'],
+      ['a higher offset with more digits', at('100'), 'applied'],
+      ['another partition', at('0', 0, 'cluster/sales/1'), 'applied'],
+      ['none', remote(P, 1), 'applied'],
+    ])('%s', (_name, command, kind) => {
+      const result = step(after, command);
+      expect(result.outcome.kind).toBe(kind);
+      expect(result.state.heldElsewhere).toBe(kind === 'applied' ? 2 : 1);
+    });
+
+    it('compares 64-bit offsets exactly', () => {
+      const big = run(OPEN, at('9223372036854775806'));
+      expect(kindOf(big, at('9223372036854775806'))).toBe('repeated');
+      expect(kindOf(big, at('9223372036854775805'))).toBe('repeated');
+      expect(kindOf(big, at('9223372036854775807'))).toBe('applied');
+    });
+
+    it('a refused message leaves no position behind', () => {
+      const refused = step(NOT_OPENED, at('5'));
+      expect(refused.state).toBe(NOT_OPENED);
+      expect(kindOf(run(NOT_OPENED, load()), at('5'))).toBe('applied');
+    });
+
+    it('an orphan takes effect once too', () => {
+      const orphan = remote(C, 1, { position: position('50') });
+      const state = run(OPEN, orphan);
+      expect(kindOf(state, orphan)).toBe('repeated');
+      expect(state.positions.get('cluster/sales/0')).toEqual({ offset: '50', index: 0 });
+    });
+
+    it('a repeat is told before anything else', () => {
+      expect(kindOf({ ...after, opened: false }, at('41', 1))).toBe('repeated');
+    });
+  });
+
+  it('refuses new tallies past the limit, but goes on with those it knows', () => {
+    const full = run(OPEN, ...['a', 'b', 'c'].map((clientId) => remote(P, 1, { clientId })));
+    expect(step(full, remote(P, 1, { clientId: 'd' })).outcome).toEqual({ kind: 'remote_limit', limit: 3 });
+    expect(kindOf(full, remote(P, 1, { clientId: 'a', reservationId: 'r' }))).toBe('remote_limit');
+    expect(kindOf(full, remote(R, 1, { clientId: 'a' }))).toBe('applied');
+    const freed = run(full, remote(C, 1, { clientId: 'b' }));
+    expect(kindOf(freed, remote(P, 1, { clientId: 'd' }))).toBe('applied');
+  });
+});

@@ -1,0 +1,620 @@
+/**
+ * The promises of design section 1, for any sequence of commands. A failure prints its seed and path: put them
+ * into RUNS to replay it. Checked with node:assert, because some run a million times.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from '@jest/globals';
+import fc from 'fast-check';
+import { apply, available, decide, initialState, pending } from '../../src/rules/index.js';
+import type {
+  Command,
+  Decision,
+  LogPosition,
+  Outcome,
+  OutcomeKind,
+  Policy,
+  RemoteAction,
+  TicketEvent,
+  TicketState,
+} from '../../src/rules/index.js';
+
+const RUNS = { numRuns: 1_000 };
+const COMMANDS_MAX = 40;
+const TICKET = { matchNumber: 7, category: 3 };
+const POLICY: Policy = {
+  holdMs: 1_000,
+  payingMs: 1_500,
+  ticketsPerPersonMax: 4,
+  ticketsPerReservationMax: 2,
+  earlyReservedWindowMs: 60,
+  remoteTalliesMax: 5,
+};
+
+interface Step extends Decision {
+  readonly before: TicketState;
+  readonly command: Command;
+  readonly after: TicketState;
+}
+
+function play(commands: readonly Command[]): Step[] {
+  let state = initialState(TICKET);
+  return commands.map((command) => {
+    const before = state;
+    const decision = decide(before, command, POLICY);
+    state = decision.events.reduce(apply, before);
+    return { ...decision, before, command, after: state };
+  });
+}
+
+/** Every state passed through, also those between two events of one command. */
+function statesOf(steps: readonly Step[]): TicketState[] {
+  const states = [initialState(TICKET)];
+  for (const { before, events } of steps) {
+    let state = before;
+    for (const event of events) states.push((state = apply(state, event)));
+  }
+  return states;
+}
+
+// --- Commands ---------------------------------------------------------------------------------------------
+
+type Wish<C> = C extends Command ? Omit<C, 'id' | 'at'> : never;
+const reservationId = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5');
+const paymentId = fc.constantFrom('p1', 'p2');
+const person = fc.constantFrom('ann', 'bob', 'cy');
+const quantity = fc.integer({ min: 1, max: 3 });
+
+const position: fc.Arbitrary<LogPosition> = fc.record({
+  source: fc.constantFrom('log/0', 'log/1'),
+  offset: fc.oneof(
+    { weight: 6, arbitrary: fc.nat({ max: 40 }).map(String) },
+    { weight: 1, arbitrary: fc.constantFrom('9223372036854775806', '9223372036854775807') },
+  ),
+  index: fc.nat({ max: 2 }),
+});
+const positioned = fc.option(position, { nil: undefined }).map((at) => (at ? { position: at } : {}));
+
+const remoteWish = fc
+  .tuple(
+    fc.record({
+      type: fc.constant('remote' as const),
+      action: fc.constantFrom<RemoteAction>('pending', 'reserved', 'cancelled'),
+      clientId: fc.constantFrom('north', 'south', 'north/r1'),
+      quantity,
+      recordedAt: fc.integer({ min: 1_000, max: 1_200 }),
+    }),
+    fc.option(fc.constantFrom('r1', 'r2'), { nil: undefined }).map((id) => (id ? { reservationId: id } : {})),
+    positioned,
+  )
+  .map(([message, id, at]) => ({ ...message, ...id, ...at }));
+
+const loadWish = (capacityMin: number): fc.Arbitrary<Wish<Command>> =>
+  fc
+    .tuple(
+      fc.record({
+        type: fc.constant('load' as const),
+        capacity: fc.integer({ min: capacityMin, max: 12 }),
+        price: fc.constantFrom(75, 80),
+        currency: fc.constant('USD'),
+      }),
+      positioned,
+    )
+    .map(([entry, at]) => ({ ...entry, ...at }));
+
+const holdWish = fc
+  .tuple(
+    fc.record({
+      type: fc.constant('hold' as const),
+      reservationId,
+      quantity,
+      email: fc.constant('x@example.org'),
+      person,
+      personElsewhere: fc.constantFrom(0, 0, 0, 1, 3),
+    }),
+    fc.constantFrom({}, {}, { price: 75 }),
+  )
+  .map(([wish, price]) => ({ ...wish, ...price }));
+
+const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
+  { weight: 8, arbitrary: holdWish },
+  {
+    weight: 6,
+    arbitrary: fc.record({ type: fc.constant('startPayment' as const), reservationId, paymentId }),
+  },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('confirm' as const), reservationId, paymentId }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('failPayment' as const),
+      reservationId,
+      paymentId,
+      reason: fc.constantFrom('cancelled' as const, 'declined' as const, 'expired' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), reservationId }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('expire' as const), reservationId }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId, quantity }) },
+  { weight: 8, arbitrary: remoteWish },
+  { weight: 2, arbitrary: loadWish(0) },
+);
+const closeWish: fc.Arbitrary<Wish<Command>> = fc.record({
+  type: fc.constant('close' as const),
+  endHolds: fc.boolean(),
+});
+
+/** Time jumps, back too; ids clash. Most sequences open the ticket first, some close it at some point. */
+const commands: fc.Arbitrary<Command[]> = fc
+  .tuple(
+    fc.option(loadWish(4), { freq: 8, nil: undefined }),
+    fc.array(wish, { minLength: 1, maxLength: COMMANDS_MAX, size: 'max' }),
+    fc.option(fc.tuple(fc.nat({ max: COMMANDS_MAX }), closeWish), { freq: 2, nil: undefined }),
+    fc.array(fc.constantFrom(0, 1, 10, 400, 1_000, 2_600, -700), {
+      minLength: COMMANDS_MAX + 2,
+      maxLength: COMMANDS_MAX + 2,
+    }),
+  )
+  .map(([first, wishes, closing, jumps]) => {
+    const all = [...(first ? [first] : []), ...wishes];
+    if (closing) all.splice(Math.min(closing[0], all.length), 0, closing[1]);
+    let at = 10_000;
+    return all.map((body, i): Command => {
+      at += jumps[i] ?? 0;
+      return { ...body, id: `c${i % 30}`, at };
+    });
+  });
+
+const check = (property: (steps: Step[]) => void): void => {
+  fc.assert(
+    fc.property(commands, (all) => property(play(all))),
+    RUNS,
+  );
+};
+
+// --- An independent model ---------------------------------------------------------------------------------
+
+/** One sold or held ticket of ours is one line here; nothing is counted, everything is looked up. */
+interface Sale {
+  id: string;
+  person: string;
+  status: string;
+  tickets: number;
+  payment: string | undefined;
+  endsAt: number;
+}
+/** What a peer, or one reservation of it, has: one array element per ticket. */
+interface Peer {
+  held: true[];
+  sold: true[];
+  early: number[];
+  cancels: true[];
+}
+
+class Model {
+  opened = false;
+  closed = false;
+  capacity = 0;
+  price = 0;
+  readonly sales: Sale[] = [];
+  readonly peers = new Map<string, Peer>();
+  readonly seen: LogPosition[] = [];
+
+  private live(id: string): Sale | undefined {
+    return this.sales.find(
+      (sale) => sale.id === id && ['PENDING', 'PAYING', 'RESERVED'].includes(sale.status),
+    );
+  }
+  tickets(...statuses: string[]): number {
+    return this.sales
+      .filter((sale) => statuses.includes(sale.status))
+      .reduce((n, sale) => n + sale.tickets, 0);
+  }
+  elsewhere(what: 'held' | 'sold'): number {
+    return [...this.peers.values()].reduce((n, peer) => n + peer[what].length, 0);
+  }
+  available(): number {
+    return this.capacity - this.tickets('RESERVED') - this.elsewhere('sold');
+  }
+  pending(): number {
+    return this.available() - this.tickets('PENDING', 'PAYING') - this.elsewhere('held');
+  }
+  private passed(position: LogPosition | undefined): boolean {
+    if (!position) return false;
+    return this.seen.some(
+      (seen) =>
+        seen.source === position.source &&
+        (BigInt(seen.offset) > BigInt(position.offset) ||
+          (seen.offset === position.offset && seen.index >= position.index)),
+    );
+  }
+
+  /** Says what should come out, and changes the model accordingly. */
+  take(command: Command): OutcomeKind {
+    switch (command.type) {
+      case 'hold': {
+        if (this.live(command.reservationId)) return 'held';
+        if (!this.opened) return 'not_open';
+        if (this.closed) return 'closed';
+        if (command.price !== undefined && command.price !== this.price) return 'price_mismatch';
+        if (command.quantity > POLICY.ticketsPerReservationMax) return 'purchase_limit';
+        if (this.available() < 1) return 'sold_out';
+        const owned = this.sales
+          .filter((sale) => sale.person === command.person && this.live(sale.id) === sale)
+          .reduce((n, sale) => n + sale.tickets, command.personElsewhere);
+        if (owned + command.quantity > POLICY.ticketsPerPersonMax) return 'purchase_limit';
+        if (this.pending() < command.quantity) return 'temporarily_unavailable';
+        this.sales.push({
+          id: command.reservationId,
+          person: command.person,
+          status: 'PENDING',
+          tickets: command.quantity,
+          payment: undefined,
+          endsAt: command.at + POLICY.holdMs,
+        });
+        return 'held';
+      }
+      case 'close': {
+        const ended = command.endHolds ? this.sales.filter((sale) => sale.status === 'PENDING') : [];
+        const changes = !this.closed || ended.length > 0;
+        this.closed = true;
+        for (const sale of ended) sale.status = 'CANCELLED';
+        return changes ? 'applied' : 'unchanged';
+      }
+      case 'load': {
+        if (this.passed(command.position)) return 'repeated';
+        if (command.position) this.seen.push(command.position);
+        const same = this.opened && this.capacity === command.capacity && this.price === command.price;
+        this.opened = true;
+        this.capacity = command.capacity;
+        this.price = command.price;
+        return same ? 'unchanged' : 'applied';
+      }
+      case 'remote': {
+        if (this.passed(command.position)) return 'repeated';
+        if (!this.opened) return 'not_open';
+        const key = JSON.stringify([command.clientId, command.reservationId]);
+        const peer = this.peers.get(key) ?? { held: [], sold: [], early: [], cancels: [] };
+        if (!this.peers.has(key) && this.peers.size === POLICY.remoteTalliesMax) return 'remote_limit';
+        if (command.position) this.seen.push(command.position);
+        let unexplained = 0;
+        for (let i = 0; i < command.quantity; i++) unexplained += this.one(peer, command);
+        const idle = Object.values(peer).every((tickets: unknown[]) => tickets.length === 0);
+        if (idle) this.peers.delete(key);
+        else this.peers.set(key, peer);
+        return unexplained > 0 ? 'orphaned' : 'applied';
+      }
+      default:
+        return this.about(this.live(command.reservationId), command);
+    }
+  }
+
+  /** One ticket of a remote message; 1 when nothing explains it. */
+  private one(peer: Peer, message: Extract<Command, { type: 'remote' }>): number {
+    const withIds = message.reservationId !== undefined;
+    const window = POLICY.earlyReservedWindowMs;
+    if (!withIds && message.action !== 'cancelled') {
+      peer.early = peer.early.filter((at) => message.recordedAt <= at + window);
+    }
+    switch (message.action) {
+      case 'pending': {
+        if (peer.cancels.pop()) return 0;
+        const i = peer.early.findIndex((at) => withIds || Math.abs(at - message.recordedAt) <= window);
+        if (i >= 0) peer.early.splice(i, 1);
+        else peer.held.push(true);
+        return 0;
+      }
+      case 'reserved':
+        if (peer.held.pop()) peer.sold.push(true);
+        else {
+          peer.early.push(message.recordedAt);
+          if (!peer.cancels.pop()) peer.sold.push(true);
+        }
+        return 0;
+      case 'cancelled':
+        if (peer.held.pop()) return 0;
+        if (!withIds) return 1;
+        if (!peer.sold.pop()) peer.cancels.push(true);
+        return 0;
+    }
+  }
+
+  private about(
+    sale: Sale | undefined,
+    command: Exclude<Command, { type: 'hold' | 'close' | 'load' | 'remote' }>,
+  ) {
+    if (!sale) return 'not_live';
+    switch (command.type) {
+      case 'startPayment':
+        if (sale.status === 'RESERVED') return 'reserved';
+        if (sale.status === 'PAYING') return 'paying';
+        if (sale.endsAt <= command.at) {
+          sale.status = 'EXPIRED';
+          return 'hold_expired';
+        }
+        sale.status = 'PAYING';
+        sale.payment = command.paymentId;
+        return 'paying';
+      case 'confirm':
+        if (sale.status === 'PENDING' || sale.payment !== command.paymentId) return 'wrong_state';
+        sale.status = 'RESERVED';
+        return 'reserved';
+      case 'failPayment':
+        if (sale.status !== 'PAYING' || sale.payment !== command.paymentId) return 'wrong_state';
+        sale.status = command.reason === 'expired' ? 'EXPIRED' : 'CANCELLED';
+        return 'released';
+      case 'release':
+        if (sale.status !== 'PENDING') return 'wrong_state';
+        sale.status = 'CANCELLED';
+        return 'released';
+      case 'expire':
+        if (sale.status !== 'PENDING') return 'wrong_state';
+        if (command.at < sale.endsAt) return 'not_due';
+        sale.status = 'EXPIRED';
+        return 'released';
+      case 'refund':
+        if (sale.status !== 'RESERVED') return 'wrong_state';
+        if (sale.tickets < command.quantity) return 'refund_exceeds';
+        sale.tickets -= command.quantity;
+        if (sale.tickets === 0) sale.status = 'REFUNDED';
+        return 'refunded';
+    }
+  }
+}
+
+// --- Properties -------------------------------------------------------------------------------------------
+
+const REFUSALS: ReadonlySet<OutcomeKind> = new Set([
+  'sold_out',
+  'temporarily_unavailable',
+  'purchase_limit',
+  'price_mismatch',
+  'not_open',
+  'closed',
+  'not_live',
+  'wrong_state',
+  'refund_exceeds',
+  'not_due',
+  'repeated',
+  'remote_limit',
+]);
+const reservationOf = (event: TicketEvent) => ('reservation' in event ? event.reservation : undefined);
+const total = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0);
+
+describe('any sequence of commands', () => {
+  it('comes out as the model says', () => {
+    check((steps) => {
+      const model = new Model();
+      for (const { command, outcome, after } of steps) {
+        const expected = model.take(command);
+        assert.deepEqual([command.type, outcome.kind], [command.type, expected]);
+        assert.deepEqual(
+          {
+            available: available(after),
+            pending: pending(after),
+            heldHere: after.heldHere,
+            soldHere: after.soldHere,
+            heldElsewhere: after.heldElsewhere,
+            soldElsewhere: after.soldElsewhere,
+            closed: after.closed,
+            peers: after.remote.size,
+          },
+          {
+            available: model.available(),
+            pending: model.pending(),
+            heldHere: model.tickets('PENDING', 'PAYING'),
+            soldHere: model.tickets('RESERVED'),
+            heldElsewhere: model.elsewhere('held'),
+            soldElsewhere: model.elsewhere('sold'),
+            closed: model.closed,
+            peers: model.peers.size,
+          },
+        );
+      }
+    });
+  });
+
+  it('keeps both equations, and every counter the sum of its parts, after every event', () => {
+    check((steps) => {
+      for (const state of statesOf(steps)) {
+        const live = [...state.reservations.values()];
+        const tallies = [...state.remote.values()];
+        const sold = live.filter((one) => one.status === 'RESERVED').map((one) => one.quantity);
+        const held = live.filter((one) => one.status !== 'RESERVED').map((one) => one.quantity);
+        assert.equal(state.capacity, available(state) + state.soldHere + state.soldElsewhere);
+        assert.equal(pending(state), available(state) - state.heldHere - state.heldElsewhere);
+        assert.equal(state.soldHere, total(sold));
+        assert.equal(state.heldHere, total(held));
+        assert.equal(state.soldElsewhere, total(tallies.map((tally) => tally.sold)));
+        assert.equal(state.heldElsewhere, total(tallies.map((tally) => tally.held)));
+        assert.ok(live.every((one) => one.quantity > 0));
+        assert.ok(tallies.every((tally) => tally.held >= 0 && tally.sold >= 0));
+        assert.ok(tallies.length <= POLICY.remoteTalliesMax);
+      }
+    });
+  });
+
+  it('never grants a hold that takes pending below 0, and none while closed', () => {
+    check((steps) => {
+      for (const { before, events, after } of steps) {
+        if (!events.some((event) => event.type === 'held')) continue;
+        assert.ok(pending(after) >= 0);
+        assert.ok(before.opened);
+        assert.ok(!before.closed);
+      }
+    });
+  });
+
+  it('gives every ticket back exactly once', () => {
+    check((steps) => {
+      const given = new Map<string, number>();
+      const add = (id: string, n: number): void => void given.set(id, (given.get(id) ?? 0) + n);
+      const standing = new Set<string>();
+      for (const { events } of steps) {
+        for (const event of events) {
+          const reservation = reservationOf(event);
+          if (!reservation) continue;
+          const { id } = reservation;
+          assert.equal(standing.has(id), event.type !== 'held');
+          if (event.type === 'held') add(id, reservation.quantity);
+          if (event.type === 'released') add(id, -reservation.quantity);
+          if (event.type === 'refunded') add(id, -event.quantity);
+          if (['CANCELLED', 'EXPIRED', 'REFUNDED'].includes(reservation.status)) {
+            standing.delete(id);
+            assert.equal(given.get(id), 0);
+          } else standing.add(id);
+        }
+      }
+      const last = steps.at(-1)!.after;
+      for (const [id, tickets] of given) assert.equal(last.reservations.get(id)?.quantity ?? 0, tickets);
+    });
+  });
+
+  it('lets no person have more than the limit, and counts what they have', () => {
+    check((steps) => {
+      for (const { command, events, after } of steps) {
+        const owned = new Map<string, number>();
+        for (const one of after.reservations.values()) {
+          owned.set(one.person, (owned.get(one.person) ?? 0) + one.quantity);
+        }
+        assert.deepEqual(new Map(after.persons), owned);
+        for (const tickets of owned.values()) assert.ok(tickets <= POLICY.ticketsPerPersonMax);
+        if (command.type === 'hold' && events.length > 0) {
+          const everywhere = (owned.get(command.person) ?? 0) + command.personElsewhere;
+          assert.ok(everywhere <= POLICY.ticketsPerPersonMax);
+        }
+      }
+    });
+  });
+
+  it('folding the events, through JSON, gives the same state as stepping', () => {
+    check((steps) => {
+      const events = JSON.parse(JSON.stringify(steps.flatMap((step) => step.events))) as TicketEvent[];
+      const replayed = events.reduce(apply, initialState(TICKET));
+      const stepped = steps.at(-1)!.after;
+      for (const key of ['reservations', 'persons', 'remote', 'positions'] as const) {
+        assert.deepEqual(replayed[key].toObject(), stepped[key].toObject());
+      }
+      const { reservations: _a, persons: _b, remote: _c, positions: _d, ...counters } = replayed;
+      for (const [name, value] of Object.entries(counters)) {
+        assert.deepEqual(stepped[name as keyof TicketState], value);
+      }
+    });
+  });
+
+  it('a log handed over again changes nothing', () => {
+    check((steps) => {
+      const state = steps.at(-1)!.after;
+      const taken = steps.filter(
+        (step) => step.outcome.kind !== 'not_open' && step.outcome.kind !== 'remote_limit',
+      );
+      for (const { command } of taken) {
+        if ((command.type !== 'remote' && command.type !== 'load') || !command.position) continue;
+        assert.deepEqual(decide(state, command, POLICY), { events: [], outcome: { kind: 'repeated' } });
+      }
+    });
+  });
+
+  it('decide and apply change nothing they are given, and repeat themselves', () => {
+    fc.assert(
+      fc.property(commands, (all) => {
+        let state = initialState(TICKET);
+        const policy = deepFreeze({ ...POLICY });
+        for (const command of all) {
+          deepFreeze(command);
+          freezeState(state);
+          const text = JSON.stringify(state);
+          const decision = decide(state, command, policy);
+          deepFreeze(decision);
+          const next = decision.events.reduce((current, event) => apply(freezeState(current), event), state);
+          assert.equal(JSON.stringify(state), text);
+          assert.deepEqual(decide(state, command, policy), decision);
+          state = next;
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('a refusal has no events, anything else about a reservation carries it', () => {
+    check((steps) => {
+      for (const { outcome, events, before, after } of steps) {
+        if (REFUSALS.has(outcome.kind)) {
+          assert.deepEqual(events, []);
+          assert.equal(after, before);
+        }
+        const told = 'reservation' in outcome ? outcome.reservation : undefined;
+        const kept = told && (after.reservations.get(told.id) ?? reservationOf(events.at(-1)!));
+        assert.deepEqual(told, kept);
+      }
+    });
+  });
+
+  it('apply is total: any event of another history gives a state', () => {
+    fc.assert(
+      fc.property(commands, commands, (mine, theirs) => {
+        const state = play(mine).at(-1)!.after;
+        const events = play(theirs).flatMap((step) => step.events);
+        const after = events.reduce(apply, state);
+        assert.ok(Number.isInteger(available(after)) && Number.isInteger(pending(after)));
+        assert.equal(after.capacity, available(after) + after.soldHere + after.soldElsewhere);
+        const live = [...after.reservations.values()];
+        assert.equal(after.heldHere + after.soldHere, total(live.map((one) => one.quantity)));
+      }),
+      RUNS,
+    );
+  });
+
+  it('the sequences reach every outcome and every event', () => {
+    const outcomes = new Set<OutcomeKind>();
+    const events = new Set<TicketEvent['type']>();
+    for (const sequence of fc.sample(commands, { numRuns: 1_000, seed: 2_022 })) {
+      for (const step of play(sequence)) {
+        outcomes.add(step.outcome.kind);
+        for (const event of step.events) events.add(event.type);
+      }
+    }
+    const every: Record<OutcomeKind, true> = EVERY_OUTCOME;
+    assert.deepEqual([...outcomes].sort(), Object.keys(every).sort());
+    assert.equal(events.size, 8);
+  });
+});
+
+const EVERY_OUTCOME: Record<Outcome['kind'], true> = {
+  held: true,
+  sold_out: true,
+  temporarily_unavailable: true,
+  purchase_limit: true,
+  price_mismatch: true,
+  not_open: true,
+  closed: true,
+  paying: true,
+  reserved: true,
+  released: true,
+  refunded: true,
+  not_live: true,
+  hold_expired: true,
+  wrong_state: true,
+  refund_exceeds: true,
+  not_due: true,
+  applied: true,
+  orphaned: true,
+  repeated: true,
+  unchanged: true,
+  remote_limit: true,
+};
+
+function deepFreeze<T extends object>(value: T): T {
+  if (Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  }
+  return value;
+}
+
+/** Immutable maps cannot be frozen, what they hold can. */
+function freezeState(state: TicketState): TicketState {
+  for (const map of [state.reservations, state.remote, state.positions]) {
+    for (const value of map.values()) deepFreeze(value);
+  }
+  return Object.freeze(state);
+}
