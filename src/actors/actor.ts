@@ -529,9 +529,9 @@ export class TicketActor {
   ) {
     const { now, later } = splitReplies(draft.commands ?? [], draft, hold);
     const dueAt = this.#dueAfter(hold, draft);
-    if (draft.replace === null && isEmptyDraft(draft) && dueAt === hold.dueAt && hold.version > 0) {
-      // Nothing to write: only replies, if any.
-      if (now.size > 0) await this.#deps.store.reply(now);
+    const isIdle = isEmptyDraft(draft) && now.size === 0 && dueAt === hold.dueAt;
+    // Even a refusal that changes nothing goes through the compare: only the owner may give it.
+    if (draft.replace === null && isIdle && hold.version > 0) {
       hold.lane.push([], later);
       return { kind: 'committed' } as const;
     }
@@ -702,7 +702,9 @@ const emptyDraft = (state: TicketState): Draft => ({
   guards: new Map(),
 });
 
-const isEmptyDraft = (draft: Draft): boolean => draft.events.length === 0 && draft.records.length === 0;
+/** A refusal without a record is not nothing: only the owner may say it, and only the commit tells who that is. */
+const isEmptyDraft = ({ events, records, results }: Draft): boolean =>
+  events.length === 0 && records.length === 0 && results.size === 0;
 
 /** Sorts replies into those the commit may send and those that wait for the archive. */
 function splitReplies(
@@ -713,7 +715,7 @@ function splitReplies(
   const now = new Map<string, Reply[]>();
   const later: DeferredReply[] = [];
   const fresh = new Map(draft.records.map(({ id, outcome }) => [id, outcome]));
-  for (const { id, replyTo } of commands) {
+  for (const { id, replyTo, deadline } of commands) {
     if (replyTo === undefined) continue;
     const recorded = draft.known?.get(id) ?? fresh.get(id);
     const result = recorded?.result ?? draft.results.get(id);
@@ -722,7 +724,8 @@ function splitReplies(
     if (durableAt && comparePositions(durableAt, hold.lane.archived) > 0) {
       later.push({ gatewayId: replyTo, reply: { id, result }, durableAt });
     } else {
-      now.set(replyTo, [...(now.get(replyTo) ?? []), { id, result }]);
+      const reply: Reply = recorded ? { id, result } : { id, result, deadline };
+      now.set(replyTo, [...(now.get(replyTo) ?? []), reply]);
     }
   }
   return { now, later };

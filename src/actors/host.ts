@@ -26,7 +26,12 @@ export interface WakeUps {
   listen(onWake: (name: string) => void, onReset: () => void): Promise<() => void>;
   /** Tells the other workers that a ticket waits for an owner. */
   wake(ticket: TicketId): Promise<void>;
+  /** Tells them that the members changed and many may wait; heard as `EVERYTHING`. */
+  wakeAll(): Promise<void>;
 }
+
+/** What `onWake` gets in place of a ticket's name when all tickets are to be looked at. */
+export const EVERYTHING = '*';
 
 export interface HostOptions {
   readonly workerId: string;
@@ -82,7 +87,7 @@ export class ActorHost {
     await this.#options.membership.leave(this.#options.workerId);
     const owned = [...this.#actors.values()];
     await Promise.all(owned.map((actor) => actor.release()));
-    await Promise.all(owned.map((actor) => this.#options.wakeUps.wake(actor.ticket)));
+    await this.#options.wakeUps.wakeAll();
   }
 
   /** Tickets this worker has now. */
@@ -105,6 +110,10 @@ export class ActorHost {
   }
 
   #onWake(name: string): void {
+    if (name === EVERYTHING) {
+      if (!this.#stopped) this.#sweepSoon(0);
+      return;
+    }
     const ticket = parseTicketName(name);
     if (!ticket || this.#stopped) return;
     if (this.#actors.get(name)?.owned || this.#isPreferred(name)) this.#actor(ticket).poke();

@@ -53,6 +53,8 @@ export type CommandResult =
 export interface Reply {
   readonly id: string;
   readonly result: CommandResult;
+  /** Of a result that is not on record: the deadline of the one attempt that it answers. */
+  readonly deadline?: number;
 }
 
 /** An outcome on record. `durableAt` is set when it may be told only once that position is archived. */
@@ -170,8 +172,6 @@ export interface TicketStore {
     cursors: Cursors,
     replies: ReadonlyMap<string, readonly Reply[]>,
   ): Promise<void>;
-  /** Sends replies that need no commit. */
-  reply(replies: ReadonlyMap<string, readonly Reply[]>): Promise<void>;
   /** What each ticket's queue and timers ask for; in the order of `tickets`. */
   pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]>;
   /** Recorded outcomes that may be told now; ids without one are absent. */

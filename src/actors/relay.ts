@@ -6,7 +6,14 @@
  * more; what is not out when the process dies lies in the ticket's outbox for its next owner. Writes of all
  * tickets are grouped: while one is in flight, the next gathers.
  */
-import type { Archive, AppendBatch, CommittedEvent, LedgerPosition } from '../archive/port.js';
+import {
+  ArchiveUnavailableError,
+  type AppendBatch,
+  type AppendResult,
+  type Archive,
+  type CommittedEvent,
+  type LedgerPosition,
+} from '../archive/port.js';
 import type { Log, OutgoingRecord } from '../kafka/port.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
@@ -211,23 +218,50 @@ export class Relay {
       if (lane.toArchive.length === 0 && lane.deferred.length > 0) await this.#tell(lane);
     }
     if (batches.length === 0) return false;
-    const results = await this.#options.archive.append(batches);
+    const results = await this.#append(lanes, batches);
     await Promise.all(
       lanes.map(async (lane, i) => {
         const batch = batches[i];
         if (!batch) return;
-        if (results[i] === 'fenced') this.#fence(lane);
-        else await this.#archived(lane, batch.events);
+        const result = results[i];
+        if (result === 'fenced') {
+          this.#options.logger.warn({ ticket: ticketName(lane.ticket) }, 'a newer incarnation has the ticket');
+          this.#fence(lane);
+        } else if (result === 'appended') await this.#archived(lane, batch.events);
       }),
     );
     return true;
   }
 
+  /** One group; when the archive refuses it for what is in it, each ticket by itself, so that one cannot block all. */
+  async #append(
+    lanes: readonly RelayLane[],
+    batches: readonly AppendBatch[],
+  ): Promise<readonly (AppendResult | 'refused')[]> {
+    try {
+      return await this.#options.archive.append(batches);
+    } catch (error) {
+      if (error instanceof ArchiveUnavailableError) throw error;
+      return Promise.all(batches.map((batch, i) => this.#appendAlone(lanes[i], batch)));
+    }
+  }
+
+  async #appendAlone(lane: RelayLane | undefined, batch: AppendBatch): Promise<AppendResult | 'refused'> {
+    try {
+      const [result] = await this.#options.archive.append([batch]);
+      return result ?? 'refused';
+    } catch (error) {
+      if (error instanceof ArchiveUnavailableError) throw error;
+      this.#options.logger.error(
+        { err: error, ticket: ticketName(batch.ticket) },
+        'the archive refuses the events of a ticket: nothing of it is told as sold until its next owner starts anew',
+      );
+      if (lane) this.#fence(lane);
+      return 'refused';
+    }
+  }
+
   #fence(lane: RelayLane): void {
-    this.#options.logger.warn(
-      { ticket: ticketName(lane.ticket) },
-      'a newer incarnation took the ticket over',
-    );
     lane.fenced = true;
     lane.deferred = [];
     lane.toArchive.length = 0;

@@ -14,11 +14,12 @@
  *
  * Why that holds (lmdb 3.5, read in its write.js, writer.cpp and mdb.c, and watched at the system calls):
  *
- *  - `overlappingSync` is off. With it on, lmdb's default, a commit is visible before it is flushed and its
- *    promise resolves before the flush, so another process could act on an event that a power cut then takes
- *    back. With it off, LMDB's own order applies, all of it inside the write lock: pages written, fdatasync,
- *    then the meta page through an O_DSYNC descriptor, and only then the transaction number readers go by.
- *    The promise resolves after that. Its price is that commits do not overlap; grouping makes up for it.
+ *  - `overlappingSync` is off. With it on, lmdb's default, a commit is visible before it is flushed, and its
+ *    promise vouches for the commit only: another process could act on an event, or be told `appended` for a
+ *    repeat of it, that a power cut then takes back. With it off, LMDB's own order applies, all of it inside
+ *    the write lock: pages written, fdatasync, then the meta page through an O_DSYNC descriptor, and only
+ *    then the transaction number readers go by. The promise resolves after that. Its price is that commits
+ *    do not overlap; grouping makes up for it.
  *  - A commit that changed nothing skips both syncs. It could confirm what a process that was killed between
  *    its last two steps left in the page cache only, so every commit here writes at least one key.
  *  - A failed write or sync aborts the transaction: nothing of it becomes visible, and its pages are written
@@ -420,10 +421,14 @@ const openFolders = new Map<
 >();
 
 async function acquire(folder: string, mapBytes: number): Promise<Stores> {
-  for (let known; (known = openFolders.get(folder)) !== undefined; await known.closing) {
-    if (known.closing) continue;
-    known.users += 1;
-    return known.stores;
+  for (;;) {
+    const known = openFolders.get(folder);
+    if (!known) break;
+    if (!known.closing) {
+      known.users += 1;
+      return known.stores;
+    }
+    await known.closing;
   }
   const stores = openStores(folder, mapBytes);
   openFolders.set(folder, { stores, users: 1, closing: null });

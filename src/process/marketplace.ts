@@ -10,6 +10,7 @@ import { EmbeddedArchive } from '../archive/embedded.js';
 import type { CommittedEvent, DeadLetter } from '../archive/port.js';
 import { bundledMasterList } from '../catalog/bundled.js';
 import { MasterListLoader } from '../catalog/catalog.js';
+import { ticketsOf, type MatchEntry } from '../catalog/match.js';
 import { KickoffCloser } from '../catalog/kickoff.js';
 import { adminRouter } from '../http/admin.js';
 import { Idempotency, RedisIdempotencyStore } from '../http/idempotency.js';
@@ -184,10 +185,7 @@ class Starter {
     const desk = parts.desk(consumer);
     await desk.start();
     this.#undo.push('dead-letter desk', () => desk.stop());
-    if ((await core.catalog.matches()).length === 0) {
-      this.#logger.info('an empty store and no brokers: loading the bundled master list');
-      await parts.loader.load(bundledMasterList(), 'bundled');
-    }
+    await this.#seed(parts);
     await consumer.start();
     this.#undo.push('consumer', () => consumer.stop());
     if (this.#settings.closeAtKickoff) {
@@ -196,6 +194,22 @@ class Starter {
       this.#undo.push('kick-off closer', () => closer.stop());
     }
     await this.#listen('consumer', parts, this.#settings.consumerPort, []);
+  }
+
+  /** The bundled list fills an empty store only; a load that was cut short is finished at the next start. */
+  async #seed({ core, loader }: Parts): Promise<void> {
+    const { catalog, archive } = core;
+    const known = new Set((await catalog.matches()).map(({ matchNumber }) => matchNumber));
+    const missing: MatchEntry[] = [];
+    for (const entry of bundledMasterList()) {
+      if (known.size > 0 && !known.has(entry.matchNumber)) continue;
+      const heads = await Promise.all(ticketsOf(entry.matchNumber).map((ticket) => archive.head(ticket)));
+      // A ticket without any history was never opened.
+      if (heads.some((head) => head === null)) missing.push(entry);
+    }
+    if (missing.length === 0) return;
+    this.#logger.info({ matches: missing.length }, 'no brokers: loading the bundled master list');
+    await loader.load(missing, 'bundled');
   }
 
   async #startShop(parts: Parts): Promise<void> {

@@ -47,15 +47,23 @@ export class DeadLetterQueue implements DeadLetters {
   /** Keeps a letter; the same id again changes nothing. */
   async add(letter: DeadLetter): Promise<void> {
     await this.#options.archive.saveDeadLetter(letter);
-    // BullMQ's own ids must not contain its separator.
-    await this.queue.add('letter', letter, { jobId: letter.id.replaceAll(':', '_') });
+    await this.queue.add('letter', letter, { jobId: jobIdOf(letter.id) });
     this.#options.logger.warn({ letterId: letter.id, source: letter.source, reason: letter.reason }, 'dead letter');
+  }
+
+  /** It took effect after all: it stays in the archive, marked, and leaves the dashboard. */
+  async settled(id: string): Promise<void> {
+    await this.#options.archive.markRedriven(id, this.#options.clock.now());
+    await this.queue.remove(jobIdOf(id));
   }
 
   close(): Promise<void> {
     return this.queue.close();
   }
 }
+
+/** BullMQ's own ids must not contain its separator. */
+const jobIdOf = (letterId: string): string => letterId.replaceAll(':', '_');
 
 /** The role that answers "retry". Its first look at a letter files it under failed, with its reason. */
 export class DeadLetterDesk {

@@ -100,7 +100,7 @@ export class Gateway implements CommandGateway {
       if (
         !this.#accepting ||
         !this.#options.isUp() ||
-        lane.waiting.size >= this.#options.commandsWaitingMax
+        Math.max(lane.waiting.size, lane.queued.length) >= this.#options.commandsWaitingMax
       ) {
         resolve({ kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS });
         return;
@@ -123,7 +123,12 @@ export class Gateway implements CommandGateway {
 
   /** Takes replies from the bus; ids that nobody waits for are ignored. */
   onReplies(replies: readonly Reply[]): void {
-    for (const { id, result } of replies) this.#answer(id, { kind: 'answered', result });
+    for (const { id, result, deadline } of replies) {
+      // What is not on record was said to one attempt; a later one of the same id may yet take effect.
+      const waiting = this.#laneOf.get(id)?.waiting.get(id);
+      if (deadline !== undefined && deadline !== waiting?.envelope.deadline) continue;
+      this.#answer(id, { kind: 'answered', result });
+    }
   }
 
   #lane(ticket: TicketId): Lane {

@@ -97,7 +97,6 @@ export class RedisKeys {
     changes: (): string => `${this.#prefix}:changes`,
     wake: (): string => `${this.#prefix}:wake`,
     catalog: (): string => `${this.#prefix}:catalog-changed`,
-    workers: (): string => `${this.#prefix}:workers-changed`,
   };
 }
 

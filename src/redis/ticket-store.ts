@@ -52,11 +52,15 @@ export class RedisTicketStore implements TicketStore {
   readonly #claim = loadScript('claim-1');
   readonly #commit = loadScript('commit-n');
   readonly #advance = loadScript('advance-2');
+  #run: Promise<string> | null = null;
 
   constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
     this.#redis = redis;
     this.#keys = keys;
     this.#clock = clock;
+    redis.on('close', () => {
+      this.#run = null;
+    });
   }
 
   async claim(ticket: TicketId, owner: string): Promise<Claim> {
@@ -69,9 +73,7 @@ export class RedisTicketStore implements TicketStore {
       this.#redis.hvals(keys.reservations),
       this.#redis.hgetall(keys.remote),
     ]);
-    const runId = /run_id:(\w+)/.exec(info)?.[1];
-    if (runId === undefined) throw new Error('Redis did not tell its run_id');
-    return { runId, stored: storedTicket(ticket, meta, reservations, remote) };
+    return { runId: runIdOf(info), stored: storedTicket(ticket, meta, reservations, remote) };
   }
 
   async commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -158,37 +160,35 @@ export class RedisTicketStore implements TicketStore {
     );
   }
 
-  async reply(replies: ReadonlyMap<string, readonly Reply[]>): Promise<void> {
-    const messages = this.#replyMessages(replies);
-    const sent: Promise<number>[] = [];
-    for (let i = 0; i + 1 < messages.length; i += 2) {
-      sent.push(this.#redis.publish(messages[i] ?? '', messages[i + 1] ?? ''));
-    }
-    await Promise.all(sent);
-  }
-
   async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
     const pipeline = this.#redis.pipeline();
     for (const ticket of tickets) {
       const keys = this.#keys.ticket(ticket);
       pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:wait`);
       pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:active`);
-      pipeline.hget(keys.meta, 'due');
+      pipeline.hmget(keys.meta, 'due', 'runId');
     }
-    const results = (await pipeline.exec()) ?? [];
+    const [results, runId] = await Promise.all([pipeline.exec(), this.#currentRun()]);
     return tickets.map((ticket, i) => {
-      const [waiting, active, due] = [0, 1, 2].map((k) => {
-        const [error, value] = results[3 * i + k] ?? [new Error('Redis answered too little'), null];
+      const [waiting, active, meta] = [0, 1, 2].map((k) => {
+        const [error, value] = results?.[3 * i + k] ?? [new Error('Redis answered too little'), null];
         if (error) throw error;
         return value;
       });
-      return {
-        ticket,
-        waiting: Number(waiting),
-        active: Number(active),
-        dueAt: due === null ? null : Number(due),
-      };
+      const [due, claimedRun] = meta as [string | null, string | null];
+      // After a restart Redis may be behind what buyers were told: a claim finds out, needed or not.
+      const isKnown = due !== null && (claimedRun === null || claimedRun === runId);
+      return { ticket, waiting: Number(waiting), active: Number(active), dueAt: isKnown ? Number(due) : null };
     });
+  }
+
+  /** This run of the server; asked anew after every reconnection. */
+  #currentRun(): Promise<string> {
+    this.#run ??= this.#redis.info('server').then(runIdOf);
+    this.#run.catch(() => {
+      this.#run = null;
+    });
+    return this.#run;
   }
 
   async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
@@ -239,6 +239,12 @@ export class RedisTicketStore implements TicketStore {
     }
     return found;
   }
+}
+
+function runIdOf(info: string): string {
+  const runId = /run_id:(\w+)/.exec(info)?.[1];
+  if (runId === undefined) throw new Error('Redis did not tell its run_id');
+  return runId;
 }
 
 function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit): TicketCounters {

@@ -1,6 +1,6 @@
 /** Worker membership and wake-ups on Redis. */
 import type { Redis } from 'ioredis';
-import type { Membership, WakeUps } from '../actors/host.js';
+import { EVERYTHING, type Membership, type WakeUps } from '../actors/host.js';
 import type { Clock } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
 import type { Bus } from './connection.js';
@@ -54,6 +54,10 @@ export class RedisWakeUps implements WakeUps {
       unsubscribe();
       unreset();
     };
+  }
+
+  async wakeAll(): Promise<void> {
+    await this.#redis.publish(this.#keys.channels.wake(), EVERYTHING);
   }
 
   async wake(ticket: TicketId): Promise<void> {

@@ -182,9 +182,6 @@ describe('an owner that sleeps past its lease', () => {
     expect(await engine.tell(ticket, holdBody('late', 2, 'late'))).toMatchObject({ kind: 'held' });
     expect(await store.findReservation(ticket, 'early')).toMatchObject({ status: 'PAYING' });
     opening.open();
-    await until(
-      async () => ((await archive.openIncarnation({ matchNumber: 1, category: 1 })).incarnation, true),
-    );
     await until(async () => {
       const late = { ticket, incarnation: 2, sequence: 99, commandId: 'x', event: { type: 'closed', at: 1 } };
       const [result] = await archive

@@ -223,9 +223,11 @@ describe('EmbeddedArchive on a machine', () => {
   });
 
   test('makes the folder, with those above it', async () => {
-    dir = join(dir, 'some', 'where');
-    await withArchive((archive) => archive.append([batchOf(ticket, 1, 1, 1)]));
-    expect(await ledgerOf(ticket)).toHaveLength(1);
+    const archive = new EmbeddedArchive({ dir: join(dir, 'some', 'where') });
+    await archive.start();
+    await archive.append([batchOf(ticket, 1, 1, 1)]);
+    expect(await archive.head(ticket)).toEqual({ incarnation: 1, sequence: 1 });
+    await archive.stop();
   });
 
   test('refuses a folder that a newer version wrote, and leaves it alone', async () => {

@@ -57,7 +57,10 @@ async function startRedis() {
 /** Ends the server also when the test run is killed and cannot tear it down. */
 function endWith(runPid, serverPid) {
   const script = 'while kill -0 "$0"; do sleep 1; done; kill "$1"';
-  const watcher = spawn('sh', ['-c', script, String(runPid), String(serverPid)], { detached: true, stdio: 'ignore' });
+  const watcher = spawn('sh', ['-c', script, String(runPid), String(serverPid)], {
+    detached: true,
+    stdio: 'ignore',
+  });
   watcher.unref();
 }
 

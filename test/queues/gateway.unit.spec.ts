@@ -1,0 +1,281 @@
+/** The gateway over queues and records that the test drives by hand. */
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { CommandJob, CommandResult, Reply } from '../../src/actors/ports.js';
+import type { SubmissionResult } from '../../src/http/ports.js';
+import { Gateway, type GatewayOptions } from '../../src/queues/gateway.js';
+import type { Outcome, TicketId } from '../../src/rules/index.js';
+import { holdBody, silentLogger } from '../helpers/engine.js';
+import { ManualClock, settled } from '../helpers/faults.js';
+
+const ticket: TicketId = { matchNumber: 1, category: 1 };
+const other: TicketId = { matchNumber: 2, category: 1 };
+const outcome: Outcome = { kind: 'sold_out' };
+
+/** Queues whose adds end when the test says so. */
+class SlowQueues {
+  readonly jobs: { readonly ticket: TicketId; readonly job: CommandJob }[] = [];
+  readonly #ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  slow = false;
+
+  add(of: TicketId, job: CommandJob): Promise<void> {
+    this.jobs.push({ ticket: of, job });
+    if (!this.slow) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#ends.push({ resolve, reject }));
+  }
+
+  async end(error?: Error): Promise<void> {
+    const end = this.#ends.shift();
+    if (error) end?.reject(error);
+    else end?.resolve();
+    await settled();
+  }
+
+  get sizes(): number[] {
+    return this.jobs.map(({ job }) => job.commands.length);
+  }
+
+  get ids(): string[] {
+    return this.jobs.flatMap(({ job }) => job.commands.map(({ id }) => id));
+  }
+}
+
+describe('the gateway', () => {
+  let clock: ManualClock;
+  let queues: SlowQueues;
+  let recorded: Map<string, Outcome>;
+  let recall: GatewayOptions['store']['recall'];
+  let up: boolean;
+  let gateway: Gateway;
+  let answers: Map<string, SubmissionResult[]>;
+
+  const make = (options: Partial<GatewayOptions> = {}): Gateway => {
+    gateway = new Gateway({
+      gatewayId: 'g',
+      queues,
+      store: { recall: (...asked) => recall(...asked) },
+      clock,
+      logger: silentLogger,
+      isUp: () => up,
+      replyWaitMs: 10_000,
+      commandsWaitingMax: 10,
+      batchCommandsMax: 4,
+      ...options,
+    });
+    gateway.start();
+    return gateway;
+  };
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    queues = new SlowQueues();
+    recorded = new Map();
+    recall = (_, ids) => Promise.resolve(new Map([...recorded].filter(([id]) => ids.includes(id))));
+    up = true;
+    answers = new Map();
+  });
+
+  const submit = (id: string, to = ticket): void => {
+    void gateway.submit({ ticket: to, id, body: holdBody(id), keepMs: 1_000 }).then((answer) => {
+      answers.set(id, [...(answers.get(id) ?? []), answer]);
+    });
+  };
+  const reply = async (id: string, result: CommandResult, more: Partial<Reply> = {}): Promise<void> => {
+    gateway.onReplies([{ id, result, ...more }]);
+    await settled();
+  };
+
+  it('sends a command at once, with its deadline and where its reply goes', async () => {
+    make();
+    void gateway.submit({ ticket, id: 'a', body: holdBody('r'), keepMs: 5, requestId: 'req' });
+    await settled();
+    expect(queues.jobs).toMatchObject([
+      {
+        ticket,
+        job: {
+          schema: 1,
+          commands: [{ id: 'a', deadline: clock.now() + 10_000, keepMs: 5, replyTo: 'g', requestId: 'req' }],
+        },
+      },
+    ]);
+  });
+
+  it('gathers while an add is in flight: one job each time, in order, no larger than the limit', async () => {
+    make({ commandsWaitingMax: 100 });
+    queues.slow = true;
+    for (let i = 0; i < 8; i += 1) submit(`c${i}`);
+    submit('elsewhere', other);
+    await settled();
+    // Nothing was in flight for the first; the other ticket does not wait for it.
+    expect(queues.jobs.map(({ job }) => job.commands.map(({ id }) => id))).toEqual([['c0'], ['elsewhere']]);
+    await queues.end();
+    expect(queues.sizes).toEqual([1, 1, 4]);
+    submit('c8');
+    await queues.end();
+    await queues.end();
+    expect(queues.sizes).toEqual([1, 1, 4, 4]);
+    expect(queues.ids).toEqual(['c0', 'elsewhere', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8']);
+  });
+
+  it('answers with the reply, to everyone who sent the same command', async () => {
+    make();
+    submit('a');
+    submit('a');
+    await settled();
+    expect(queues.ids).toEqual(['a']);
+    await reply('a', outcome);
+    expect(answers.get('a')).toEqual([
+      { kind: 'answered', result: outcome },
+      { kind: 'answered', result: outcome },
+    ]);
+    expect(gateway.waiting).toBe(0);
+    await reply('a', outcome);
+    await reply('nobody', outcome);
+  });
+
+  it('refuses what is past the limit, per ticket, and accepts again once something is answered', async () => {
+    make({ commandsWaitingMax: 2 });
+    submit('a');
+    submit('b');
+    submit('c');
+    await settled();
+    submit('d', other);
+    await settled();
+    expect(answers.get('c')).toEqual([{ kind: 'overloaded', retryAfterMs: 1_000 }]);
+    expect(queues.ids).toEqual(['a', 'b', 'd']);
+    // One that waits already is not one more.
+    submit('a');
+    await reply('a', outcome);
+    submit('e');
+    await settled();
+    expect(queues.ids).toEqual(['a', 'b', 'd', 'e']);
+  });
+
+  it('keeps no more than the limit while a queue does not take anything', async () => {
+    make({ commandsWaitingMax: 3, replyWaitMs: 1_000 });
+    queues.slow = true;
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = 0; i < 5; i += 1) submit(`${round}-${i}`);
+      await clock.advance(2_000);
+    }
+    expect(answers.get('0-0')).toEqual([{ kind: 'unknown' }]);
+    expect(answers.get('4-4')).toEqual([{ kind: 'overloaded', retryAfterMs: 1_000 }]);
+    for (let i = 0; i < 20; i += 1) await queues.end();
+    // One was in flight, and at most the limit gathered behind it.
+    expect(queues.ids.length).toBeLessThanOrEqual(1 + 3);
+  });
+
+  it('refuses while Redis is away, before it was started, and after it was stopped', async () => {
+    make();
+    up = false;
+    submit('down');
+    await settled();
+    up = true;
+    await gateway.stop();
+    submit('stopped');
+    await settled();
+    for (const id of ['down', 'stopped']) {
+      expect(answers.get(id)).toEqual([{ kind: 'overloaded', retryAfterMs: 1_000 }]);
+    }
+    expect(queues.jobs).toEqual([]);
+  });
+
+  it('looks a late outcome up on record, and goes on when that fails', async () => {
+    make();
+    submit('a');
+    let failures = 0;
+    const works = recall;
+    recall = () => {
+      failures += 1;
+      return Promise.reject(new Error('away'));
+    };
+    await clock.advance(2_000);
+    expect(failures).toBeGreaterThan(0);
+    expect(answers.size).toBe(0);
+    recall = works;
+    recorded.set('a', outcome);
+    await clock.advance(1_000);
+    expect(answers.get('a')).toEqual([{ kind: 'answered', result: outcome }]);
+  });
+
+  it('does not look anything up that is not late, nor while Redis is away', async () => {
+    make();
+    let looks = 0;
+    recall = () => {
+      looks += 1;
+      return Promise.resolve(new Map());
+    };
+    submit('a');
+    await clock.advance(900);
+    up = false;
+    await clock.advance(5_000);
+    expect(looks).toBe(0);
+  });
+
+  it('answers unknown when neither is known in time; the same id asked again is a new attempt', async () => {
+    make();
+    submit('a');
+    await clock.advance(9_000);
+    expect(answers.size).toBe(0);
+    await clock.advance(2_000);
+    expect(answers.get('a')).toEqual([{ kind: 'unknown' }]);
+    submit('a');
+    await settled();
+    expect(queues.ids).toEqual(['a', 'a']);
+    await reply('a', outcome);
+    expect(answers.get('a')?.[1]).toEqual({ kind: 'answered', result: outcome });
+  });
+
+  it('takes no refusal of an earlier attempt for the answer to a later one', async () => {
+    make();
+    submit('a');
+    await clock.advance(11_000);
+    submit('a');
+    await settled();
+    const [first, second] = queues.jobs.map(({ job }) => job.commands[0]!.deadline);
+    await reply('a', { kind: 'deadline_passed' }, { deadline: first! });
+    await reply('a', { kind: 'outbox_full' }, { deadline: first! });
+    expect(answers.get('a')).toEqual([{ kind: 'unknown' }]);
+    await reply('a', { kind: 'outbox_full' }, { deadline: second! });
+    expect(answers.get('a')?.[1]).toEqual({ kind: 'answered', result: { kind: 'outbox_full' } });
+  });
+
+  it('goes on after an add that failed: its senders are told unknown, or the outcome if it was added', async () => {
+    make();
+    queues.slow = true;
+    submit('a');
+    submit('b');
+    await queues.end(new Error('lost'));
+    await queues.end();
+    expect(queues.ids).toEqual(['a', 'b']);
+    await reply('b', outcome);
+    recorded.set('a', outcome);
+    await clock.advance(2_000);
+    expect(answers.get('a')).toEqual([{ kind: 'answered', result: outcome }]);
+  });
+
+  it('stops when everything it accepted is answered, and not before', async () => {
+    make();
+    submit('a');
+    submit('b');
+    let stopped = false;
+    const stopping = gateway.stop().then(() => (stopped = true));
+    await clock.advance(500);
+    await reply('a', outcome);
+    await clock.advance(1_000);
+    expect(stopped).toBe(false);
+    recorded.set('b', outcome);
+    await clock.advance(1_000);
+    await stopping;
+    expect([...answers.keys()].sort()).toEqual(['a', 'b']);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('stops although nobody ever answers: what is not known in time is told so', async () => {
+    make();
+    submit('a');
+    const stopping = gateway.stop();
+    await clock.advance(12_000);
+    await stopping;
+    expect(answers.get('a')).toEqual([{ kind: 'unknown' }]);
+  });
+});
