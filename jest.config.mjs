@@ -32,7 +32,9 @@ const level = (name, testTimeoutMs, more) => ({
   ...more,
   displayName: name,
   testMatch: [`<rootDir>/test/**/*.${name}.spec.ts`],
-  testTimeout: testTimeoutMs,
+  // Jest heeds testTimeout only outside projects.
+  globals: { testTimeoutMs },
+  setupFilesAfterEnv: ['<rootDir>/test/setup/timeout.mjs'],
 });
 
 export default {

@@ -94,12 +94,6 @@ const table = {
     default: 'info',
     doc: 'Least severe log line that is written.',
   }),
-  logPretty: setting({
-    env: 'LOG_PRETTY',
-    schema: boolean(),
-    default: false,
-    doc: 'Logs for people instead of one JSON object a line.',
-  }),
   shutdownMs: setting({
     env: 'SHUTDOWN_MS',
     schema: milliseconds(SECOND, 10 * MINUTE),
@@ -316,7 +310,7 @@ const table = {
   }),
   redisPrefix: setting({
     env: 'REDIS_PREFIX',
-    schema: text(/^[A-Za-z0-9_.-]{1,40}$/, 'at most 40 letters, digits, dots, underscores and hyphens'),
+    schema: text(/^[A-Za-z0-9_-]{1,40}$/, 'at most 40 letters, digits, underscores and hyphens'),
     default: 'ticktak',
     doc: 'First part of every key, so that several marketplaces can share a Redis.',
   }),
@@ -375,13 +369,6 @@ const table = {
     schema: count(1_000_000),
     default: 10_000,
     doc: 'Sales messages that wait for a master-list entry.',
-    source: DEFAULTS,
-  }),
-  remoteHoldFlagMs: setting({
-    env: 'REMOTE_HOLD_FLAG_MS',
-    schema: milliseconds(MINUTE, 30 * DAY),
-    default: 30 * MINUTE,
-    doc: 'A hold elsewhere without an end is flagged to operators after this long.',
     source: DEFAULTS,
   }),
 } satisfies Record<string, Setting>;

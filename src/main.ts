@@ -53,7 +53,11 @@ async function stop(marketplace: Marketplace, settings: Settings, logger: Logger
       resolve('late');
     }, settings.shutdownMs);
   });
-  const outcome = await Promise.race([marketplace.stop(), late, stopSignal().promise.then(() => 'late' as const)]);
+  const outcome = await Promise.race([
+    marketplace.stop(),
+    late,
+    stopSignal().promise.then(() => 'late' as const),
+  ]);
   clearTimeout(timer);
   if (outcome === 'late') {
     logger.error('stopping took too long; ended with work in hand, which the next worker continues');

@@ -225,7 +225,10 @@ export class Relay {
         if (!batch) return;
         const result = results[i];
         if (result === 'fenced') {
-          this.#options.logger.warn({ ticket: ticketName(lane.ticket) }, 'a newer incarnation has the ticket');
+          this.#options.logger.warn(
+            { ticket: ticketName(lane.ticket) },
+            'a newer incarnation has the ticket',
+          );
           this.#fence(lane);
         } else if (result === 'appended') await this.#archived(lane, batch.events);
       }),

@@ -130,6 +130,7 @@ class Starter {
       { archive, clock: systemClock, logger: this.#logger },
     );
     this.#undo.push('Redis connections', () => core.close());
+    this.#undo.push('gateway', () => core.gateway.stop());
     const parts = new Parts(settings, secrets, core, this.#metrics);
     this.#undo.push('in-process feed', () => parts.feed.stop());
     this.#undo.push('dead letters', () => parts.deadLetters.close());
@@ -139,16 +140,18 @@ class Starter {
       this.#signal.throwIfAborted();
       if (settings.roles.includes(role)) await this.#startRole(role, parts);
     }
-    // After the roles, so that on a stop it is the first: no new command is accepted, all others are answered.
-    this.#undo.push('gateway', () => core.gateway.stop());
-    for (const service of parts.services) this.#undo.push('HTTP service', () => service.close());
     return {
       ports: this.#ports,
       secrets,
       dataDir: dataDir.path,
       localRedisUrl,
       matches: (await core.catalog.matches()).length,
-      stop: () => this.#undo.all(),
+      stop: async () => {
+        // First no new request, then no new command; what was accepted is answered while the actors still work.
+        await Promise.all(parts.services.map((service) => service.close()));
+        await core.gateway.stop();
+        await this.#undo.all();
+      },
     };
   }
 
@@ -264,6 +267,7 @@ class Starter {
       },
     });
     this.#ports.set(role, await service.listen(this.#settings.host, port));
+    this.#undo.push(`HTTP service of the ${role}`, () => service.close());
     parts.services.push(service);
   }
 }
@@ -377,8 +381,10 @@ class Parts {
   /** A letter from a ticket's queue is commands; any other is a message. */
   desk(consumer: SalesConsumer): DeadLetterDesk {
     const { redis, keys, archive, clock, logger, gateway } = this.core;
-    return new DeadLetterDesk({ redis, prefix: keys.queuePrefix, archive, clock, logger }, (letter: DeadLetter) =>
-      letter.source.startsWith('queue/') ? redriveCommands(letter, gateway) : consumer.redrive(letter),
+    return new DeadLetterDesk(
+      { redis, prefix: keys.queuePrefix, archive, clock, logger },
+      (letter: DeadLetter) =>
+        letter.source.startsWith('queue/') ? redriveCommands(letter, gateway) : consumer.redrive(letter),
     );
   }
 

@@ -28,10 +28,12 @@ export class WorkerMetrics implements ActorObserver {
   pulse(pulses: readonly Pulse[], relay: Relay): void {
     this.#metrics.queueDepth.reset();
     for (const { ticket, waiting, active } of pulses) {
-      if (waiting + active > 0) this.#metrics.queueDepth.set({ ticket: ticketName(ticket) }, waiting + active);
+      if (waiting + active > 0)
+        this.#metrics.queueDepth.set({ ticket: ticketName(ticket) }, waiting + active);
     }
     this.#metrics.outboxLagEntries.reset();
-    for (const [name, backlog] of relay.backlogs()) this.#metrics.outboxLagEntries.set({ ticket: name }, backlog);
+    for (const [name, backlog] of relay.backlogs())
+      this.#metrics.outboxLagEntries.set({ ticket: name }, backlog);
     let sum = 0;
     for (const deficit of this.#deficits.values()) sum += deficit;
     this.#metrics.oversubscribedTickets.set(sum);

@@ -48,7 +48,10 @@ export class DeadLetterQueue implements DeadLetters {
   async add(letter: DeadLetter): Promise<void> {
     await this.#options.archive.saveDeadLetter(letter);
     await this.queue.add('letter', letter, { jobId: jobIdOf(letter.id) });
-    this.#options.logger.warn({ letterId: letter.id, source: letter.source, reason: letter.reason }, 'dead letter');
+    this.#options.logger.warn(
+      { letterId: letter.id, source: letter.source, reason: letter.reason },
+      'dead letter',
+    );
   }
 
   /** It took effect after all: it stays in the archive, marked, and leaves the dashboard. */
@@ -85,7 +88,10 @@ export class DeadLetterDesk {
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
     this.#worker.on('error', (error) => {
-      this.#options.logger.warn({ err: error.message }, 'the dead-letter queue cannot be reached; trying again');
+      this.#options.logger.warn(
+        { err: error.message },
+        'the dead-letter queue cannot be reached; trying again',
+      );
     });
     await this.#worker.waitUntilReady();
   }

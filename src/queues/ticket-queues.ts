@@ -51,7 +51,7 @@ class HandWorker extends Worker<CommandJob, null, string> {
     const next: unknown = await job.moveToCompleted(null, this.#token, true);
     if (!Array.isArray(next)) return null;
     const [data, id] = next as [Parameters<typeof this.nextJobFromJobData>[0], string | undefined];
-    return ((await this.nextJobFromJobData(data, id, this.#token)) as BullCommandJob | undefined) ?? null;
+    return (await this.nextJobFromJobData(data, id, this.#token)) ?? null;
   }
 
   async fail(job: BullCommandJob, reason: string): Promise<void> {

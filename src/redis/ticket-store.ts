@@ -178,7 +178,12 @@ export class RedisTicketStore implements TicketStore {
       const [due, claimedRun] = meta as [string | null, string | null];
       // After a restart Redis may be behind what buyers were told: a claim finds out, needed or not.
       const isKnown = due !== null && (claimedRun === null || claimedRun === runId);
-      return { ticket, waiting: Number(waiting), active: Number(active), dueAt: isKnown ? Number(due) : null };
+      return {
+        ticket,
+        waiting: Number(waiting),
+        active: Number(active),
+        dueAt: isKnown ? Number(due) : null,
+      };
     });
   }
 

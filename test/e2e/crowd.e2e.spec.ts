@@ -79,54 +79,66 @@ describe('a crowd at separate processes', () => {
 
   it('sells exactly 20 with one worker process', () => round(11), ROUND_MS_MAX);
 
-  it('sells exactly 20 with three worker processes', async () => {
-    workers.push(await run(['worker'], env), await run(['worker'], env));
-    for (const matchNumber of [12, 13, 14]) await round(matchNumber);
-  }, ROUND_MS_MAX);
+  it(
+    'sells exactly 20 with three worker processes',
+    async () => {
+      workers.push(await run(['worker'], env), await run(['worker'], env));
+      for (const matchNumber of [12, 13, 14]) await round(matchNumber);
+    },
+    ROUND_MS_MAX,
+  );
 
-  it('sells exactly 20 while one of three workers is killed every 5 s', async () => {
-    let kills = 0;
-    let over = false;
-    const killer = (async () => {
-      while (!over) {
-        await new Promise((resolve) => setTimeout(resolve, 5_000));
-        if (over) break;
-        const victim = workers.shift();
-        victim?.kill('SIGKILL');
-        kills += 1;
-        workers.push(await run(['worker'], env));
+  it(
+    'sells exactly 20 while one of three workers is killed every 5 s',
+    async () => {
+      let kills = 0;
+      let over = false;
+      const killer = (async () => {
+        while (!over) {
+          await new Promise((resolve) => setTimeout(resolve, 5_000));
+          if (over) break;
+          const victim = workers.shift();
+          victim?.kill('SIGKILL');
+          kills += 1;
+          workers.push(await run(['worker'], env));
+        }
+      })();
+      // Rounds go on until the killer has struck often enough to matter.
+      for (let matchNumber = 15; kills < 4 || matchNumber < 19; matchNumber += 1) await round(matchNumber);
+      over = true;
+      await killer;
+      expect(kills).toBeGreaterThanOrEqual(4);
+    },
+    2 * ROUND_MS_MAX,
+  );
+
+  it(
+    'lets a paused owner that wakes after its lease change nothing',
+    async () => {
+      const hold = () =>
+        final('/api/v1/reservations', {
+          body: { matchNumber: 60, category: 1, quantity: 1, email: `${randomUUID()}@example.org` },
+        });
+      let holds = 0;
+      for (let pause = 0; pause < 3; pause += 1) {
+        expect((await hold()).status).toBe(201);
+        const owner = await ownerOf(60);
+        const sleeper = workers.find(({ child }) => owner.includes(`-${child.pid}-`));
+        expect(sleeper).toBeDefined();
+        // It sleeps in the middle of its work; a successor answers these, late but truly.
+        const asked = [hold(), hold()];
+        sleeper?.kill('SIGSTOP');
+        expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([201, 201]);
+        await until(async () => (await ownerOf(60)) !== owner, 30_000);
+        const taken = await ownerOf(60);
+        sleeper?.kill('SIGCONT');
+        // The sleeper writes, if anything, before this is answered.
+        expect((await hold()).status).toBe(201);
+        expect(taken).not.toBe(owner);
+        holds += 4;
+        expect(await category(60)).toMatchObject({ available: 20, pending: 20 - holds });
       }
-    })();
-    // Rounds go on until the killer has struck often enough to matter.
-    for (let matchNumber = 15; kills < 4 || matchNumber < 19; matchNumber += 1) await round(matchNumber);
-    over = true;
-    await killer;
-    expect(kills).toBeGreaterThanOrEqual(4);
-  }, 2 * ROUND_MS_MAX);
-
-  it('lets a paused owner that wakes after its lease change nothing', async () => {
-    const hold = () =>
-      final('/api/v1/reservations', {
-        body: { matchNumber: 60, category: 1, quantity: 1, email: `${randomUUID()}@example.org` },
-      });
-    let holds = 0;
-    for (let pause = 0; pause < 3; pause += 1) {
-      expect((await hold()).status).toBe(201);
-      const owner = await ownerOf(60);
-      const sleeper = workers.find(({ child }) => owner.includes(`-${child.pid}-`));
-      expect(sleeper).toBeDefined();
-      // It sleeps in the middle of its work; a successor answers these, late but truly.
-      const asked = [hold(), hold()];
-      sleeper?.kill('SIGSTOP');
-      expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([201, 201]);
-      await until(async () => (await ownerOf(60)) !== owner, 30_000);
-      const taken = await ownerOf(60);
-      sleeper?.kill('SIGCONT');
-      // The sleeper writes, if anything, before this is answered.
-      expect((await hold()).status).toBe(201);
-      expect(taken).not.toBe(owner);
-      holds += 4;
-      expect(await category(60)).toMatchObject({ available: 20, pending: 20 - holds });
-    }
-  }, ROUND_MS_MAX);
+    },
+    ROUND_MS_MAX,
+  );
 });

@@ -28,7 +28,12 @@ describe('npm start, all roles in one process', () => {
     const { body } = await request('GET', `${running.url('shop')}/api/v1/matches/${matchNumber}`);
     return body.availability[`category${number}`];
   };
-  const hold = (matchNumber: number, number: number, quantity: number, email = `${randomUUID()}@example.org`) =>
+  const hold = (
+    matchNumber: number,
+    number: number,
+    quantity: number,
+    email = `${randomUUID()}@example.org`,
+  ) =>
     request('POST', `${running.url('reservations')}/api/v1/reservations`, {
       body: { matchNumber, category: number, quantity, email },
     });
@@ -93,8 +98,7 @@ describe('npm start, all roles in one process', () => {
   it('gives one reservation and one answer to a key sent 50 times at once, and again after kill -9', async () => {
     const body = { matchNumber: 5, category: 1, quantity: 2, email: 'same@example.org' };
     const key = randomUUID();
-    const send = () =>
-      request('POST', `${running.url('reservations')}/api/v1/reservations`, { body, key });
+    const send = () => request('POST', `${running.url('reservations')}/api/v1/reservations`, { body, key });
     const answers = await Promise.all(Array.from({ length: 50 }, send));
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     expect(answers[0]?.status).toBe(201);
@@ -133,7 +137,9 @@ describe('npm start, all roles in one process', () => {
     await expect(run([], env)).rejects.toThrow(/ended with 1/);
     const file = `${other.dir}/file`;
     writeFileSync(file, '');
-    await expect(run([], { DATA_DIR: `${file}/data` })).rejects.toThrow(/ended with 1 [^]*cannot start: .*file/);
+    await expect(run([], { DATA_DIR: `${file}/data` })).rejects.toThrow(
+      /ended with 1 [^]*cannot start: .*file/,
+    );
     other.remove();
   });
 });

@@ -76,7 +76,15 @@ export interface Json {
   readonly matches: readonly Json[];
   readonly matchNumber: number;
   readonly availability: Readonly<
-    Record<string, { readonly available: number; readonly pending: number; readonly price: number; readonly status: string }>
+    Record<
+      string,
+      {
+        readonly available: number;
+        readonly pending: number;
+        readonly price: number;
+        readonly status: string;
+      }
+    >
   >;
 }
 
