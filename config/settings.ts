@@ -69,9 +69,9 @@ const setting = <S extends Schema, const D extends z.output<S> | undefined>(
   line: Omit<Setting<S>, 'default'> & { readonly default?: D },
 ) => ({ ...line, default: line.default as D });
 
-const DEFAULTS = 'design, section 1';
-const KAFKA_CONTRACT = 'design, section 2';
-const HTTP_CONTRACT = 'design, section 3';
+const DEFAULTS = 'default of the market';
+const KAFKA_CONTRACT = 'format between marketplaces';
+const HTTP_CONTRACT = 'format of the HTTP interface';
 
 const table = {
   // The process.
@@ -305,7 +305,7 @@ const table = {
     env: 'REDIS_URL',
     schema: redisUrl(),
     doc: 'The Redis to use. Absent: a redis-server is started on this machine, with its data in DATA_DIR.',
-    source: 'design, section 4',
+    source: 'way of a command',
     masked: passwordHidden,
   }),
   redisPrefix: setting({

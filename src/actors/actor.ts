@@ -176,6 +176,9 @@ export class TicketActor {
   /** Looks at everything again: Redis came back, and may not be where we left it. */
   async reclaim(): Promise<void> {
     await this.#running;
+    // What was told must be in the archive before the ticket is read anew, or be given up after a while.
+    const hold = this.#hold;
+    if (hold) await Promise.race([hold.lane.archivedAll(), this.#sleep(this.#deps.leaseMs)]);
     await this.#drop(true);
     this.poke();
   }
@@ -493,6 +496,7 @@ export class TicketActor {
       draft.expireIfDue(reservation, now);
     }
     const full = hold.lane.backlog >= this.#deps.outboxEntriesMax;
+    if (full) await this.#recallInto(draft, commands);
     for (const envelope of commands) {
       if (known.has(envelope.id) || draft.results.has(envelope.id)) continue;
       if (now > envelope.deadline) draft.results.set(envelope.id, { kind: 'deadline_passed' });
@@ -500,6 +504,13 @@ export class TicketActor {
       else await this.#decideOne(draft, envelope, now, elsewhere);
     }
     return draft;
+  }
+
+  /** A full outbox refuses what is new; what took effect before is told as it was. */
+  async #recallInto(draft: Draft, commands: readonly CommandEnvelope[]): Promise<void> {
+    const ids = commands.filter(({ body }) => body.type === 'hold').map(({ id }) => id);
+    for (const [id, outcome] of await this.#deps.store.recall(this.ticket, ids))
+      draft.results.set(id, outcome);
   }
 
   async #decideOne(

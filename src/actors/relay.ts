@@ -163,6 +163,7 @@ export class Relay {
   readonly #archiving: Pump;
   readonly #publishing: Pump;
   #cursorTimer: (() => void) | null = null;
+  #stopped = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -178,6 +179,7 @@ export class Relay {
   /** Writes out what it can until `stop` has nothing left to do; a store that stays away is left behind. */
   async stop(): Promise<void> {
     for (const lane of this.#lanes) this.kick(lane);
+    this.#stopped = true;
     await Promise.all([this.#archiving.stop(), this.#publishing.stop()]);
     this.#cursorTimer?.();
     await this.#writeCursors();
@@ -323,9 +325,9 @@ export class Relay {
     return true;
   }
 
-  #markDirty(lane: RelayLane): void {
+  #markDirty(lane: RelayLane, delayMs = CURSOR_DELAY_MS): void {
     lane.cursorsDirty = true;
-    this.#cursorTimer ??= this.#options.clock.schedule(CURSOR_DELAY_MS, () => {
+    this.#cursorTimer ??= this.#options.clock.schedule(delayMs, () => {
       this.#cursorTimer = null;
       void this.#writeCursors();
     });
@@ -338,7 +340,8 @@ export class Relay {
           lane.cursorsDirty = false;
           await this.#advance(lane, new Map());
         }
-        if (lane.backlog === 0 && lane.deferred.length === 0) this.#lanes.delete(lane);
+        const isDone = lane.backlog === 0 && lane.deferred.length === 0 && !lane.cursorsDirty;
+        if (isDone) this.#lanes.delete(lane);
       }),
     );
   }
@@ -348,7 +351,7 @@ export class Relay {
     try {
       await this.#options.store.advance(lane.ticket, lane.owner, lane, replies);
     } catch (error) {
-      lane.cursorsDirty = true;
+      if (!this.#stopped) this.#markDirty(lane, RETRY_MS_MAX);
       this.#options.logger.warn(
         { err: error, ticket: ticketName(lane.ticket) },
         'could not advance the outbox',

@@ -3,6 +3,7 @@
  * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
  */
 import type { Redis } from 'ioredis';
+import type { CommandResult } from '../actors/ports.js';
 import type { Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
@@ -100,6 +101,8 @@ export class Catalog implements CatalogSource {
 
 /** How long the outcome of a master-list entry stays on record, milliseconds. */
 const KEEP_MS = 10 * 60_000;
+/** Answers that say that the entry stands. */
+const LOADED: ReadonlySet<CommandResult['kind']> = new Set(['applied', 'unchanged', 'repeated']);
 /** Entries whose commands are under way at once. */
 const ENTRIES_AT_ONCE = 16;
 /** Tries of one command before the list is given up; every try is safe to repeat. */
@@ -136,7 +139,7 @@ export class MasterListLoader implements CatalogLoader {
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
         const id = `load/${source}/${entry.matchNumber}:${category}`;
         const answer = await this.#gateway.submit({ ticket, id, body, keepMs: KEEP_MS });
-        if (answer.kind === 'answered' && answer.result.kind !== 'deadline_passed') return;
+        if (answer.kind === 'answered' && LOADED.has(answer.result.kind)) return;
         if (answer.kind === 'overloaded')
           await new Promise((resolve) => setTimeout(resolve, answer.retryAfterMs));
       }

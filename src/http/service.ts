@@ -189,12 +189,16 @@ function requestLog(logger: Logger): express.RequestHandler {
       response.statusCode === 500 ? 'error' : response.statusCode > 500 ? 'warn' : 'info',
     // Not the headers (tokens), not the query (what people search for), not the body.
     serializers: { req: () => undefined, res: () => undefined, err: () => undefined },
-    customProps: (request, response) => ({
-      method: request.method,
-      path: loggedPath(request.originalUrl),
-      status: response.statusCode,
-      code: (response.locals as { code?: unknown }).code,
-    }),
+    // Asked for twice, at the start too; only the end knows the status.
+    customProps: (request, response) =>
+      response.writableEnded || response.destroyed
+        ? {
+            method: request.method,
+            path: loggedPath(request.originalUrl),
+            status: response.statusCode,
+            code: (response.locals as { code?: unknown }).code,
+          }
+        : {},
   });
 }
 

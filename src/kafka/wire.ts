@@ -1,5 +1,5 @@
 /**
- * The market's sales messages and master lists as bytes (design, section 2). Pure: what comes in is read
+ * The market's sales messages and master lists as bytes. Pure: what comes in is read
  * leniently or rejected with a reason, never thrown at; what goes out is exactly the canonical form, because
  * strict peers drop a value with any extra key and any number out of range.
  */

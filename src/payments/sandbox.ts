@@ -89,41 +89,10 @@ const OUTCOMES: ReadonlyMap<string, CardOutcome> = new Map(
     ...(paymentMethod === undefined ? [] : [[paymentMethod, outcome] as const]),
   ]),
 );
-const NUMBERS: ReadonlySet<string> = new Set(TEST_CARDS.map(({ number }) => number));
 
 /** A card number as people write it, in groups, becomes its digits; anything else stays as it is. */
 function digitsOf(text: string): string {
   return /^[\d\s-]+$/.test(text) ? text.replaceAll(/[\s-]/g, '') : text;
-}
-
-/** Whether it is one of Stripe's test card numbers, approving or declining; spaces and dashes do not matter. */
-export function isTestCard(number: string): boolean {
-  return NUMBERS.has(digitsOf(number));
-}
-
-/** A card as it is typed in. */
-export interface RawCard {
-  readonly number: string;
-  /** 1 to 12. */
-  readonly expirationMonth: number;
-  /** With or without its century. */
-  readonly expirationYear: number;
-  /** Not looked at: in test mode any code does, and the card that fails on it fails on every one. */
-  readonly cvc: string;
-}
-
-/**
- * What to charge for a raw card, or that it has expired: a card is good to the end of its month. `now` is in
- * epoch milliseconds; months end in UTC.
- */
-export function paymentMethodOf(
-  card: RawCard,
-  now: number,
-): { readonly paymentMethod: string } | { readonly declined: 'expired_card' } {
-  const year = card.expirationYear < 100 ? 2_000 + card.expirationYear : card.expirationYear;
-  // Months count from 0 here, so this is the first moment of the month after.
-  const expired = now >= Date.UTC(year, card.expirationMonth, 1);
-  return expired ? { declined: 'expired_card' } : { paymentMethod: digitsOf(card.number) };
 }
 
 export interface SandboxPaymentsOptions {

@@ -157,7 +157,11 @@ async function lock(dir: string): Promise<() => Promise<void>> {
     if (!(await createFile(path(newest + 1), mine))) continue;
     if (Math.max(...(await locksOf(dir))) === newest + 1) {
       await Promise.all(numbers.map((number) => rm(path(number), { force: true })));
-      return () => writeFile(path(newest + 1), '');
+      // With the folder gone there is nothing to give up.
+      return () =>
+        writeFile(path(newest + 1), '').catch((error: unknown) => {
+          if (codeOf(error) !== 'ENOENT') throw error;
+        });
     }
     // What was the newest lock is long past.
     await rm(path(newest + 1), { force: true });

@@ -72,6 +72,8 @@ export async function startLocalRedis(options: LocalRedisOptions): Promise<Local
 interface Server {
   readonly port: number;
   readonly pid: number;
+  /** Null when it had ended before anyone looked. */
+  readonly started: string | null;
 }
 
 /** The server that an earlier ticktak left running on this folder, or null. */
@@ -81,10 +83,11 @@ async function adopt(home: Home, last: ServerRecord): Promise<Server | null> {
   while (await mayRun(last, startedAt)) {
     const pid = await pidOfServer(home, last.port);
     if (pid !== null) {
-      await untilReady(home, { port: last.port, pid });
+      const server = { port: last.port, pid, started: await processStarted(pid) };
+      await untilReady(home, server);
       home.log(`using the redis-server that still runs on this data folder (process ${pid})`);
-      await writeRecord(home, last.port, pid);
-      return { port: last.port, pid };
+      await writeRecord(home, server);
+      return server;
     }
     if (Date.now() - startedAt > START_MS_MAX) {
       const holder = `redis-server process ${last.pid ?? 0}`;
@@ -135,7 +138,7 @@ async function startOnFreePort(home: Home, lastPort: number | undefined): Promis
 async function launch(home: Home, path: string, port: number): Promise<Server> {
   await rename(logFile(home), `${logFile(home)}.1`).catch(() => undefined);
   await writeFile(confFile(home), configuration(home, port), { mode: 0o600 });
-  await writeRecord(home, port);
+  await writeRecord(home, { port });
   // What it says before it has read its configuration goes to the same log.
   const output = await open(logFile(home), 'a', 0o600);
   const end: { reason?: string } = {};
@@ -147,8 +150,9 @@ async function launch(home: Home, path: string, port: number): Promise<Server> {
     child.unref();
     const { pid } = child;
     if (pid !== undefined) {
-      await writeRecord(home, port, pid);
-      if (await untilReady(home, { port, pid })) return { port, pid };
+      const server = { port, pid, started: await processStarted(pid) };
+      await writeRecord(home, server);
+      if (await untilReady(home, server)) return server;
     } else {
       await sleep(0);
     }
@@ -216,12 +220,13 @@ function supervise(home: Home, first: Server): LocalRedis {
   };
 }
 
-async function shutDown(home: Home, { port, pid }: Server): Promise<void> {
+async function shutDown(home: Home, { port, pid, started }: Server): Promise<void> {
   // The answer to SHUTDOWN is that the connection ends.
   await ask(home, port, (redis) => redis.shutdown()).catch(() => undefined);
   if (await untilGone(pid, home.stopMsMax)) return;
   home.log(`redis-server process ${pid} does not stop; ending it`);
-  if ((await pidFromRecord(home)) === pid) process.kill(pid, 'SIGKILL');
+  // The id may be another process's by now.
+  if ((await processStarted(pid)) === started) process.kill(pid, 'SIGKILL');
   await untilGone(pid, home.stopMsMax);
 }
 
@@ -232,13 +237,6 @@ async function untilGone(pid: number, waitMs: number): Promise<boolean> {
     await sleep(POLL_MS);
   }
   return true;
-}
-
-/** The recorded process, provided that it is still the same one. */
-async function pidFromRecord(home: Home): Promise<number | null> {
-  const record = await readRecord(home);
-  if (record?.pid === undefined) return null;
-  return (await processStarted(record.pid)) === record.started ? record.pid : null;
 }
 
 function isRunning(pid: number): boolean {
@@ -324,9 +322,7 @@ async function lastWords(home: Home, otherwise: string): Promise<string> {
   return `${line || otherwise} (log: ${logFile(home)})`;
 }
 
-async function writeRecord(home: Home, port: number, pid?: number): Promise<void> {
-  const started = pid === undefined ? null : await processStarted(pid);
-  const record: ServerRecord = { port, ...(pid !== undefined && started !== null && { pid, started }) };
+async function writeRecord(home: Home, record: { port: number } | Server): Promise<void> {
   const draft = `${recordFile(home)}.new`;
   await writeFile(draft, JSON.stringify(record), { mode: 0o600 });
   await rename(draft, recordFile(home));

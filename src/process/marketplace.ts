@@ -32,7 +32,7 @@ import { redriveCommands } from '../queues/redrive.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { systemClock } from './clock.js';
-import { startCore, type Core } from './core.js';
+import { startCore, withTimeout, type Core } from './core.js';
 import { openDataDir, readSecrets, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
 import type { Logger } from './log.js';
@@ -56,6 +56,11 @@ const STREAM_FLUSH_MS = 100;
 const STREAM_HEARTBEAT_MS = 15_000;
 const STREAM_RETRY_MS = 2_000;
 
+/** One hung part must not keep the others from being stopped. */
+const STEP_MS_MAX = 8_000;
+/** Between the end of requests in flight and the end of everything, for the actors to hand over. */
+const HANDOVER_MS = 5_000;
+
 /** Steps to undo, newest first. */
 class Undo {
   readonly #steps: { readonly name: string; readonly run: () => Promise<void> }[] = [];
@@ -73,7 +78,7 @@ class Undo {
   async all(): Promise<void> {
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
-        await step.run();
+        await withTimeout(step.run(), STEP_MS_MAX, `not stopped within ${STEP_MS_MAX} ms`);
       } catch (error) {
         this.#logger.error({ err: error }, `could not stop: ${step.name}`);
       }
@@ -260,7 +265,10 @@ class Starter {
       logger: this.#logger,
       clock: systemClock,
       portSetting: `${role.toUpperCase()}_PORT`,
-      limits: { bodyBytesMax: this.#settings.bodyBytesMax },
+      limits: {
+        bodyBytesMax: this.#settings.bodyBytesMax,
+        closeMs: Math.max(1_000, this.#settings.shutdownMs - HANDOVER_MS),
+      },
       onClosing,
       mount: (app) => {
         if (role !== 'worker') app.use(adminRouter(parts.admin()));

@@ -127,7 +127,9 @@ export class Gateway implements CommandGateway {
       // What is not on record was said to one attempt; a later one of the same id may yet take effect.
       const waiting = this.#laneOf.get(id)?.waiting.get(id);
       if (deadline !== undefined && deadline !== waiting?.envelope.deadline) continue;
-      this.#answer(id, { kind: 'answered', result });
+      // It was late for this attempt; whether an earlier run of its job took effect is not known here.
+      if (result.kind === 'deadline_passed') this.#answer(id, { kind: 'unknown' });
+      else this.#answer(id, { kind: 'answered', result });
     }
   }
 

@@ -109,6 +109,8 @@ export class Bus {
 
   /** Resolves after every message that Redis published before this call has been handled. */
   async barrier(): Promise<void> {
+    // Queued until it comes back, a read would wait for as long as its buyer has patience.
+    if (!this.ready) throw new Error('Redis cannot be reached');
     await this.#redis.ping();
   }
 

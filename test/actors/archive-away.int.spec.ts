@@ -1,5 +1,5 @@
 /** An archive that cannot be reached: holds go on, nobody is charged, and nothing has to be repaired after. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { ArchiveUnavailableError, type Archive } from '../../src/archive/port.js';
 import {
   addJob,
@@ -14,8 +14,6 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { deleteKeys, patched } from '../helpers/faults.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 

@@ -1,6 +1,6 @@
 /** Jobs and states that cannot be worked on: set aside without a loss, and never guessed at. */
 import { Writable } from 'node:stream';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { CommandEnvelope } from '../../src/actors/ports.js';
 import {
@@ -16,8 +16,6 @@ import {
   until,
   type Engine,
 } from '../helpers/engine.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 const to = (id: string, body: CommandEnvelope['body']) => envelopeOf(id, body, { replyTo: 'probe' });

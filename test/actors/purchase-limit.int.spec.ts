@@ -1,9 +1,7 @@
 /** The limit per person and match holds across the match's three tickets, which are three actors. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { holdBody, loadBody, sell, startEngine, TEST_POLICY, until, type Engine } from '../helpers/engine.js';
 import { patched } from '../helpers/faults.js';
-
-jest.setTimeout(20_000);
 
 const tickets = [1, 2, 3].map((category) => ({ matchNumber: 7, category }));
 const [first, second, third] = tickets as [

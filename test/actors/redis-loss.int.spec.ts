@@ -1,5 +1,5 @@
 /** A Redis that loses what it had: everything, or everything since a moment in the past. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   countersOf,
   holdBody,
@@ -11,8 +11,6 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { deleteKeys, dumpKeys, patched } from '../helpers/faults.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 

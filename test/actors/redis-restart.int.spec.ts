@@ -1,5 +1,5 @@
 /** A redis-server that is killed and started again under a running engine. */
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   countersOf,
   holdBody,
@@ -11,8 +11,6 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { OwnRedis } from '../helpers/faults.js';
-
-jest.setTimeout(30_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 
@@ -34,6 +32,7 @@ describe('a redis-server that is killed and started again', () => {
     expect(await countersOf(engine, ticket)).toMatchObject({ incarnation: 1, soldHere: 2, heldHere: 1 });
 
     await server.kill();
+    await until(() => engine.core.redis.status !== 'ready');
     expect(await engine.ask(ticket, holdBody('refused'))).toMatchObject({ kind: 'overloaded' });
     await server.start();
 

@@ -1,5 +1,5 @@
 /** One effect and one outcome per command id, however often and in whatever job it comes. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CommandEnvelope, Reply } from '../../src/actors/ports.js';
 import {
   addJob,
@@ -14,8 +14,6 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { patched, Pause } from '../helpers/faults.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 const to = (id: string, body: CommandEnvelope['body']) => envelopeOf(id, body, { replyTo: 'probe' });

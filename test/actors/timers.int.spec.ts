@@ -1,5 +1,5 @@
 /** Holds end and payments are looked after without anybody asking, and what is over stops costing anything. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Core } from '../../src/process/core.js';
 import type { Reservation } from '../../src/rules/index.js';
 import {
@@ -13,8 +13,6 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { patched } from '../helpers/faults.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 7, category: 2 };
 const quickHold = { ...TEST_POLICY, holdMs: 400 };

@@ -78,7 +78,8 @@ export class ProcessClock implements Clock {
       if (this.#frozen) this.#late.push(run);
       else task();
     };
-    const timer = setTimeout(run, delayMs);
+    // One that sleeps for ever must not keep the test process from ending.
+    const timer = setTimeout(run, delayMs).unref();
     return () => {
       cancelled = true;
       clearTimeout(timer);
@@ -172,7 +173,7 @@ export async function deleteKeys(redis: Redis, prefix: string): Promise<void> {
 
 /** A redis-server of a test's own, whose folder survives it. */
 export class OwnRedis {
-  readonly #dir = mkdtempSync(join(tmpdir(), 'ticktak-own-redis-'));
+  #dir: string | null = null;
   readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #port = 0;
@@ -188,6 +189,7 @@ export class OwnRedis {
 
   async start(): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();
+    this.#dir ??= mkdtempSync(join(tmpdir(), 'ticktak-own-redis-'));
     const bin = process.env['TEST_REDIS_SERVER'] ?? 'redis-server';
     const fixed = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.#dir, '--save', ''];
     const aof = ['--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'];
@@ -204,7 +206,7 @@ export class OwnRedis {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (!child) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
@@ -212,7 +214,8 @@ export class OwnRedis {
 
   async remove(): Promise<void> {
     await this.kill();
-    rmSync(this.#dir, { recursive: true, force: true });
+    if (this.#dir !== null) rmSync(this.#dir, { recursive: true, force: true });
+    this.#dir = null;
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
 import { PaymentUnavailableError, type ChargeRequest } from '../../src/payments/port.js';
-import { SandboxPayments, isTestCard, paymentMethodOf } from '../../src/payments/sandbox.js';
+import { SandboxPayments } from '../../src/payments/sandbox.js';
 
 const NOW = Date.UTC(2022, 10, 20, 16);
 
@@ -211,28 +211,5 @@ describe('SandboxPayments', () => {
     await archive.start();
     await payments.refund({ refundId: 'f-1', paymentId, amountMinor: 1 });
     expect(await archive.refunds(paymentId)).toHaveLength(1);
-  });
-});
-
-describe('cards', () => {
-  test('test cards are known by their number, however it is written', () => {
-    expect(['4242424242424242', '4000 0000 0000 0002', '3782-822463-10005'].every(isTestCard)).toBe(true);
-    expect(['4111111111111111', 'pm_card_visa', '', '4242'].some(isTestCard)).toBe(false);
-  });
-
-  const card = { number: '4242 4242 4242 4242', expirationMonth: 11, expirationYear: 2022, cvc: '123' };
-
-  test('a card is good to the end of its month', () => {
-    const good = { paymentMethod: '4242424242424242' };
-    expect(paymentMethodOf(card, NOW)).toEqual(good);
-    expect(paymentMethodOf(card, Date.UTC(2022, 10, 30, 23, 59, 59, 999))).toEqual(good);
-    expect(paymentMethodOf(card, Date.UTC(2022, 11, 1))).toEqual({ declined: 'expired_card' });
-    expect(paymentMethodOf({ ...card, expirationMonth: 12 }, Date.UTC(2022, 11, 31))).toEqual(good);
-    expect(paymentMethodOf({ ...card, expirationYear: 21 }, NOW)).toEqual({ declined: 'expired_card' });
-    expect(paymentMethodOf({ ...card, expirationYear: 30 }, NOW)).toEqual(good);
-  });
-
-  test('what is no card number is passed on as it is, for the provider to decline', () => {
-    expect(paymentMethodOf({ ...card, number: 'none' }, NOW)).toEqual({ paymentMethod: 'none' });
   });
 });

@@ -137,6 +137,8 @@ describe('startLocalRedis', () => {
     const redis = await start(200);
     const pid = await processId(redis.url);
     process.kill(pid, 'SIGSTOP');
+    // Not even when nothing is left to know it by.
+    await rm(dataDir, { recursive: true });
     await redis.stop();
     expect(() => process.kill(pid, 0)).toThrow();
   });

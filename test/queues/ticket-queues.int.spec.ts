@@ -1,10 +1,8 @@
 /** The serialized queue of a ticket, on BullMQ. */
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { TakenJob } from '../../src/actors/ports.js';
 import { BullTicketQueues } from '../../src/queues/ticket-queues.js';
 import { addJob, envelopeOf, loadBody, startEngine, until, type Engine } from '../helpers/engine.js';
-
-jest.setTimeout(20_000);
 
 const ticket = { matchNumber: 9, category: 1 };
 

@@ -1,5 +1,5 @@
 /**
- * The promises of design section 1, for any sequence of commands. A failure prints its seed and path: put them
+ * The promises, for any sequence of commands. A failure prints its seed and path: put them
  * into RUNS to replay it. Checked with node:assert, because some run a million times.
  */
 import assert from 'node:assert/strict';

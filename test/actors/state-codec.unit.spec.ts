@@ -1,0 +1,104 @@
+/** Snapshots: whatever state the rules can make reads back as it was. */
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { decodeState, encodeState, NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
+import { apply, decide, initialState, type Command, type TicketState } from '../../src/rules/index.js';
+import { TEST_POLICY } from '../helpers/engine.js';
+
+const ticket = { matchNumber: 3, category: 2 };
+const reservationId = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5');
+const paymentId = fc.constantFrom('p1', 'p2');
+const quantity = fc.integer({ min: 1, max: 3 });
+const at = fc.integer({ min: 1, max: 2_000_000 });
+const id = fc.uuid();
+const position = fc.option(
+  fc.record({ source: fc.constantFrom('a/0', 'a/1'), offset: fc.nat().map(String), index: fc.nat(2) }),
+  { nil: undefined },
+);
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({
+    type: fc.constant('hold' as const),
+    id,
+    at,
+    reservationId,
+    quantity,
+    email: fc.emailAddress(),
+    person: fc.string(),
+    personElsewhere: fc.constant(0),
+  }),
+  fc.record({ type: fc.constant('startPayment' as const), id, at, reservationId, paymentId }),
+  fc.record({ type: fc.constant('confirm' as const), id, at, reservationId, paymentId }),
+  fc.record({ type: fc.constant('release' as const), id, at, reservationId }),
+  fc.record({ type: fc.constant('refund' as const), id, at, reservationId, quantity }),
+  fc
+    .record({
+      type: fc.constant('remote' as const),
+      id,
+      at,
+      action: fc.constantFrom('pending' as const, 'reserved' as const, 'cancelled' as const),
+      clientId: fc.constantFrom('peer', 'other/peer', '%'),
+      quantity,
+      recordedAt: at,
+      position,
+      reservationId: fc.option(reservationId, { nil: undefined }),
+    })
+    .map(({ position: where, reservationId: of, ...rest }) => ({
+      ...rest,
+      ...(where && { position: where }),
+      ...(of !== undefined && { reservationId: of }),
+    })),
+  fc.record({
+    type: fc.constant('load' as const),
+    id,
+    at,
+    capacity: fc.integer({ min: 0, max: 20 }),
+    price: fc.constantFrom(75, 125, 195),
+    currency: fc.constant('USD'),
+  }),
+  fc.record({ type: fc.constant('close' as const), id, at, endHolds: fc.boolean() }),
+);
+
+const load: Command = { type: 'load', id: 'l', at: 1, capacity: 12, price: 75, currency: 'USD' };
+
+function reached(commands: readonly Command[]): TicketState {
+  let state = initialState(ticket);
+  for (const one of [load, ...commands]) {
+    for (const event of decide(state, one, TEST_POLICY).events) state = apply(state, event);
+  }
+  return state;
+}
+
+/** Immutable maps compared by what is in them. */
+const plain = (state: TicketState): unknown => ({
+  ...state,
+  reservations: state.reservations.toJSON(),
+  persons: state.persons.toJSON(),
+  remote: state.remote.toJSON(),
+  positions: state.positions.toJSON(),
+});
+
+describe('a state as plain JSON', () => {
+  it('reads back as it was, and goes on as it would have', () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 60 }), command, (commands, next) => {
+        const state = reached(commands);
+        const stored: unknown = JSON.parse(JSON.stringify(encodeState(state)));
+        const read = decodeState(ticket, SCHEMA_VERSION, stored);
+        expect(plain(read)).toEqual(plain(state));
+        expect(decide(read, next, TEST_POLICY)).toEqual(decide(state, next, TEST_POLICY));
+      }),
+    );
+  });
+
+  it('of a newer version is refused with what to do', () => {
+    expect(() => decodeState(ticket, SCHEMA_VERSION + 1, {})).toThrow(NewerSchemaError);
+    expect(() => decodeState(ticket, SCHEMA_VERSION + 1, {})).toThrow('start the newer version');
+  });
+
+  it('that is none is refused', () => {
+    for (const bad of [null, {}, { ...(encodeState(reached([])) as object), capacity: 'many' }]) {
+      expect(() => decodeState(ticket, SCHEMA_VERSION, bad)).toThrow();
+    }
+  });
+});
