@@ -188,10 +188,13 @@ export class TicketActor {
     const hold = this.#hold;
     if (!hold || hold.lane.fenced || hold.sequence === 0) return;
     const { incarnation, sequence, state, lane } = hold;
-    if (this.#snapshotAt && comparePositions(this.#snapshotAt, { incarnation, sequence }) >= 0) return;
+    const isNewer = (): boolean =>
+      !this.#snapshotAt || comparePositions(this.#snapshotAt, { incarnation, sequence }) < 0;
+    if (!isNewer()) return;
     if (wait) await lane.archivedAll();
-    // Only what the ledger has may stand in a snapshot.
-    if (lane.fenced || comparePositions(lane.archived, { incarnation, sequence }) < 0) return;
+    // Only what the ledger has may stand in a snapshot; and it may have been saved while this one waited.
+    if (lane.fenced || comparePositions(lane.archived, { incarnation, sequence }) < 0 || !isNewer()) return;
+    this.#snapshotAt = { incarnation, sequence };
     await this.#deps.archive.saveSnapshot({
       ticket: this.ticket,
       incarnation,
@@ -200,7 +203,6 @@ export class TicketActor {
       takenAt: this.#deps.clock.now(),
       state: encodeState(state),
     });
-    this.#snapshotAt = { incarnation, sequence };
   }
 
   async #run(): Promise<void> {
@@ -628,7 +630,9 @@ export class TicketActor {
     // A timer further away than this would overflow; the sweep looks again anyway.
     const delayMs = Math.min(Math.max(0, dueAt - this.#deps.clock.now()), 60_000);
     this.#cancelDue = this.#deps.clock.schedule(delayMs, () => {
-      if (this.#hold && this.#isDue()) this.poke();
+      // A timer may come a little early, or on the way to a time that is too far off for one.
+      if (this.#isDue()) this.poke();
+      else this.#armDue();
     });
   }
 }

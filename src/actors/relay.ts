@@ -325,9 +325,9 @@ export class Relay {
     return true;
   }
 
-  #markDirty(lane: RelayLane, delayMs = CURSOR_DELAY_MS): void {
+  #markDirty(lane: RelayLane): void {
     lane.cursorsDirty = true;
-    this.#cursorTimer ??= this.#options.clock.schedule(delayMs, () => {
+    this.#cursorTimer ??= this.#options.clock.schedule(CURSOR_DELAY_MS, () => {
       this.#cursorTimer = null;
       void this.#writeCursors();
     });
@@ -351,7 +351,7 @@ export class Relay {
     try {
       await this.#options.store.advance(lane.ticket, lane.owner, lane, replies);
     } catch (error) {
-      if (!this.#stopped) this.#markDirty(lane, RETRY_MS_MAX);
+      if (!this.#stopped) this.#markDirty(lane);
       this.#options.logger.warn(
         { err: error, ticket: ticketName(lane.ticket) },
         'could not advance the outbox',

@@ -1,5 +1,6 @@
 /** Holds end and payments are looked after without anybody asking, and what is over stops costing anything. */
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/process/clock.js';
 import type { Core } from '../../src/process/core.js';
 import type { Reservation } from '../../src/rules/index.js';
 import {
@@ -81,6 +82,19 @@ describe('timers', () => {
     await until(async () => (await dueOf(engine)) === 0);
     await expectQuiet(counts);
     expect(await countersOf(engine, ticket)).toMatchObject({ pending: 2, available: 2, heldHere: 0 });
+  });
+
+  it('end a hold although the timer for it fires a little too early', async () => {
+    // No matches, so no sweep that would find it.
+    engine = await startEngine({ workers: 0, worker: { policy: quickHold } });
+    const hasty = {
+      now: () => Date.now(),
+      schedule: (delayMs: number, task: () => void) => systemClock.schedule(delayMs - 5, task),
+    };
+    await engine.addWorker(undefined, undefined, { clock: hasty });
+    await engine.tell(ticket, loadBody(2));
+    await engine.tell(ticket, holdBody('short'));
+    await until(async () => (await countersOf(engine, ticket)).pending === 2);
   });
 
   it('end a hold after its owner died', async () => {

@@ -1,5 +1,6 @@
 /** Connections, subscriptions and what is asked of a Redis before anything is stored in it. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
@@ -118,6 +119,25 @@ describe('a connection to a Redis that comes and goes', () => {
     expect(resets).toBe(0);
     forget();
     bus.close();
+  });
+
+  it('may be subscribed to at any moment of its beginning', async () => {
+    // Listed in the order in which they come.
+    for (const moment of ['connecting', 'connect', 'ready'] as const) {
+      const redis = connectRedis({ url: server.url, name: 'b', logger: silentLogger });
+      const errors: Error[] = [];
+      redis.on('error', (error) => errors.push(error));
+      const bus = new Bus(redis);
+      if (moment !== 'connecting') await once(redis, moment);
+      const heard: string[] = [];
+      await bus.subscribe('x', (message) => heard.push(message));
+      const publisher = new Redis(server.url);
+      await publisher.publish('x', moment);
+      await until(() => heard.length === 1);
+      expect(errors).toEqual([]);
+      publisher.disconnect();
+      bus.close();
+    }
   });
 
   it('tells a lost lease from a Redis that cannot be reached', async () => {
