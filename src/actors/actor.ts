@@ -194,15 +194,21 @@ export class TicketActor {
     if (wait) await lane.archivedAll();
     // Only what the ledger has may stand in a snapshot; and it may have been saved while this one waited.
     if (lane.fenced || comparePositions(lane.archived, { incarnation, sequence }) < 0 || !isNewer()) return;
+    const previous = this.#snapshotAt;
     this.#snapshotAt = { incarnation, sequence };
-    await this.#deps.archive.saveSnapshot({
-      ticket: this.ticket,
-      incarnation,
-      sequence,
-      schema: SCHEMA_VERSION,
-      takenAt: this.#deps.clock.now(),
-      state: encodeState(state),
-    });
+    try {
+      await this.#deps.archive.saveSnapshot({
+        ticket: this.ticket,
+        incarnation,
+        sequence,
+        schema: SCHEMA_VERSION,
+        takenAt: this.#deps.clock.now(),
+        state: encodeState(state),
+      });
+    } catch (error) {
+      this.#snapshotAt = previous;
+      throw error;
+    }
   }
 
   async #run(): Promise<void> {

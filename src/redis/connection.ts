@@ -93,6 +93,8 @@ export class Bus {
     const handlers = this.#handlers.get(channel) ?? new Set<Handler>();
     this.#handlers.set(channel, handlers);
     handlers.add(handler);
+    // Between connecting and its ready check ioredis would send this first, fail the check and stay deaf.
+    if (this.#redis.status !== 'ready') await new Promise((resolve) => this.#redis.once('ready', resolve));
     await this.#redis.subscribe(channel);
     return () => {
       handlers.delete(handler);
