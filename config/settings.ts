@@ -308,6 +308,12 @@ const table = {
     source: 'way of a command',
     masked: passwordHidden,
   }),
+  redisMemoryMb: setting({
+    env: 'REDIS_MEMORY_MB',
+    schema: integer(64, 1_000_000, ' (MiB)'),
+    default: 1_024,
+    doc: 'Memory of the local Redis; full, it refuses new commands and keeps what it has. A Redis of your own has its own limit.',
+  }),
   redisPrefix: setting({
     env: 'REDIS_PREFIX',
     schema: text(/^[A-Za-z0-9_-]{1,40}$/, 'at most 40 letters, digits, underscores and hyphens'),

@@ -15,6 +15,8 @@ import { ensureRedisServer } from './redis-server.js';
 
 export interface LocalRedisOptions {
   readonly dataDir: string;
+  /** Most memory it may use, MiB. */
+  readonly memoryMb: number;
   readonly log: (message: string) => void;
   /** How long a server may take to shut down before it is killed. */
   readonly stopMsMax?: number;
@@ -49,18 +51,20 @@ interface ServerRecord {
 interface Home {
   readonly dir: string;
   readonly password: string;
+  readonly memoryMb: number;
   readonly log: (message: string) => void;
   readonly stopMsMax: number;
 }
 
 /** Throws `StartupError`. */
 export async function startLocalRedis(options: LocalRedisOptions): Promise<LocalRedis> {
-  const { dataDir, log, stopMsMax = STOP_MS_MAX } = options;
+  const { dataDir, memoryMb, log, stopMsMax = STOP_MS_MAX } = options;
   const dir = join(dataDir, 'redis');
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const home: Home = {
     dir: await realpath(dir),
     password: await readOrCreateSecret(join(dir, 'password')),
+    memoryMb,
     log,
     stopMsMax,
   };
@@ -310,6 +314,7 @@ function configuration(home: Home, port: number): string {
     'appendfsync everysec',
     'save ""',
     'maxmemory-policy noeviction',
+    `maxmemory ${home.memoryMb}mb`,
     '',
   ].join('\n');
 }

@@ -161,7 +161,11 @@ class Starter {
   }
 
   async #localRedis(dataDir: string): Promise<string> {
-    const redis = await startLocalRedis({ dataDir, log: (message) => this.#logger.info(message) });
+    const redis = await startLocalRedis({
+      dataDir,
+      memoryMb: this.#settings.redisMemoryMb,
+      log: (message) => this.#logger.info(message),
+    });
     this.#undo.push('local Redis', () => redis.stop());
     return redis.url;
   }

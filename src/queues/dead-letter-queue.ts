@@ -3,7 +3,7 @@
  *
  * Guarantees: a letter is in the archive before anyone may forget it; on the dashboard it stands among the
  * failed jobs of one queue, and "retry" re-drives it; a re-drive that succeeds takes effect once, a repeated
- * one is refused, and one that fails leaves the letter where it was with the new reason.
+ * one changes nothing, and one that fails leaves the letter where it was with the new reason.
  */
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';

@@ -159,6 +159,10 @@ export class Gateway implements CommandGateway {
       try {
         await this.#options.queues.add(lane.ticket, { schema: SCHEMA_VERSION, commands });
       } catch (error) {
+        if (isOutOfMemory(error)) {
+          const refused = { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS } as const;
+          for (const { id } of commands) this.#answer(id, refused);
+        }
         // It may or may not be in Redis: its senders wait for a reply, the record, or `unknown`.
         this.#options.logger.error(
           { err: error, ticket: ticketName(lane.ticket) },
@@ -205,3 +209,7 @@ export class Gateway implements CommandGateway {
     }
   }
 }
+
+/** Redis is full and took nothing. */
+const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error && /^OOM\b|\bOOM command/.test(error.message);

@@ -1,6 +1,6 @@
 /**
  * Connections to Redis: two per process, whatever the number of tickets. One carries commands, scripts and
- * queues; one carries subscriptions (`Bus`).
+ * queues; one carries subscriptions (`Bus`). The consumer has a third, on which the dead-letter queue waits.
  */
 import { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';

@@ -59,12 +59,14 @@ describe('the workers of a market', () => {
   it('finish the job at hand before they stop, and leave the others to the next', async () => {
     engine = await startEngine({ matches: [1], workers: 0 });
     const { queues } = engine.core;
-    let stopping: Promise<void> | null = null;
+    const stopping: Promise<void>[] = [];
     const worker: WorkerRole = await engine.addWorker(undefined, undefined, {
       queues: patched(queues, {
         next: async (of, previous) => {
           const job = await queues.next(of, previous);
-          if (job && JSON.stringify(job.data).includes('r1')) stopping ??= worker.stop();
+          if (stopping.length === 0 && job && JSON.stringify(job.data).includes('r1')) {
+            stopping.push(worker.stop());
+          }
           return job;
         },
       }),
@@ -72,8 +74,8 @@ describe('the workers of a market', () => {
     await engine.tell(ticket, loadBody(10));
     expect(await engine.tell(ticket, holdBody('r1'))).toMatchObject({ kind: 'held' });
     const second = engine.tell(ticket, holdBody('r2'));
-    await until(() => stopping !== null);
-    await stopping;
+    await until(() => stopping.length > 0);
+    await Promise.all(stopping);
     expect(await engine.core.store.pulse([ticket])).toMatchObject([{ active: 0, waiting: 1 }]);
     await engine.addWorker();
     expect(await second).toMatchObject({ kind: 'held' });

@@ -15,7 +15,12 @@ let logged: string[];
 const started: LocalRedis[] = [];
 
 const start = async (stopMsMax = 10_000): Promise<LocalRedis> => {
-  const redis = await startLocalRedis({ dataDir, log: (message) => logged.push(message), stopMsMax });
+  const redis = await startLocalRedis({
+    dataDir,
+    memoryMb: 64,
+    log: (message) => logged.push(message),
+    stopMsMax,
+  });
   started.push(redis);
   return redis;
 };
