@@ -29,10 +29,13 @@ const CLAIM_ATTEMPTS = 3;
 export class RedisIdempotencyStore implements IdempotencyStore {
   readonly #redis: Pick<Redis, 'set' | 'get'>;
   readonly #key: (scope: string) => string;
+  readonly #isUp: () => boolean;
 
-  constructor(redis: Pick<Redis, 'set' | 'get'>, key: (scope: string) => string) {
+  /** `isUp` is false while Redis cannot be reached: claims queued until then would outlive their clients. */
+  constructor(redis: Pick<Redis, 'set' | 'get'>, key: (scope: string) => string, isUp: () => boolean) {
     this.#redis = redis;
     this.#key = key;
+    this.#isUp = isUp;
   }
 
   async claim(
@@ -40,6 +43,7 @@ export class RedisIdempotencyStore implements IdempotencyStore {
     fingerprint: string,
     ttlMs: number,
   ): Promise<{ first: boolean; fingerprint: string }> {
+    if (!this.#isUp()) throw new UnavailableError('Redis cannot be reached');
     const key = this.#key(scopeKey);
     for (let attempt = 0; attempt < CLAIM_ATTEMPTS; attempt += 1) {
       const set = await this.#redis.set(key, fingerprint, 'PX', ttlMs, 'NX');

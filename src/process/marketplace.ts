@@ -319,7 +319,11 @@ class Parts {
       newId: randomUUID,
     });
     this.#idempotency = new Idempotency({
-      store: new RedisIdempotencyStore(redis, (scope) => keys.idempotency(scope)),
+      store: new RedisIdempotencyStore(
+        redis,
+        (scope) => keys.idempotency(scope),
+        () => redis.status === 'ready',
+      ),
       clock,
       secret: secrets.tokenSecret,
       waitMs: settings.replyWaitMs,

@@ -39,6 +39,9 @@ import { loadScript } from './scripts.js';
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
 
+/** States of a connection that was lost. */
+const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
+
 /** A live reservation as stored: with the position of the event that left it so. */
 interface StoredReservation {
   readonly r: Reservation;
@@ -218,6 +221,8 @@ export class RedisTicketStore implements TicketStore {
    * whose sale is not archived yet reads PAYING.
    */
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
+    // A read queued until Redis is back would pile up behind readers who have long gone.
+    if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
     const keys = this.#keys.ticket(ticket);
     const [live, archivedText, ended] = await Promise.all([
       this.#redis.hget(keys.reservations, id),

@@ -96,9 +96,16 @@ describe('a store that does not answer', () => {
 });
 
 describe('the store on Redis', () => {
+  const up = () => true;
+
+  it('refuses at once while Redis cannot be reached', async () => {
+    const store = new RedisIdempotencyStore(new RedisMock(), String, () => false);
+    await expect(store.claim('k', 'f', 60_000)).rejects.toBeInstanceOf(UnavailableError);
+  });
+
   it('keeps the first fingerprint, for its time', async () => {
     const redis = new RedisMock();
-    const store = new RedisIdempotencyStore(redis, (scope) => `test:${scope}`);
+    const store = new RedisIdempotencyStore(redis, (scope) => `test:${scope}`, up);
     const claims = await Promise.all(
       ['one', 'two', 'three'].map((fingerprint) => store.claim('k', fingerprint, 60_000)),
     );
@@ -112,11 +119,11 @@ describe('the store on Redis', () => {
     let sets = 0;
     const set = (async () => ((sets += 1) > 1 ? 'OK' : null)) as unknown as Redis['set'];
     const get = (async () => null) as unknown as Redis['get'];
-    const store = new RedisIdempotencyStore({ set, get }, (scope) => scope);
+    const store = new RedisIdempotencyStore({ set, get }, (scope) => scope, up);
     expect(await store.claim('k', 'f', 1)).toEqual({ first: true, fingerprint: 'f' });
     const never = (async () => null) as unknown as Redis['set'];
     await expect(
-      new RedisIdempotencyStore({ set: never, get }, String).claim('k', 'f', 1),
+      new RedisIdempotencyStore({ set: never, get }, String, up).claim('k', 'f', 1),
     ).rejects.toBeInstanceOf(UnavailableError);
   });
 });
