@@ -723,9 +723,7 @@ const emptyDraft = (state: TicketState): Draft => ({
   guards: new Map(),
 });
 
-/** A refusal without a record is not nothing: only the owner may say it, and only the commit tells who that is. */
-const isEmptyDraft = ({ events, records, results }: Draft): boolean =>
-  events.length === 0 && records.length === 0 && results.size === 0;
+const isEmptyDraft = (draft: Draft): boolean => draft.events.length === 0 && draft.records.length === 0;
 
 /** Sorts replies into those the commit may send and those that wait for the archive. */
 function splitReplies(

@@ -179,6 +179,36 @@ describe('the outbox of a ticket', () => {
     expect(await redis.hget(keys.ticket(ticket).meta, 'position')).toBe('3-3');
   });
 
+  it('is not in the snapshot of an owner that stops before the archive has it', async () => {
+    const appending = new Pause();
+    const saved: number[] = [];
+    engine = await startEngine({
+      worker: { snapshotMs: 60_000 },
+      archive: (real) =>
+        patched(real, {
+          append: async (batches) => {
+            await appending.here();
+            return real.append(batches);
+          },
+          saveSnapshot: async (snapshot) => {
+            saved.push(snapshot.sequence);
+            await real.saveSnapshot(snapshot);
+          },
+        }),
+    });
+    await engine.tell(ticket, loadBody(10));
+    await until(async () => (await cursorsOf())[0] === '1-1');
+    appending.arm();
+    await engine.tell(ticket, holdBody('r1'));
+    const stopping = engine.workers[0]!.stop();
+    const { redis, keys } = engine.core;
+    await until(async () => (await redis.exists(keys.ticket(ticket).lease)) === 0);
+    expect(saved).not.toContain(2);
+    appending.open();
+    await stopping;
+    expect(await ledgerOf(engine.archive, ticket)).toHaveLength(2);
+  });
+
   it('never stands in a snapshot before it is in the ledger, and every snapshot is newer', async () => {
     const saved: string[] = [];
     engine = await startEngine({

@@ -143,6 +143,29 @@ describe('hold', () => {
     expect((await hold()).body).toMatchObject({ code: 'overloaded', outcome: 'refused' });
   });
 
+  it('never tells a repeat that nothing was done, because its first may have taken effect', async () => {
+    const held = await hold({}, keyed());
+    expect(held.status).toBe(201);
+    const { id, token } = held.body;
+    once('hold', { kind: 'overloaded', retryAfterMs: 1 });
+    const refused = await hold({}, keyed());
+    expect(refused.body).toMatchObject({
+      code: 'overloaded',
+      outcome: 'unknown',
+      reservation: { id, token },
+    });
+    once('hold', { kind: 'answered', result: { kind: 'outbox_full' } });
+    expect((await hold({}, keyed())).body).toMatchObject({ code: 'overloaded', outcome: 'unknown' });
+    const payKey = keyed('a-key-of-its-own-for-paying');
+    expect((await pay(held, CARDS.good, payKey)).body['status']).toBe('RESERVED');
+    once('startPayment', { kind: 'overloaded', retryAfterMs: 1 });
+    expect((await pay(held, CARDS.good, payKey)).body).toMatchObject({
+      code: 'overloaded',
+      outcome: 'unknown',
+    });
+    expect((await pay(held, CARDS.good, payKey)).body['status']).toBe('RESERVED');
+  });
+
   it.each(['answer lost', 'rejects'] as const)('says when the outcome is not known (%s)', async (what) => {
     once('hold', what);
     const lost = await hold({}, keyed());

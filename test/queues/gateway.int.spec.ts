@@ -1,5 +1,4 @@
 /** The gateway on real queues: refusals, lost replies, and a Redis that goes away. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CommandJob, Reply } from '../../src/actors/ports.js';
 import { systemClock } from '../../src/process/clock.js';
@@ -63,7 +62,8 @@ describe('the gateway on real queues', () => {
     appending.arm();
     const granted: string[] = [];
     await until(async () => {
-      const answer = await engine.tell(ticket, holdBody(randomUUID()));
+      const id = `r${granted.length}`;
+      const answer = await engine.tell(ticket, holdBody(id), id);
       granted.push(answer.kind);
       return answer.kind === 'outbox_full';
     });
@@ -72,6 +72,8 @@ describe('the gateway on real queues', () => {
       kind: 'released',
     });
     expect(await engine.tell(ticket, holdBody('again'), 'again')).toEqual({ kind: 'outbox_full' });
+    // What was granted before is told as it was.
+    expect(await engine.tell(ticket, holdBody('r0'), 'r0')).toMatchObject({ kind: 'held' });
     appending.open();
     await until(async () => (await engine.tell(ticket, holdBody('again'), 'again')).kind === 'held');
     expect(await countersOf(engine, ticket)).toMatchObject({ heldHere: 4 });

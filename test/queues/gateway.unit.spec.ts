@@ -239,6 +239,22 @@ describe('the gateway', () => {
     expect(answers.get('a')?.[1]).toEqual({ kind: 'answered', result: { kind: 'outbox_full' } });
   });
 
+  it('takes a refusal for being late as not known: an earlier run of the same job may have taken effect', async () => {
+    make();
+    submit('a');
+    await settled();
+    await reply('a', { kind: 'deadline_passed' }, { deadline: clock.now() + 10_000 });
+    expect(answers.get('a')).toEqual([{ kind: 'unknown' }]);
+  });
+
+  it('refuses what a full Redis did not take', async () => {
+    make();
+    queues.slow = true;
+    submit('a');
+    await queues.end(new Error('OOM command not allowed when used memory > maxmemory'));
+    expect(answers.get('a')).toEqual([{ kind: 'overloaded', retryAfterMs: 1_000 }]);
+  });
+
   it('goes on after an add that failed: its senders are told unknown, or the outcome if it was added', async () => {
     make();
     queues.slow = true;

@@ -428,7 +428,7 @@ describe('the store of tickets', () => {
       expect(await store.counters([ticket])).toEqual([]);
       await owner.commit([load()]);
       await until(() => heard.length > 0);
-      expect(heard).toHaveLength(1);
+      expect(JSON.parse(heard[0]!)).toMatchObject({ capacity: 10, version: 2 });
       bus.disconnect();
     });
   });
