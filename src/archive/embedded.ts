@@ -70,6 +70,7 @@ const LAST = Number.MAX_SAFE_INTEGER;
 
 type TicketKey = [matchNumber: number, category: number];
 type LedgerKey = [...TicketKey, incarnation: number, sequence: number];
+type CommandKey = [...TicketKey, commandId: string];
 /** Orders documents by time within a group: an e-mail address, a payment, or ALL. Ids as `keyOf` made them. */
 type IndexKey = [group: string, at: number, id: string];
 const ALL = '*';
@@ -82,6 +83,9 @@ interface Stores {
   /** Fence, newest event and newest snapshot of each ticket. */
   readonly tickets: Database<string, TicketKey>;
   readonly ledger: Database<string, LedgerKey>;
+  /** Commands whose remote message has no position, so that only their id tells a repeat. */
+  readonly commands: Database<string, CommandKey>;
+  readonly publishers: Database<string, string>;
   readonly snapshots: Database<string, TicketKey>;
   readonly reservations: Database<string, string>;
   /** E-mail address and time of creation never change for a reservation, so its entry never moves. */
@@ -204,6 +208,11 @@ export class EmbeddedArchive implements Archive {
     }
   }
 
+  async hasCommand(ticket: TicketId, commandId: string): Promise<boolean> {
+    const key: CommandKey = [...keyOfTicket(ticket), keyOf(commandId)];
+    return this.read((stores) => stores.commands.get(key) !== undefined);
+  }
+
   async saveSnapshot(snapshot: TicketSnapshot): Promise<void> {
     const { ticket, incarnation, sequence } = snapshot;
     // May be megabytes: made into text before the write lock is taken.
@@ -280,6 +289,18 @@ export class EmbeddedArchive implements Archive {
     return this.read(({ refunds, refundsByPayment }) =>
       [...refundsByPayment.getKeys(range)].map((key) => stored<RefundRecord>(refunds, key)),
     );
+  }
+
+  async savePublisher(id: string): Promise<void> {
+    await this.write((stores) => void stores.publishers.putSync(keyOf(id), id));
+  }
+
+  async removePublisher(id: string): Promise<void> {
+    await this.write((stores) => void stores.publishers.removeSync(keyOf(id)));
+  }
+
+  async publishers(): Promise<readonly string[]> {
+    return this.read((stores) => [...stores.publishers.getRange()].map(({ value }) => value));
   }
 
   async saveDeadLetter(letter: DeadLetter): Promise<void> {
@@ -466,6 +487,8 @@ function openStores(folder: string, mapBytes: number): Stores {
       meta,
       tickets: store('tickets'),
       ledger: store('ledger'),
+      commands: store('commands'),
+      publishers: store('publishers'),
       snapshots: store('snapshots'),
       reservations: store('reservations'),
       reservationsByEmail: store('reservationsByEmail'),
@@ -553,6 +576,7 @@ function appendBatch(stores: Stores, { ticket, incarnation, rows }: PreparedBatc
       );
     }
     stores.ledger.putSync(key, text);
+    rememberCommand(stores, event);
     projectReservation(stores, event);
     head = { incarnation, sequence };
   }
@@ -571,6 +595,11 @@ function refuseOther(event: CommittedEvent, kept: CommittedEvent | null): void {
       `sequence ${event.sequence}: ${kept?.event.type} of command ${kept?.commandId}, ` +
       `not ${event.event.type} of ${event.commandId}`,
   );
+}
+
+function rememberCommand(stores: Stores, { ticket, commandId, event }: CommittedEvent): void {
+  if (event.type !== 'remote' || event.position) return;
+  stores.commands.putSync([...keyOfTicket(ticket), keyOf(commandId)], '');
 }
 
 /** Only new events come here, in ledger order, so the last one written is the newest. */

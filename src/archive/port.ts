@@ -25,6 +25,8 @@ export interface CommittedEvent extends LedgerPosition {
   readonly commandId: string;
   /** Id of the request behind the command, for logs and headers. */
   readonly requestId?: string;
+  /** Its place before it was archived anew under a later incarnation: it may be in the log under that one. */
+  readonly formerly?: LedgerPosition;
   readonly event: TicketEvent;
 }
 
@@ -44,6 +46,8 @@ export interface TicketSnapshot extends LedgerPosition {
   /** Version of the state's format. */
   readonly schema: number;
   readonly takenAt: number;
+  /** How far the ticket's events were published then; absent when that was not known. */
+  readonly published?: LedgerPosition;
   readonly state: unknown;
 }
 
@@ -100,6 +104,9 @@ export interface Archive {
   /** Events after a position (all when null), in order. */
   events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent>;
 
+  /** Whether an archived event of the ticket was caused by this command: a remote message without a position. */
+  hasCommand(ticket: TicketId, commandId: string): Promise<boolean>;
+
   /** Keeps the snapshot unless a newer one is there. */
   saveSnapshot(snapshot: TicketSnapshot): Promise<void>;
   snapshot(ticket: TicketId): Promise<TicketSnapshot | null>;
@@ -122,6 +129,12 @@ export interface Archive {
   /** Inserts a refund unless its id is taken; answers what is stored. Durable when it resolves. */
   recordRefund(record: RefundRecord): Promise<RefundRecord>;
   refunds(paymentId: string): Promise<readonly RefundRecord[]>;
+
+  /** Remembers a publisher of the log, so that it can be fenced even when Redis has forgotten it. */
+  savePublisher(id: string): Promise<void>;
+  removePublisher(id: string): Promise<void>;
+  /** Publishers that were neither closed nor fenced yet. */
+  publishers(): Promise<readonly string[]>;
 
   /** Keeps a dead letter unless its id is taken. */
   saveDeadLetter(letter: DeadLetter): Promise<void>;

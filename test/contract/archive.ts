@@ -16,7 +16,13 @@ import {
   type PaymentRecord,
   type TicketSnapshot,
 } from '../../src/archive/port.js';
-import type { Reservation, ReservationStatus, TicketEvent, TicketId } from '../../src/rules/index.js';
+import type {
+  LogPosition,
+  Reservation,
+  ReservationStatus,
+  TicketEvent,
+  TicketId,
+} from '../../src/rules/index.js';
 
 export interface ArchiveUnderTest {
   /** Started. */
@@ -304,6 +310,49 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
         }
         await writer;
         expect(await all(reader.events(TICKET, null))).toHaveLength(400);
+      });
+    });
+
+    describe('commands of remote messages without a position', () => {
+      const remote = (sequence: number, fields: { position?: LogPosition } = {}): CommittedEvent =>
+        committed(TICKET, 1, sequence, {
+          type: 'remote',
+          at: T0,
+          action: 'pending',
+          clientId: 'peer',
+          quantity: 1,
+          recordedAt: T0,
+          heldDelta: 1,
+          soldDelta: 0,
+          tally: { held: 1, sold: 0, early: [], cancelledEarly: 0, heldSince: T0 },
+          ...fields,
+        });
+
+      test('are known once their event is archived, in their own ticket', async () => {
+        expect(await archive.hasCommand(TICKET, '1/1')).toBe(false);
+        await archive.append([{ ticket: TICKET, incarnation: 1, events: [remote(1)] }]);
+        expect(await archive.hasCommand(TICKET, '1/1')).toBe(true);
+        expect(await archive.hasCommand({ ...TICKET, category: 1 }, '1/1')).toBe(false);
+        expect(await archive.hasCommand(TICKET, '1/2')).toBe(false);
+      });
+
+      test('are not known when their event was fenced', async () => {
+        await archive.openIncarnation(TICKET);
+        await archive.openIncarnation(TICKET);
+        expect(await archive.append([{ ticket: TICKET, incarnation: 1, events: [remote(1)] }])).toEqual([
+          'fenced',
+        ]);
+        expect(await archive.hasCommand(TICKET, '1/1')).toBe(false);
+      });
+    });
+
+    describe('publishers', () => {
+      test('are remembered until they are removed, also after a restart', async () => {
+        await Promise.all(['a', 'b', 'b', 'c'].map((id) => archive.savePublisher(id)));
+        await archive.removePublisher('a');
+        await archive.removePublisher('never there');
+        const again = await reopen();
+        expect([...(await again.publishers())].sort()).toEqual(['b', 'c']);
       });
     });
 
