@@ -42,6 +42,13 @@ const integer = (min: number, max: number, unit = '') =>
     .describe(`an integer from ${min} to ${max}${unit}`);
 const milliseconds = (min: number, max: number) => integer(min, max, ' (milliseconds)');
 const count = (max: number) => integer(1, max);
+const decimal = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,6})?$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .describe(`a number from ${min} to ${max}`);
 const port = () => integer(0, 65_535).describe('a port from 0 to 65535 (0: any free one)');
 const boolean = () =>
   z
@@ -58,6 +65,14 @@ const redisUrl = () =>
     .string()
     .refine((value) => URL.canParse(value) && /^rediss?:\/\/./.test(value))
     .describe('a URL like redis://host:6379 or rediss://user:password@host:6379');
+const mongoUrl = () =>
+  z
+    .string()
+    .refine((value) => /^mongodb(\+srv)?:\/\/[^/]/.test(value))
+    .describe('a URL like mongodb://user:password@host:27017/database or mongodb+srv://...');
+const brokers = () =>
+  text(/^[A-Za-z0-9._-]+:\d{1,5}(\s*,\s*[A-Za-z0-9._-]+:\d{1,5}){0,99}$/, 'a comma list of host:port');
+const pem = () => text(/^[\s\S]{1,100000}$/, 'PEM text, or the path of a file with it');
 const topicPrefix = () =>
   text(/^[A-Za-z0-9._-]{1,200}$/, 'at most 200 letters, digits, dots, underscores and hyphens');
 
@@ -321,12 +336,105 @@ const table = {
     doc: 'First part of every key, so that several marketplaces can share a Redis.',
   }),
 
+  // MongoDB.
+  mongoUrl: setting({
+    env: 'MONGODB_URL',
+    schema: mongoUrl(),
+    doc: 'The MongoDB that keeps what must outlive Redis. Absent: an embedded store in DATA_DIR.',
+    source: 'way of a command',
+    masked: passwordHidden,
+  }),
+  mongoTimeoutMs: setting({
+    env: 'MONGODB_TIMEOUT_MS',
+    schema: milliseconds(100, MINUTE),
+    default: 5 * SECOND,
+    doc: 'How long one call of MongoDB may take before it counts as away.',
+  }),
+
+  // Kafka.
+  kafkaBrokers: setting({
+    env: 'KAFKA_BROKERS',
+    schema: brokers(),
+    doc: 'The brokers of the market. Absent: an in-process feed that no other marketplace hears.',
+    source: KAFKA_CONTRACT,
+  }),
+  kafkaGroupId: setting({
+    env: 'KAFKA_GROUP_ID',
+    schema: text(/^[A-Za-z0-9._-]{1,200}$/, 'at most 200 letters, digits, dots, underscores and hyphens'),
+    doc: 'Consumer group of this marketplace, shared by all its consumers. Absent: CLIENT_ID.',
+    source: KAFKA_CONTRACT,
+  }),
+  kafkaTls: setting({
+    env: 'KAFKA_TLS',
+    schema: boolean(),
+    default: false,
+    doc: 'Whether the brokers are spoken to over TLS.',
+  }),
+  kafkaCa: setting({
+    env: 'KAFKA_CA',
+    schema: pem(),
+    doc: 'Certificate of the authority that signed those of the brokers. Absent: the authorities of this machine.',
+    masked: hidden,
+  }),
+  kafkaCert: setting({
+    env: 'KAFKA_CERT',
+    schema: pem(),
+    doc: 'Certificate of this client, where brokers ask for one; with KAFKA_KEY.',
+    masked: hidden,
+  }),
+  kafkaKey: setting({
+    env: 'KAFKA_KEY',
+    schema: pem(),
+    doc: 'Private key of KAFKA_CERT.',
+    masked: hidden,
+  }),
+  kafkaSaslMechanism: setting({
+    env: 'KAFKA_SASL_MECHANISM',
+    schema: oneOf(['plain', 'scram-sha-256', 'scram-sha-512']),
+    doc: 'How to log in to the brokers; with KAFKA_USERNAME and KAFKA_PASSWORD. Absent: no login.',
+  }),
+  kafkaUsername: setting({
+    env: 'KAFKA_USERNAME',
+    schema: text(/^[^\0\r\n]{1,200}$/, 'at most 200 characters'),
+    doc: 'Name to log in to the brokers with.',
+  }),
+  kafkaPassword: setting({
+    env: 'KAFKA_PASSWORD',
+    schema: secret(1),
+    doc: 'Password to log in to the brokers with.',
+    masked: hidden,
+  }),
+  kafkaCreateTopics: setting({
+    env: 'KAFKA_CREATE_TOPICS',
+    schema: boolean(),
+    default: true,
+    doc: 'Whether topics that do not exist are made. False: a missing one refuses the start.',
+  }),
+  kafkaSalesPartitions: setting({
+    env: 'KAFKA_SALES_PARTITIONS',
+    schema: count(1_000),
+    default: 1,
+    doc: 'Partitions of a sales topic made here. With more than one, messages of peers that send no key lose their order.',
+  }),
+  kafkaReplication: setting({
+    env: 'KAFKA_REPLICATION',
+    schema: integer(0, 10),
+    default: 0,
+    doc: 'Replicas of topics made here; 0 for the default of the brokers.',
+  }),
+  kafkaFencing: setting({
+    env: 'KAFKA_FENCING',
+    schema: boolean(),
+    default: true,
+    doc: 'Whether a publisher is fenced before another goes on behind it. False only for brokers without transactions: then a process that slept can repeat sales messages.',
+  }),
+
   // The market.
   clientId: setting({
     env: 'CLIENT_ID',
     schema: text(/^[A-Za-z0-9._-]{1,100}$/, 'at most 100 letters, digits, dots, underscores and hyphens'),
     default: 'ticktak',
-    doc: 'Name of this marketplace; no other may have it.',
+    doc: 'Name of this marketplace; no other may have it. To be set as soon as there are brokers.',
     source: KAFKA_CONTRACT,
   }),
   masterlistTopicPrefix: setting({
@@ -376,6 +484,18 @@ const table = {
     default: 10_000,
     doc: 'Sales messages that wait for a master-list entry.',
     source: DEFAULTS,
+  }),
+  peers: setting({
+    env: 'PEERS',
+    schema: integer(0, 20),
+    default: 0,
+    doc: 'Other marketplaces played inside this process, to try it with; --peers on the command line wins. Only without KAFKA_BROKERS.',
+  }),
+  peerRate: setting({
+    env: 'PEER_RATE',
+    schema: decimal(0.01, 100),
+    default: 0.5,
+    doc: 'Sales per second of each of the PEERS; --peer-rate on the command line wins.',
   }),
 } satisfies Record<string, Setting>;
 
@@ -447,10 +567,10 @@ export class SettingsError extends Error {
 }
 
 /**
- * Parts that this version always embeds. Ignoring these would be worse than not starting: one who sets
- * KAFKA_BROKERS must not sell without hearing the other marketplaces.
+ * Parts that this version always embeds. Ignoring these would be worse than not starting: one who sets a key
+ * must not take sandbox payments for money.
  */
-const NOT_YET = ['MONGODB_URL', 'KAFKA_BROKERS', 'STRIPE_SECRET_KEY'];
+const NOT_YET = ['STRIPE_SECRET_KEY'];
 
 /** True when the command line asks for help; then nothing else of it matters. */
 export function wantsHelp(argv: readonly string[]): boolean {
@@ -463,10 +583,12 @@ export function helpText(): string {
     [`  ${env}${value === '' ? '' : `=${value}`}`, `      ${doc}`, `      ${allowed}`].join('\n'),
   );
   return [
-    'ticktak [--role NAME[,NAME]]... [--help]',
+    'ticktak [--role NAME[,NAME]]... [--peers N] [--peer-rate N] [--help]',
     '',
-    `  --role NAME   what this process does: ${ROLES.join(', ')}; all of them without it`,
-    '  --help        this text',
+    `  --role NAME     what this process does: ${ROLES.join(', ')}; all of them without it`,
+    '  --peers N       plays N other marketplaces inside this process, to try it with (0 to 20)',
+    '  --peer-rate N   sales per second of each of them',
+    '  --help          this text',
     '',
     'Environment variables and their defaults:',
     '',
@@ -479,10 +601,12 @@ export function helpText(): string {
  * Pure. `argv` is the command line after the program's name.
  * Throws `SettingsError` with every problem found.
  */
-export function loadSettings(env: NodeJS.ProcessEnv, argv: readonly string[]): Settings {
+export function loadSettings(environment: NodeJS.ProcessEnv, argv: readonly string[]): Settings {
   const problems: string[] = [];
+  const { roleLists, overrides } = readCommandLine(argv, problems);
+  const env = { ...environment, ...overrides };
   const values = readTable(env, problems);
-  const roles = readRoles(env, argv, problems);
+  const roles = readRoles(env, roleLists, problems);
   const allInOne = roles.length === ROLES.length;
   const settings: Settings = {
     ...values,
@@ -520,19 +644,44 @@ function readTable(env: NodeJS.ProcessEnv, problems: string[]): Values {
 
 const isRole = (name: string): name is Role => ROLES.some((role) => role === name);
 
-function readRoles(env: NodeJS.ProcessEnv, argv: readonly string[], problems: string[]): readonly Role[] {
-  const named: { readonly from: string; readonly list: string }[] = [];
+/** Flags that say the same as a variable, and win over it. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['--peers', 'PEERS'],
+  ['--peer-rate', 'PEER_RATE'],
+]);
+
+function readCommandLine(
+  argv: readonly string[],
+  problems: string[],
+): { readonly roleLists: readonly string[]; readonly overrides: NodeJS.ProcessEnv } {
+  const roleLists: string[] = [];
+  const overrides: NodeJS.ProcessEnv = {};
   for (let i = 0; i < argv.length; i++) {
     const [flag = '', inline] = (argv[i] ?? '').split('=', 2);
     if (flag === '--help' || flag === '-h') continue;
-    if (flag !== '--role') {
-      problems.push(`${flag} is not known: the command line takes --role NAME and --help.`);
+    const variable = FLAGS.get(flag);
+    if (flag !== '--role' && variable === undefined) {
+      problems.push(
+        `${flag} is not known: the command line takes --role NAME, --peers N, --peer-rate N and --help.`,
+      );
       continue;
     }
-    const list = inline ?? argv[++i];
-    if (list === undefined) problems.push(`--role needs a name: one of ${ROLES.join(', ')}.`);
-    else named.push({ from: '--role', list });
+    const value = inline ?? argv[++i];
+    if (variable === undefined) {
+      if (value === undefined) problems.push(`--role needs a name: one of ${ROLES.join(', ')}.`);
+      else roleLists.push(value);
+    } else if (value === undefined || value === '') problems.push(`${flag} needs a number.`);
+    else overrides[variable] = value;
   }
+  return { roleLists, overrides };
+}
+
+function readRoles(
+  env: NodeJS.ProcessEnv,
+  roleLists: readonly string[],
+  problems: string[],
+): readonly Role[] {
+  const named = roleLists.map((list) => ({ from: '--role', list }));
   const fromEnv = given(env, 'ROLES');
   if (named.length === 0 && fromEnv !== undefined) named.push({ from: 'ROLES', list: fromEnv });
   const wanted = new Set<Role>();
@@ -579,15 +728,54 @@ function checkParts(env: NodeJS.ProcessEnv, settings: Settings, problems: string
       problems.push(`${name} is set, but this version only has the embedded part: unset it.`);
     }
   }
+  checkKafka(env, settings, problems);
+  checkPeers(env, settings, problems);
   if (settings.allInOne) return;
   const started = `a process with only ${settings.roles.join(', ')}`;
   if (given(env, 'REDIS_URL') === undefined) {
     problems.push(`REDIS_URL is not set: ${started} needs the Redis that all roles share.`);
   }
-  if (given(env, 'DATA_DIR') === undefined) {
+  if (given(env, 'DATA_DIR') !== undefined) return;
+  const missing = SHARED_PARTS.filter((name) => given(env, name) === undefined);
+  if (missing.length > 0) {
     problems.push(
-      `DATA_DIR is not set: ${started} needs the archive and secrets that all roles share; ` +
-        'set it to one folder for all roles on this machine.',
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not set: ${started} needs what all roles ` +
+        'share; or set DATA_DIR to one folder for all roles on this machine.',
+    );
+  }
+}
+
+/** What roles that run apart share when they share no folder. */
+const SHARED_PARTS = ['MONGODB_URL', 'KAFKA_BROKERS', 'TOKEN_SECRET', 'ADMIN_TOKEN', 'SERVICE_TOKEN'];
+
+/** Settings that only mean something together. */
+function checkKafka(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {
+  const needs = (name: string, others: readonly string[], why: string): void => {
+    if (given(env, name) === undefined) return;
+    const missing = others.filter((other) => given(env, other) === undefined);
+    if (missing.length > 0) problems.push(`${missing.join(' and ')} not set: ${name} needs ${why}.`);
+  };
+  needs('KAFKA_BROKERS', ['CLIENT_ID'], 'the name that other marketplaces know this one by');
+  needs('KAFKA_SASL_MECHANISM', ['KAFKA_USERNAME', 'KAFKA_PASSWORD'], 'a name and a password');
+  needs('KAFKA_USERNAME', ['KAFKA_SASL_MECHANISM'], 'to know how to log in');
+  needs('KAFKA_CERT', ['KAFKA_KEY'], 'its private key');
+  needs('KAFKA_KEY', ['KAFKA_CERT'], 'its certificate');
+  if (settings.kafkaTls) return;
+  for (const name of ['KAFKA_CA', 'KAFKA_CERT']) {
+    if (given(env, name) !== undefined) problems.push(`${name} is set, but KAFKA_TLS is not true.`);
+  }
+}
+
+/** Peers are heard over the in-process feed, by the roles of the same process. */
+function checkPeers(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {
+  if (settings.peers === 0) return;
+  if (given(env, 'KAFKA_BROKERS') !== undefined) {
+    problems.push(
+      `PEERS=${settings.peers} is for a marketplace without KAFKA_BROKERS: with brokers, npm run peer plays another marketplace.`,
+    );
+  } else if (!settings.allInOne) {
+    problems.push(
+      `PEERS=${settings.peers} needs all roles in one process; this one has only ${settings.roles.join(', ')}.`,
     );
   }
 }

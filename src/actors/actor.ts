@@ -41,7 +41,7 @@ import type {
 } from './ports.js';
 import { comparePositions } from './position.js';
 import { parseJob } from './job.js';
-import type { DeferredReply, Relay, RelayLane } from './relay.js';
+import type { DeferredReply, LaneStart, Relay, RelayLane } from './relay.js';
 import { decodeState, encodeState, SCHEMA_VERSION } from './state-codec.js';
 
 /** Tries of one batch before it is given up as a defect; each lost try has a cause that ends. */
@@ -50,6 +50,10 @@ const COMMIT_TRIES_MAX = 20;
 const DUE_UNKNOWN = 1;
 /** Outbox entries read at once when an owner takes over. */
 const OUTBOX_PAGE = 1_000;
+/** A snapshot waits this long for the log, milliseconds. */
+const SNAPSHOT_WAIT_MS = 10_000;
+/** Before every event. */
+const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 /** Outcomes that may be told only when their event is archived. */
 const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set(['paying', 'reserved', 'refunded']);
 
@@ -75,6 +79,8 @@ export interface ActorDeps {
   /** Asks for a PAYING reservation to be compared with its payment. Must not block. */
   readonly settle: (reservation: Reservation) => void;
   readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
+  /** The ticket was rebuilt from the archive: what Redis alone knew of other marketplaces is to be read again. */
+  readonly rebuilt: (ticket: TicketId) => void;
   readonly observe: ActorObserver;
 }
 
@@ -102,6 +108,13 @@ interface Hold {
   dueAt: number;
 }
 
+/** What the archive says of a ticket. */
+interface Rebuilt {
+  readonly state: TicketState;
+  readonly published: LedgerPosition;
+  readonly unpublished: readonly CommittedEvent[];
+}
+
 /** A batch decided but not committed. */
 interface Draft {
   readonly state: TicketState;
@@ -127,6 +140,8 @@ export class TicketActor {
   #cancelDue: (() => void) | null = null;
   #lastWorkAt = 0;
   #snapshotAt: LedgerPosition | null = null;
+  /** Since when a snapshot waits for the log, epoch milliseconds; 0 when none does. */
+  #snapshotWaitsSince = 0;
   readonly #lastCheck = new Map<string, number>();
 
   constructor(ticket: TicketId, deps: ActorDeps) {
@@ -165,12 +180,30 @@ export class TicketActor {
   async release(): Promise<void> {
     this.#stopping = true;
     await this.#running;
-    await this.saveSnapshot(false).catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'no snapshot when giving the ticket up');
+    await this.#leave().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'gave the ticket up with something left to its successor');
     });
     await this.#drop(true);
     this.#stopping = false;
     if (this.#poked) this.#poked = false;
+  }
+
+  /** A snapshot that says that all is published saves a rebuild the search in the log; it waits a while for it. */
+  #isSoonPublished(lane: RelayLane): boolean {
+    const now = this.#deps.clock.now();
+    if (lane.toPublish.length === 0) this.#snapshotWaitsSince = 0;
+    else if (this.#snapshotWaitsSince === 0) this.#snapshotWaitsSince = now;
+    return this.#snapshotWaitsSince > 0 && now - this.#snapshotWaitsSince < SNAPSHOT_WAIT_MS;
+  }
+
+  /** Leaves nothing to the successor, when what it takes is not away. */
+  async #leave(): Promise<void> {
+    const lane = this.#hold?.lane;
+    if (!lane) return;
+    await Promise.race([lane.outAll(), this.#sleep(this.#deps.leaseMs / 5)]);
+    // Nothing is committed any more: a published cursor that is written now stays true.
+    await lane.leave();
+    await this.saveSnapshot(false);
   }
 
   /** Looks at everything again: Redis came back, and may not be where we left it. */
@@ -194,6 +227,7 @@ export class TicketActor {
     if (wait) await lane.archivedAll();
     // Only what the ledger has may stand in a snapshot; and it may have been saved while this one waited.
     if (lane.fenced || comparePositions(lane.archived, { incarnation, sequence }) < 0 || !isNewer()) return;
+    if (wait && this.#isSoonPublished(lane)) return;
     const previous = this.#snapshotAt;
     this.#snapshotAt = { incarnation, sequence };
     try {
@@ -203,6 +237,7 @@ export class TicketActor {
         sequence,
         schema: SCHEMA_VERSION,
         takenAt: this.#deps.clock.now(),
+        published: lane.published,
         state: encodeState(state),
       });
     } catch (error) {
@@ -295,6 +330,7 @@ export class TicketActor {
   async #drop(release: boolean): Promise<void> {
     const lease = this.#lease;
     this.#lease = null;
+    this.#hold?.lane.abandon();
     this.#hold = null;
     this.#cancelExtend?.();
     this.#cancelDue?.();
@@ -307,7 +343,9 @@ export class TicketActor {
     const owner = `${this.#deps.workerId}/${randomUUID()}`;
     const { runId, stored } = await this.#deps.store.claim(this.ticket, owner);
     if (stored?.runId === runId && !(await this.#isBehindArchive(stored))) {
-      const hold = this.#holdOf(owner, runId, stored.cursors, stored.position, stored.version, stored.state);
+      const { cursors, publisher, position, version, state } = stored;
+      const start = { cursors, publisher, uncertain: false };
+      const hold = this.#holdOf(owner, runId, start, position, version, state);
       await this.#refillRelay(hold);
       return hold;
     }
@@ -333,12 +371,12 @@ export class TicketActor {
   #holdOf(
     owner: string,
     runId: string,
-    cursors: Cursors,
+    start: LaneStart,
     position: LedgerPosition,
     version: number,
     state: TicketState,
   ): Hold {
-    const lane = this.#deps.relay.open(this.ticket, owner, cursors, () => {
+    const lane = this.#deps.relay.open(this.ticket, owner, start, () => {
       if (this.#hold?.lane === lane) this.poke();
     });
     const { incarnation, sequence } = position;
@@ -367,7 +405,8 @@ export class TicketActor {
     const refused = stored ? await this.#archiveOutbox(stored) : [];
     const { incarnation, head } = await this.#deps.archive.openIncarnation(this.ticket);
     const behind = head !== null && (!stored || comparePositions(head, stored.position) > 0);
-    const state = behind ? await this.#rebuild() : (stored?.state ?? initialState(this.ticket));
+    const rebuilt = behind ? await this.#rebuild(stored?.cursors.published) : null;
+    const state = rebuilt?.state ?? stored?.state ?? initialState(this.ticket);
     if (behind) {
       this.#logger.warn(
         { incarnation, head, found: stored?.position },
@@ -376,13 +415,19 @@ export class TicketActor {
     }
     const sequence = behind ? 0 : await this.#archiveAnew(refused, head, incarnation);
     const start = { incarnation, sequence };
-    const cursors: Cursors = { archived: start, published: stored?.cursors.published ?? start };
-    const hold = this.#holdOf(owner, runId, cursors, start, stored?.version ?? 0, state);
-    if (stored || head) {
-      const result = await this.#commit(hold, { ...emptyDraft(state), replace: cursors });
-      if (result.kind !== 'committed') throw new LostTicketError();
-      await this.#refillRelay(hold);
-    }
+    const isNew = !stored && !head;
+    const published = rebuilt?.published ?? stored?.cursors.published ?? start;
+    const cursors: Cursors = { archived: start, published };
+    const laneStart = { cursors, publisher: stored?.publisher ?? null, uncertain: !isNew };
+    const hold = this.#holdOf(owner, runId, laneStart, start, stored?.version ?? 0, state);
+    if (isNew) return hold;
+    const result = await this.#commit(hold, { ...emptyDraft(state), replace: cursors });
+    if (result.kind !== 'committed') throw new LostTicketError();
+    if (rebuilt) {
+      // The outbox may have lost what was archived and not published.
+      hold.lane.push(rebuilt.unpublished, []);
+      this.#deps.rebuilt(this.ticket);
+    } else await this.#refillRelay(hold);
     return hold;
   }
 
@@ -413,7 +458,12 @@ export class TicketActor {
   ): Promise<number> {
     const events = refused
       .filter((event) => head === null || comparePositions(event, head) > 0)
-      .map((event, i) => ({ ...event, incarnation, sequence: i + 1 }));
+      .map((event, i) => ({
+        ...event,
+        incarnation,
+        sequence: i + 1,
+        formerly: { incarnation: event.incarnation, sequence: event.sequence },
+      }));
     if (events.length === 0) return 0;
     // All at once: whoever comes after a crash in between finds all of them in the ledger, or none.
     const [result] = await this.#deps.archive.append([{ ticket: this.ticket, incarnation, events }]);
@@ -421,14 +471,22 @@ export class TicketActor {
     return events.length;
   }
 
-  async #rebuild(): Promise<TicketState> {
+  /** From the archive: the state, and what others may not have heard yet. */
+  async #rebuild(knownPublished: LedgerPosition | undefined): Promise<Rebuilt> {
     const snapshot = await this.#deps.archive.snapshot(this.ticket);
     let state = snapshot
       ? decodeState(this.ticket, snapshot.schema, snapshot.state)
       : initialState(this.ticket);
-    for await (const { event } of this.#deps.archive.events(this.ticket, snapshot))
-      state = apply(state, event);
-    return state;
+    const known = snapshot ?? NOWHERE;
+    // Whichever says most was true when it was written.
+    const published = latest(knownPublished ?? NOWHERE, snapshot?.published ?? NOWHERE);
+    const from = comparePositions(published, known) < 0 ? published : known;
+    const unpublished: CommittedEvent[] = [];
+    for await (const event of this.#deps.archive.events(this.ticket, from)) {
+      if (comparePositions(event, known) > 0) state = apply(state, event.event);
+      if (comparePositions(event, published) > 0) unpublished.push(event);
+    }
+    return { state, published, unpublished };
   }
 
   // ---- working on jobs --------------------------------------------------------------------------------
@@ -714,6 +772,8 @@ class DraftBuilder implements Draft {
     return outcome;
   }
 }
+
+const latest = (a: LedgerPosition, b: LedgerPosition): LedgerPosition => (comparePositions(a, b) < 0 ? b : a);
 
 const emptyDraft = (state: TicketState): Draft => ({
   state,

@@ -85,6 +85,8 @@ export interface StoredTicket {
   readonly position: LedgerPosition;
   readonly version: number;
   readonly cursors: Cursors;
+  /** Who may have written the ticket's events to the log since `cursors.published`; null for nobody. */
+  readonly publisher: string | null;
   readonly state: TicketState;
 }
 
@@ -172,6 +174,16 @@ export interface TicketStore {
     cursors: Cursors,
     replies: ReadonlyMap<string, readonly Reply[]>,
   ): Promise<void>;
+  /**
+   * Records who may write the ticket's events to the log from now on (null: nobody), and how far they are
+   * published; false, and nothing recorded, when `owner` no longer has the ticket.
+   */
+  setPublisher(
+    ticket: TicketId,
+    owner: string,
+    publisher: string | null,
+    published: LedgerPosition,
+  ): Promise<boolean>;
   /** What each ticket's queue and timers ask for; in the order of `tickets`. */
   pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]>;
   /** Recorded outcomes that may be told now; ids without one are absent. */

@@ -1,10 +1,11 @@
 /**
- * The outbox's way out: committed events to the archive and to the other marketplaces.
+ * The outbox's way out: committed events to the archive, and from there to the other marketplaces.
  *
- * Guarantees: events of a ticket reach both in order; an outcome that may be told only when it is durable is
- * told only after the archive has it; an owner whose incarnation was superseded archives and tells nothing
- * more; what is not out when the process dies lies in the ticket's outbox for its next owner. Writes of all
- * tickets are grouped: while one is in flight, the next gathers.
+ * Guarantees: events of a ticket reach both in order, the archive first; an outcome that may be told only when
+ * it is durable is told only after the archive has it; an owner whose incarnation was superseded archives and
+ * tells nothing more; what is not out when the process dies lies in the ticket's outbox for its next owner.
+ * Writes of all tickets are grouped: while one is in flight, the next gathers. `Publishing` keeps the log
+ * free of repeats.
  */
 import {
   ArchiveUnavailableError,
@@ -14,18 +15,16 @@ import {
   type CommittedEvent,
   type LedgerPosition,
 } from '../archive/port.js';
-import type { Log, OutgoingRecord } from '../kafka/port.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import type { Clock, Cursors, Reply, TicketStore } from './ports.js';
 import { comparePositions } from './position.js';
+import type { Publishing, PublishingLane, PublishingStart } from './publishing.js';
 
 export interface RelayOptions {
   readonly archive: Pick<Archive, 'append'>;
-  readonly log: Pick<Log, 'publish'>;
-  /** What other marketplaces hear of an event. */
-  readonly encode: (event: CommittedEvent) => readonly OutgoingRecord[];
+  readonly publishing: Publishing;
   readonly store: Pick<TicketStore, 'advance'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -105,33 +104,38 @@ export interface DeferredReply {
 }
 
 /** One ticket's way out, for as long as its owner has it. */
-export class RelayLane {
+export class RelayLane implements PublishingLane {
   readonly ticket: TicketId;
   readonly owner: string;
   archived: LedgerPosition;
   published: LedgerPosition;
   readonly toArchive: CommittedEvent[] = [];
   readonly toPublish: CommittedEvent[] = [];
+  start: PublishingStart;
+  session: string | null = null;
+  closed = false;
   deferred: DeferredReply[] = [];
   /** Set when a newer incarnation was found. */
   fenced = false;
   readonly onFenced: () => void;
   cursorsDirty = false;
   readonly #relay: Relay;
-  readonly #idleWaiters: (() => void)[] = [];
+  readonly #archiveWaiters: (() => void)[] = [];
+  readonly #outWaiters: (() => void)[] = [];
 
-  constructor(relay: Relay, ticket: TicketId, owner: string, cursors: Cursors, onFenced: () => void) {
+  constructor(relay: Relay, ticket: TicketId, owner: string, start: LaneStart, onFenced: () => void) {
     this.#relay = relay;
     this.onFenced = onFenced;
     this.ticket = ticket;
     this.owner = owner;
-    this.archived = cursors.archived;
-    this.published = cursors.published;
+    this.archived = start.cursors.archived;
+    this.published = start.cursors.published;
+    this.start = start;
   }
 
   /** Events not out yet. */
   get backlog(): number {
-    return Math.max(this.toArchive.length, this.toPublish.length);
+    return this.toArchive.length + this.toPublish.length;
   }
 
   /** Takes events that were just committed, and replies that wait for them. */
@@ -139,27 +143,68 @@ export class RelayLane {
     if (this.fenced || (events.length === 0 && deferred.length === 0)) return;
     for (const event of events) {
       if (comparePositions(event, this.archived) > 0) this.toArchive.push(event);
-      if (comparePositions(event, this.published) > 0) this.toPublish.push(event);
+      else this.#offer(event);
     }
     this.deferred.push(...deferred);
     this.#relay.kick(this);
   }
 
+  /** Called by the relay when the first `count` events are archived. */
+  archivedFirst(count: number): void {
+    const events = this.toArchive.splice(0, count);
+    const last = events.at(-1);
+    if (last) this.archived = { incarnation: last.incarnation, sequence: last.sequence };
+    for (const event of events) this.#offer(event);
+  }
+
+  #offer(event: CommittedEvent): void {
+    if (!this.closed && comparePositions(event, this.published) > 0) this.toPublish.push(event);
+  }
+
   /** Resolves when everything pushed so far is archived, or the lane is fenced or the relay stopped. */
   async archivedAll(): Promise<void> {
     if (this.toArchive.length === 0 || this.fenced) return;
-    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    await new Promise<void>((resolve) => this.#archiveWaiters.push(resolve));
   }
 
-  /** Called by the relay when the archive has caught up or never will. */
-  settle(): void {
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  /**
+   * Resolves when everything pushed so far is archived and published, or the lane is fenced or the relay
+   * stopped; what stays away keeps it waiting.
+   */
+  async outAll(): Promise<void> {
+    if (this.backlog === 0 || this.fenced) return;
+    await new Promise<void>((resolve) => this.#outWaiters.push(resolve));
   }
+
+  /** The owner has the ticket no more. What is committed still goes to the archive; its successor publishes. */
+  abandon(): void {
+    this.closed = true;
+    this.toPublish.length = 0;
+    this.settle();
+  }
+
+  /** The owner gives the ticket up, having published all of it: nobody need be fenced. */
+  leave(): Promise<void> {
+    return this.#relay.leave(this);
+  }
+
+  /** Called by the relay when something is out, or `gone` when nothing of it ever will be. */
+  settle(gone = false): void {
+    if (gone || this.toArchive.length === 0) for (const resolve of this.#archiveWaiters.splice(0)) resolve();
+    if (gone || this.backlog === 0) for (const resolve of this.#outWaiters.splice(0)) resolve();
+  }
+}
+
+/** What an owner found of its ticket's way out. */
+export interface LaneStart extends PublishingStart {
+  readonly cursors: Cursors;
 }
 
 export class Relay {
   readonly #options: RelayOptions;
   readonly #lanes = new Set<RelayLane>();
+  /** By ticket name. */
+  readonly #newest = new Map<string, RelayLane>();
   readonly #archiving: Pump;
   readonly #publishing: Pump;
   #cursorTimer: (() => void) | null = null;
@@ -172,18 +217,34 @@ export class Relay {
   }
 
   /** `onFenced` hears once that a newer incarnation was found. */
-  open(ticket: TicketId, owner: string, cursors: Cursors, onFenced: () => void): RelayLane {
-    return new RelayLane(this, ticket, owner, cursors, onFenced);
+  open(ticket: TicketId, owner: string, start: LaneStart, onFenced: () => void): RelayLane {
+    const name = ticketName(ticket);
+    // One that was forgotten on the way to losing the ticket must not publish beside this one.
+    this.#newest.get(name)?.abandon();
+    const lane = new RelayLane(this, ticket, owner, start, onFenced);
+    this.#newest.set(name, lane);
+    return lane;
+  }
+
+  /** Does nothing for a lane that still has something on its way. */
+  async leave(lane: RelayLane): Promise<void> {
+    if (lane.backlog > 0 || lane.fenced) return;
+    await this.#options.publishing.leave(lane);
   }
 
   /** Writes out what it can until `stop` has nothing left to do; a store that stays away is left behind. */
   async stop(): Promise<void> {
     for (const lane of this.#lanes) this.kick(lane);
     this.#stopped = true;
-    await Promise.all([this.#archiving.stop(), this.#publishing.stop()]);
+    await this.#archiving.stop();
+    this.#publishing.kick();
+    await this.#publishing.stop();
     this.#cursorTimer?.();
     await this.#writeCursors();
-    for (const lane of this.#lanes) lane.settle();
+    for (const lane of this.#lanes) lane.settle(true);
+    await this.#options.publishing.stop().catch((error: unknown) => {
+      this.#options.logger.warn({ err: error }, 'could not close the publisher; a successor may fence it');
+    });
   }
 
   /** Entries not out yet, by ticket name; tickets without any are absent. */
@@ -271,18 +332,17 @@ export class Relay {
     lane.deferred = [];
     lane.toArchive.length = 0;
     lane.toPublish.length = 0;
-    lane.settle();
+    lane.settle(true);
     this.#lanes.delete(lane);
     lane.onFenced();
   }
 
   async #archived(lane: RelayLane, events: readonly CommittedEvent[]): Promise<void> {
-    const last = events.at(-1);
-    lane.toArchive.splice(0, events.length);
-    if (last) lane.archived = { incarnation: last.incarnation, sequence: last.sequence };
+    lane.archivedFirst(events.length);
+    if (lane.toPublish.length > 0) this.#publishing.kick();
     if (lane.deferred.length > 0) await this.#tell(lane);
     else this.#markDirty(lane);
-    if (lane.toArchive.length === 0) lane.settle();
+    lane.settle();
   }
 
   /** Sends the replies that waited for what is archived now, and writes the cursors with them. */
@@ -304,25 +364,13 @@ export class Relay {
   }
 
   async #publishOnce(): Promise<boolean> {
-    const taken: { lane: RelayLane; events: readonly CommittedEvent[] }[] = [];
-    const records: OutgoingRecord[] = [];
-    let room = this.#options.groupEventsMax;
-    for (const lane of this.#lanes) {
-      if (lane.fenced || lane.toPublish.length === 0 || room <= 0) continue;
-      const events = lane.toPublish.slice(0, room);
-      room -= events.length;
-      taken.push({ lane, events });
-      for (const event of events) records.push(...this.#options.encode(event));
-    }
-    if (taken.length === 0) return false;
-    if (records.length > 0) await this.#options.log.publish(records);
-    for (const { lane, events } of taken) {
-      const last = events.at(-1);
-      lane.toPublish.splice(0, events.length);
-      if (last) lane.published = { incarnation: last.incarnation, sequence: last.sequence };
+    const lanes = [...this.#lanes].filter((lane) => !lane.fenced);
+    const moved = await this.#options.publishing.publish(lanes, this.#options.groupEventsMax);
+    for (const lane of moved) {
       this.#markDirty(lane);
+      lane.settle();
     }
-    return true;
+    return moved.length > 0;
   }
 
   #markDirty(lane: RelayLane): void {

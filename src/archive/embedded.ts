@@ -83,7 +83,7 @@ interface Stores {
   /** Fence, newest event and newest snapshot of each ticket. */
   readonly tickets: Database<string, TicketKey>;
   readonly ledger: Database<string, LedgerKey>;
-  /** Commands whose remote message has no position, so that only their id tells a repeat. */
+  /** Commands of remote messages that took effect: a re-drive may come when nothing else remembers them. */
   readonly commands: Database<string, CommandKey>;
   readonly publishers: Database<string, string>;
   readonly snapshots: Database<string, TicketKey>;
@@ -598,7 +598,7 @@ function refuseOther(event: CommittedEvent, kept: CommittedEvent | null): void {
 }
 
 function rememberCommand(stores: Stores, { ticket, commandId, event }: CommittedEvent): void {
-  if (event.type !== 'remote' || event.position) return;
+  if (event.type !== 'remote') return;
   stores.commands.putSync([...keyOfTicket(ticket), keyOf(commandId)], '');
 }
 

@@ -104,7 +104,7 @@ export interface Archive {
   /** Events after a position (all when null), in order. */
   events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent>;
 
-  /** Whether an archived event of the ticket was caused by this command: a remote message without a position. */
+  /** Whether an archived event of the ticket was caused by this command; asked of remote messages only. */
   hasCommand(ticket: TicketId, commandId: string): Promise<boolean>;
 
   /** Keeps the snapshot unless a newer one is there. */

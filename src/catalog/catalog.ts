@@ -3,9 +3,9 @@
  * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
  */
 import type { Redis } from 'ioredis';
-import type { CommandResult } from '../actors/ports.js';
+import type { CommandBody, CommandResult } from '../actors/ports.js';
 import type { Archive } from '../archive/port.js';
-import type { CatalogLoader, CatalogSource, CommandGateway } from '../http/ports.js';
+import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { Bus } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
@@ -121,23 +121,31 @@ export class MasterListLoader implements CatalogLoader {
 
   /**
    * Facts first, so that workers know the tickets, then capacity and price. Resolves when every actor has
-   * answered; `source` makes the commands' ids, so the same list from the same place is loaded once.
+   * answered. The same list from the same place is loaded once, also after a later one.
    */
-  async load(entries: readonly MatchEntry[], source: string): Promise<void> {
+  async load(entries: readonly MatchEntry[], origin: ListOrigin): Promise<void> {
     await this.#catalog.save(entries.map(matchOf));
     for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
       const group = entries.slice(from, from + ENTRIES_AT_ONCE);
-      await Promise.all(group.flatMap((entry, i) => this.#loadEntry(entry, `${source}/${from + i}`)));
+      await Promise.all(group.flatMap((entry, i) => this.#loadEntry(entry, origin, from + i)));
     }
   }
 
-  #loadEntry(entry: MatchEntry, source: string): Promise<void>[] {
+  #loadEntry(entry: MatchEntry, { source, offset }: ListOrigin, index: number): Promise<void>[] {
+    const place = offset === undefined ? source : `${source}/${offset}`;
+    const position = offset === undefined ? undefined : { source, offset, index };
     return CATEGORIES.map(async (category) => {
       const { available, price } = entry.availability[`category${category}`];
       const ticket = { matchNumber: entry.matchNumber, category };
-      const body = { type: 'load', capacity: available, price, currency: this.#currency } as const;
+      const body: CommandBody = {
+        type: 'load',
+        capacity: available,
+        price,
+        currency: this.#currency,
+        ...(position && { position }),
+      };
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-        const id = `load/${source}/${entry.matchNumber}:${category}`;
+        const id = `load/${place}/${index}/${ticketName(ticket)}`;
         const answer = await this.#gateway.submit({ ticket, id, body, keepMs: KEEP_MS });
         if (answer.kind === 'answered' && LOADED.has(answer.result.kind)) return;
         if (answer.kind === 'overloaded')

@@ -13,6 +13,10 @@ export interface Metrics {
   readonly commitSeconds: Histogram;
   readonly outboxLagEntries: Gauge<'ticket'>;
   readonly oversubscribedTickets: Gauge;
+  /** Set by the consumer. */
+  readonly messages: Counter<'outcome'>;
+  readonly consumerLagRecords: Gauge<'source'>;
+  readonly messagesWaiting: Gauge;
 }
 
 /** Once per registry: every service of a process shares them. */
@@ -61,6 +65,23 @@ export function createMetrics(registry: Registry): Metrics {
       name: 'ticktak_outbox_lag_entries',
       help: 'Committed events not yet archived and published',
       labelNames: ['ticket'],
+      registers,
+    }),
+    messages: new Counter({
+      name: 'ticktak_messages_total',
+      help: 'Messages of the market, by what became of them',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    consumerLagRecords: new Gauge({
+      name: 'ticktak_consumer_lag_records',
+      help: 'Records of the market not read yet, by partition',
+      labelNames: ['source'],
+      registers,
+    }),
+    messagesWaiting: new Gauge({
+      name: 'ticktak_messages_waiting',
+      help: 'Messages that wait for the master-list entry of their ticket',
       registers,
     }),
     oversubscribedTickets: new Gauge({

@@ -50,7 +50,13 @@ export interface CatalogSource {
   subscribe(onChange: () => void): () => void;
 }
 
+/** Where a master list came from: a place in a log, or a name when it stands in none. */
+export interface ListOrigin {
+  readonly source: string;
+  readonly offset?: string;
+}
+
 /** Loads master-list entries: facts to the catalog, capacity and price to the actors. */
 export interface CatalogLoader {
-  load(entries: readonly MatchEntry[], source: string): Promise<void>;
+  load(entries: readonly MatchEntry[], origin: ListOrigin): Promise<void>;
 }

@@ -1,11 +1,14 @@
 /**
  * Kafka's sales messages over HTTP, for marketplaces that have no Kafka. Only services of the operator may
- * send them. The id of a message gives the ids of its commands, so a repeat has one effect and one answer for
- * as long as outcomes are kept (`idempotencyMs`).
+ * send them.
+ *
+ * Guarantee: the id of a message takes effect once, for good. It gives the ids of the message's commands: for
+ * as long as outcomes are kept (`idempotencyMs`) a repeat gets the first answer, after that the archive knows
+ * what took effect, and a repeat is told so.
  */
 import { z } from 'zod';
 import type { Clock, CommandBody } from '../actors/ports.js';
-import type { RemoteAction, TicketId } from '../rules/index.js';
+import type { Outcome, RemoteAction, TicketId } from '../rules/index.js';
 import { defineRoute, type Handled, type Route } from './api.js';
 import { canonicalJson, type Idempotency, type RequestIdentity } from './idempotency.js';
 import { bearerToken, sameSecret } from './identity.js';
@@ -36,6 +39,10 @@ export interface SalesMessageOptions {
   readonly decode: (value: Buffer, headers: Readonly<Record<string, string>>) => DecodedMessage;
   /** Whether there is such a ticket, so that none is made up by a message. */
   readonly knows: (ticket: TicketId) => Promise<boolean>;
+  /** The recorded outcome of a command, while it is kept. */
+  readonly recall: (ticket: TicketId, commandId: string) => Promise<Outcome | undefined>;
+  /** Whether a command took effect, as far as the archive knows. */
+  readonly tookEffect: (ticket: TicketId, commandId: string) => Promise<boolean>;
 }
 
 const ID = /^[\x21-\x7e]+$/;
@@ -134,7 +141,7 @@ function serialized(message: object): Buffer | null {
 type SaleOutcome = SubmissionResult | { readonly kind: 'no_such_ticket' };
 
 async function submit(
-  { gateway, clock, knows }: SalesMessageOptions,
+  { gateway, clock, knows, recall, tookEffect }: SalesMessageOptions,
   sale: DecodedSale,
   identity: RequestIdentity,
   index: number,
@@ -142,8 +149,13 @@ async function submit(
 ): Promise<SaleOutcome> {
   if (!(await knows(sale.ticket))) return { kind: 'no_such_ticket' };
   const { ticket, ...facts } = sale;
+  const id = `${identity.id}-${index}`;
+  const recorded = await recall(ticket, id);
+  if (recorded) return { kind: 'answered', result: recorded };
+  // Its outcome was forgotten, or lost with Redis; what it did is in the archive.
+  if (await tookEffect(ticket, id)) return { kind: 'answered', result: { kind: 'repeated' } };
   const body: CommandBody = { type: 'remote', recordedAt: clock.now(), ...facts };
-  return gateway.submit({ ticket, id: `${identity.id}-${index}`, body, keepMs: identity.keepMs, requestId });
+  return gateway.submit({ ticket, id, body, keepMs: identity.keepMs, requestId });
 }
 
 function answer(messageId: string, sales: readonly DecodedSale[], outcomes: readonly SaleOutcome[]): Handled {

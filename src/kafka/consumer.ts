@@ -7,9 +7,13 @@
  * effect, is known to be a repeat or our own, or lies in the dead letters; a message that can never take
  * effect stops nothing.
  *
- * A sale that comes before its ticket's master-list entry is put into the dead letters at once, where a crash
- * cannot lose it, and tried again by itself for as long as it may wait; later messages of that ticket queue
- * up behind it.
+ * A sale that comes before its ticket's master-list entry is put into the dead letters at once, where operators
+ * see it, and tried again by itself for as long as it may wait; later messages of that ticket queue up behind
+ * it.
+ *
+ * A new start begins behind what is durable outside Redis, and so does the reading after Redis lost writes:
+ * places are committed only when everything before them is archived and nothing before them waits. What is
+ * read again is known by its position.
  */
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import type { DeadLetter } from '../archive/port.js';
@@ -18,7 +22,7 @@ import type { CatalogLoader, CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
 import { itemIdOf, letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
-import type { IncomingRecord, Log } from './port.js';
+import type { IncomingRecord, Log, Places, Subscription } from './port.js';
 import { WaitingRoom } from './waiting-room.js';
 import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedItem } from './wire.js';
 
@@ -32,6 +36,9 @@ export const WAITING_CHECK_MS = 1_000;
  * re-drive, which has the same id.
  */
 export const OUTCOME_KEEP_MS = 10 * 60_000;
+
+/** Places are committed this often, milliseconds. */
+export const CHECKPOINT_MS = 2_000;
 
 /** What became of one message, for metrics. */
 export type HandledKind =
@@ -66,6 +73,10 @@ export interface ConsumerOptions {
   /** How long a message waits for its master-list entry, milliseconds, and how many may. */
   readonly waitMs: number;
   readonly waitingMax: number;
+  /** Whether a command took effect, as far as the archive knows. */
+  readonly tookEffect: (ticket: TicketId, commandId: string) => Promise<boolean>;
+  /** Resolves when everything that is committed now is archived; false when that takes too long. */
+  readonly archivedSoFar: () => Promise<boolean>;
   readonly onHandled?: (kind: HandledKind) => void;
 }
 
@@ -99,7 +110,10 @@ export class SalesConsumer {
   readonly #open = new Set<string>();
   /** Tickets whose master-list entry is being loaded just now. */
   readonly #loading = new Set<string>();
-  #unsubscribe: (() => Promise<void>) | null = null;
+  #subscription: Subscription | null = null;
+  #cancelCheckpoint: (() => void) | null = null;
+  #checkpoint: Promise<void> = Promise.resolve();
+  #committed: Places = new Map();
   #cancelCheck: (() => void) | null = null;
   #checking: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -113,18 +127,33 @@ export class SalesConsumer {
   async start(): Promise<void> {
     const { log, masterlistTopic, salesTopic } = this.#options;
     this.#stopped = false;
-    this.#unsubscribe = await log.subscribe([masterlistTopic, salesTopic], (records) =>
+    this.#subscription = await log.subscribe([masterlistTopic, salesTopic], (records) =>
       this.#handle(records),
     );
+    this.#armCheckpoint();
   }
 
-  /** Resolves after the batch at hand. What still waits stays in the dead letters. */
+  /** Resolves after the batch at hand. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelCheck?.();
-    await this.#unsubscribe?.();
-    this.#unsubscribe = null;
+    this.#cancelCheckpoint?.();
+    await this.#checkpoint;
+    await this.#commitPlaces();
+    await this.#subscription?.stop();
+    this.#subscription = null;
     await this.#checking;
+  }
+
+  /** Redis may have forgotten what only it knew: reads again from the last durable place. */
+  async rewind(): Promise<void> {
+    this.#open.clear();
+    await this.#subscription?.rewind();
+  }
+
+  /** Records that were not handed over yet, by source. */
+  lag(): ReadonlyMap<string, number> {
+    return this.#subscription?.lag() ?? new Map();
   }
 
   /** Messages that wait for their ticket's master-list entry. */
@@ -170,6 +199,31 @@ export class SalesConsumer {
       return { kind: 'settled' };
     } catch (error) {
       return { kind: 'refused', reason: `not now: ${String(error)}` };
+    }
+  }
+
+  // ---- places -----------------------------------------------------------------------------------------
+
+  #armCheckpoint(): void {
+    if (this.#stopped) return;
+    this.#cancelCheckpoint = this.#options.clock.schedule(CHECKPOINT_MS, () => {
+      this.#checkpoint = this.#commitPlaces().then(() => this.#armCheckpoint());
+    });
+  }
+
+  /** Commits what is handled, once it is durable. Never rejects: a place not committed is read again. */
+  async #commitPlaces(): Promise<void> {
+    const subscription = this.#subscription;
+    if (!subscription) return;
+    const places = withoutWaiting(subscription.handled(), this.#waiting.oldest());
+    const isSame = [...places].every(([source, offset]) => this.#committed.get(source) === offset);
+    if (isSame) return;
+    try {
+      if (!(await this.#options.archivedSoFar()) || !(await this.#options.deadLetters.archivedAll())) return;
+      await subscription.commit(places);
+      this.#committed = new Map([...this.#committed, ...places]);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'could not commit how far messages were read; trying again');
     }
   }
 
@@ -265,9 +319,18 @@ export class SalesConsumer {
       ...(pass === 'positioned' && { position }),
     };
     const id = pass === 'late' ? `${idOf(item)}/late` : idOf(item);
+    // Without a position only the archive remembers for good what took effect.
+    if (pass !== 'positioned' && (await this.#tookEffect(item)))
+      return { kind: 'settled', outcome: 'repeated' };
     const keepMs = pass === 'positioned' ? OUTCOME_KEEP_MS : this.#options.keepMs;
     const answer = await this.#options.gateway.submit({ ticket, id, body, keepMs });
     return answer.kind === 'answered' ? answerOf(answer.result) : { kind: 'retry', reason: answer.kind };
+  }
+
+  async #tookEffect(item: DecodedItem): Promise<boolean> {
+    const { tookEffect } = this.#options;
+    const id = idOf(item);
+    return (await tookEffect(item.ticket, id)) || tookEffect(item.ticket, `${id}/late`);
   }
 
   // ---- master lists -----------------------------------------------------------------------------------
@@ -290,7 +353,7 @@ export class SalesConsumer {
     // Until it is done some of them are known and not yet open.
     for (const name of isFirst) this.#loading.add(name);
     try {
-      await loader.load(entries, `${source}/${offset}`);
+      await loader.load(entries, { source, offset });
       for (const name of isFirst) this.#open.add(name);
     } finally {
       for (const name of isFirst) this.#loading.delete(name);
@@ -358,7 +421,7 @@ export class SalesConsumer {
       const isPassed = first.kind === 'settled' && first.outcome === 'repeated';
       const answer = isPassed ? await this.#submit(item, 'late') : first;
       if (answer.kind === 'retry') return false;
-      if (answer.kind === 'settled') await this.#options.deadLetters.settled?.(idOf(item));
+      if (answer.kind === 'settled') await this.#options.deadLetters.settled(idOf(item));
       this.#handled(answer.kind === 'settled' ? answer.outcome : 'refused');
       return true;
     });
@@ -381,6 +444,16 @@ export class SalesConsumer {
       'not settled yet',
     );
   }
+}
+
+/** Places not behind the first message that still waits. */
+function withoutWaiting(handled: Places, oldest: ReadonlyMap<string, bigint>): Places {
+  const places = new Map(handled);
+  for (const [source, offset] of oldest) {
+    const next = places.get(source);
+    if (next !== undefined && BigInt(next) > offset) places.set(source, String(offset));
+  }
+  return places;
 }
 
 /** Several tickets at once; `work` must not reject. */

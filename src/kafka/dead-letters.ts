@@ -9,7 +9,9 @@ export interface DeadLetters {
   /** Keeps a letter; the same id again changes nothing. */
   add(letter: DeadLetter): Promise<void>;
   /** It took effect after all, nobody need re-drive it. An id that is not there changes nothing. */
-  settled?(id: string): Promise<void>;
+  settled(id: string): Promise<void>;
+  /** True when all letters of this process are durable outside Redis; tries those again that are not. */
+  archivedAll(): Promise<boolean>;
 }
 
 /** `settled`: it took effect, now or before. */

@@ -8,7 +8,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../actors/ports.js';
-import type { IncomingRecord, Log, OutgoingRecord } from './port.js';
+import {
+  NotPublishedError,
+  type IncomingRecord,
+  type Log,
+  type OutgoingRecord,
+  type Places,
+  type Publisher,
+  type Subscription,
+} from './port.js';
 
 /** Records of one topic kept for subscribers to come, and most that a subscriber may be behind. */
 export const FEED_RECORDS_MAX = 10_000;
@@ -19,14 +27,16 @@ export const FEED_RETRY_MS_MIN = 50;
 export const FEED_RETRY_MS_MAX = 5_000;
 
 /** A subscriber is too far behind; the same records can be published when it has caught up. */
-export class FeedFullError extends Error {
+export class FeedFullError extends NotPublishedError {
   override readonly name = 'FeedFullError';
-  readonly retriable = true;
 }
 /** The feed is not running; the same records can be published once it is. */
-export class FeedStoppedError extends Error {
+export class FeedStoppedError extends NotPublishedError {
   override readonly name = 'FeedStoppedError';
-  readonly retriable = true;
+}
+/** The publisher was fenced. */
+export class FeedFencedError extends Error {
+  override readonly name = 'FeedFencedError';
 }
 
 export interface FeedOptions {
@@ -68,6 +78,7 @@ export class InProcessFeed implements Log {
   readonly #random: () => number;
   readonly #id = randomUUID();
   readonly #topics = new Map<string, Topic>();
+  readonly #fenced = new Set<string>();
   #started = false;
 
   constructor(options: FeedOptions) {
@@ -91,6 +102,25 @@ export class InProcessFeed implements Log {
     await Promise.all(readers.map((reader) => reader.running ?? Promise.resolve()));
   }
 
+  openPublisher(): Promise<Publisher> {
+    const id = `in-process/${randomUUID()}`;
+    const publish = async (records: readonly OutgoingRecord[]): Promise<void> => {
+      if (this.#fenced.has(id)) throw new FeedFencedError(`The publisher ${id} was fenced`);
+      await this.publish(records);
+    };
+    return Promise.resolve({ id, publish });
+  }
+
+  fence(publisherId: string): Promise<void> {
+    this.#fenced.add(publisherId);
+    return Promise.resolve();
+  }
+
+  readBack(topic: string, since: number, onRecord: (record: IncomingRecord) => void): Promise<void> {
+    for (const record of this.#topic(topic).records) if (record.timestamp >= since) onRecord(record);
+    return Promise.resolve();
+  }
+
   /** All of the records or, when it rejects, none. */
   async publish(records: readonly OutgoingRecord[]): Promise<void> {
     if (!this.#started) throw new FeedStoppedError('The in-process feed is not running');
@@ -110,8 +140,8 @@ export class InProcessFeed implements Log {
     }
   }
 
-  /** Every call is a group of its own. Do not wait for the returned function inside the handler it ends. */
-  subscribe(topics: readonly string[], handler: Handler): Promise<() => Promise<void>> {
+  /** Every call is a group of its own. Do not wait for its `stop` inside the handler it ends. */
+  subscribe(topics: readonly string[], handler: Handler): Promise<Subscription> {
     const readers = topics.map((name): Reader => {
       const topic = this.#topic(name);
       const reader = { topic, handler, next: topic.base, ended: false, running: null, wake: null };
@@ -119,7 +149,28 @@ export class InProcessFeed implements Log {
       return reader;
     });
     for (const reader of readers) this.#kick(reader);
-    return Promise.resolve(() => this.#end(readers));
+    const placesOf = (of: (reader: Reader) => number): ReadonlyMap<string, number> =>
+      new Map(readers.map((reader) => [reader.topic.source, of(reader)]));
+    return Promise.resolve({
+      handled: (): Places =>
+        new Map([...placesOf(({ next }) => next)].map(([source, next]) => [source, String(next)])),
+      // The records are as short-lived as the process: there is no later start to remember places for.
+      commit: () => Promise.resolve(),
+      rewind: () => Promise.all(readers.map((reader) => this.#rewind(reader))).then(() => undefined),
+      lag: () => placesOf(({ topic, next }) => endOf(topic) - next),
+      stop: () => this.#end(readers),
+    });
+  }
+
+  /** To the oldest record that is kept, after the batch at hand. */
+  async #rewind(reader: Reader): Promise<void> {
+    const wasEnded = reader.ended;
+    reader.ended = true;
+    reader.wake?.();
+    await reader.running;
+    reader.ended = wasEnded;
+    reader.next = reader.topic.base;
+    this.#kick(reader);
   }
 
   async #end(readers: readonly Reader[]): Promise<void> {

@@ -2,7 +2,7 @@
  * Messages that came before their ticket's master-list entry, in the order in which they came.
  *
  * Guarantees: at most `waitingMax` wait; of one ticket they are tried strictly in order, one after the other,
- * whoever asks. It holds nothing that is not also in the dead letters, so a crash loses nothing.
+ * whoever asks. It holds nothing that is not also in the dead letters.
  */
 import type { Clock } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
@@ -34,6 +34,20 @@ export class WaitingRoom {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Offset of the oldest message that waits, by source. */
+  oldest(): ReadonlyMap<string, bigint> {
+    const oldest = new Map<string, bigint>();
+    for (const { items } of this.#lines.values()) {
+      for (const { item } of items.values()) {
+        const { source } = item.position;
+        const offset = BigInt(item.position.offset);
+        const known = oldest.get(source);
+        if (known === undefined || offset < known) oldest.set(source, offset);
+      }
+    }
+    return oldest;
   }
 
   tickets(): TicketId[] {

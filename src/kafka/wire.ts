@@ -253,6 +253,18 @@ export function eventIdOf({
   return `${ticket.matchNumber}:${ticket.category}:${incarnation}:${sequence}`;
 }
 
+/** The event of ours that a record tells of, as far as its `eventId` says; null when it is not ours. */
+export function ownEventOf(
+  { headers }: Pick<IncomingRecord, 'headers'>,
+  clientId: string,
+): { readonly ticket: TicketId; readonly incarnation: number; readonly sequence: number } | null {
+  if (field(headers, 'clientId') !== clientId) return null;
+  const match = /^(\d{1,9}):(\d):(\d{1,15}):(\d{1,15})(\/\d{1,9})?$/.exec(String(field(headers, 'eventId')));
+  if (!match) return null;
+  const [matchNumber = 0, category = 0, incarnation = 0, sequence = 0] = match.slice(1, 5).map(Number);
+  return { ticket: { matchNumber, category }, incarnation, sequence };
+}
+
 /** The records that tell other marketplaces of an event, none when it does not concern them. Deterministic. */
 export function encodeSale(event: CommittedEvent, options: EncodeOptions): OutgoingRecord[] {
   const announcement = announcementOf(event);

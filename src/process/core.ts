@@ -15,6 +15,7 @@ import { RedisKeys } from '../redis/keys.js';
 import { RedisCounters, TicketReservationReader } from '../redis/reads.js';
 import { RedisTicketStore } from '../redis/ticket-store.js';
 import type { Logger } from './log.js';
+import { withTimeout } from './timeout.js';
 
 export interface CoreSettings {
   readonly redisUrl: string;
@@ -102,20 +103,5 @@ export async function startCore(
     redis.disconnect();
     subscriber.disconnect();
     throw error;
-  }
-}
-
-/** Rejects with `message` when the work takes longer. */
-export async function withTimeout<T>(work: Promise<T>, timeoutMs: number, message: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(message));
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -7,7 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Role, Settings } from '../../config/settings.js';
 import { EmbeddedArchive } from '../archive/embedded.js';
-import type { CommittedEvent, DeadLetter } from '../archive/port.js';
+import { MongoArchive } from '../archive/mongo.js';
+import type { Archive, DeadLetter } from '../archive/port.js';
 import { bundledMasterList } from '../catalog/bundled.js';
 import { MasterListLoader } from '../catalog/catalog.js';
 import { ticketsOf, type MatchEntry } from '../catalog/match.js';
@@ -20,23 +21,30 @@ import { reservationRoutes } from '../http/reservations.js';
 import { createService, type ReadinessCheck, type Service, type ServiceOptions } from '../http/service.js';
 import { shopRoutes } from '../http/shop.js';
 import { AvailabilityStream } from '../http/stream.js';
+import { BrokerLog } from '../kafka/broker-log.js';
 import { SalesConsumer } from '../kafka/consumer.js';
 import { InProcessFeed } from '../kafka/feed.js';
+import { KafkaClient } from '../kafka/kafkajs.js';
+import { kafkaSecurity } from '../kafka/security.js';
 import type { Log } from '../kafka/port.js';
-import { decodeSalesValue, encodeSale } from '../kafka/wire.js';
+import { TopicsError } from '../kafka/topics.js';
+import { decodeSalesValue, encodeSale, ownEventOf } from '../kafka/wire.js';
 import { PaymentFlow } from '../payments/flow.js';
 import type { PaymentProvider } from '../payments/port.js';
 import { SandboxPayments } from '../payments/sandbox.js';
+import { entriesOnSale, startResidentPeers } from '../peer/resident.js';
 import { DeadLetterDesk, DeadLetterQueue } from '../queues/dead-letter-queue.js';
 import { redriveCommands } from '../queues/redrive.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { systemClock } from './clock.js';
-import { startCore, withTimeout, type Core } from './core.js';
-import { openDataDir, readSecrets, type Secrets } from './data-dir.js';
+import { archivedSoFar, watchConsumer } from './consumer-watch.js';
+import { startCore, type Core } from './core.js';
+import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
 import type { Logger } from './log.js';
 import { createWorker, type WorkerRole } from './worker.js';
+import { withTimeout } from './timeout.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export interface Marketplace {
@@ -100,6 +108,51 @@ export async function startMarketplace(
   }
 }
 
+function makeArchive(settings: Settings, dataDir: string, logger: Logger): Archive {
+  const { mongoUrl, mongoTimeoutMs } = settings;
+  if (mongoUrl === undefined) return new EmbeddedArchive({ dir: `${dataDir}/archive` });
+  return new MongoArchive({ url: mongoUrl, timeoutMs: mongoTimeoutMs, logger });
+}
+
+/** The in-process feed, or that of the brokers. Not started yet. */
+export async function makeLog(settings: Settings, logger: Logger): Promise<Log> {
+  const { clientId, kafkaBrokers } = settings;
+  if (kafkaBrokers === undefined) return new InProcessFeed({ clock: systemClock });
+  const client = new KafkaClient({
+    brokers: kafkaBrokers.split(',').map((broker) => broker.trim()),
+    clientId,
+    logger,
+    ...(await kafkaSecurity(settings)),
+  });
+  return new BrokerLog({
+    client,
+    clientId,
+    groupId: settings.kafkaGroupId ?? clientId,
+    salesTopic: settings.salesTopic,
+    topics: {
+      masterlistTopic: settings.masterlistTopic,
+      salesTopic: settings.salesTopic,
+      create: settings.kafkaCreateTopics,
+      salesPartitions: settings.kafkaSalesPartitions,
+      replication: settings.kafkaReplication === 0 ? -1 : settings.kafkaReplication,
+    },
+    fencing: settings.kafkaFencing,
+    clock: systemClock,
+    logger,
+  });
+}
+
+async function startLog(log: Log): Promise<void> {
+  try {
+    await log.start();
+  } catch (error) {
+    if (error instanceof TopicsError) throw new StartupError(error.message);
+    throw error;
+  }
+}
+
+const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0);
+
 /** The parts that several roles share, while they are being put together. */
 class Starter {
   readonly #settings: Settings;
@@ -109,6 +162,7 @@ class Starter {
   readonly #registry = new Registry();
   readonly #metrics: Metrics;
   readonly #ports = new Map<Role, number>();
+  #consumer: SalesConsumer | null = null;
 
   constructor(settings: Settings, logger: Logger, undo: Undo, signal: AbortSignal) {
     this.#settings = settings;
@@ -121,13 +175,12 @@ class Starter {
 
   async start(): Promise<Marketplace> {
     const settings = this.#settings;
-    const dataDir = await openDataDir(settings.dataDir, { exclusive: settings.allInOne });
-    this.#undo.push('data folder', () => dataDir.release());
-    const secrets = await readSecrets(dataDir.path, settings);
-    const localRedisUrl = settings.redisUrl === undefined ? await this.#localRedis(dataDir.path) : null;
+    const dataDir = await this.#openFolder();
+    const secrets = await readSecrets(dataDir, settings);
+    const localRedisUrl = settings.redisUrl === undefined ? await this.#localRedis(dataDir) : null;
     const redisUrl = settings.redisUrl ?? localRedisUrl ?? '';
 
-    const archive = new EmbeddedArchive({ dir: `${dataDir.path}/archive` });
+    const archive = makeArchive(settings, dataDir, this.#logger);
     await archive.start();
     this.#undo.push('archive', () => archive.stop());
     const core = await startCore(
@@ -136,28 +189,41 @@ class Starter {
     );
     this.#undo.push('Redis connections', () => core.close());
     this.#undo.push('gateway', () => core.gateway.stop());
-    const parts = new Parts(settings, secrets, core, this.#metrics);
-    this.#undo.push('in-process feed', () => parts.feed.stop());
+    const log = await makeLog(settings, this.#logger);
+    const parts = new Parts(settings, secrets, core, log, this.#metrics);
+    this.#undo.push('log', () => log.stop());
     this.#undo.push('dead letters', () => parts.deadLetters.close());
-    await parts.feed.start();
+    if (settings.roles.some((role) => role === 'worker' || role === 'consumer')) await startLog(log);
 
     for (const role of ['worker', 'consumer', 'shop', 'reservations'] as const) {
       this.#signal.throwIfAborted();
       if (settings.roles.includes(role)) await this.#startRole(role, parts);
     }
+    const stopPeers = settings.peers > 0 ? await this.#startPeers(core, log) : () => Promise.resolve();
     return {
       ports: this.#ports,
       secrets,
-      dataDir: dataDir.path,
+      dataDir,
       localRedisUrl,
       matches: (await core.catalog.matches()).length,
       stop: async () => {
-        // First no new request, then no new command; what was accepted is answered while the actors still work.
-        await Promise.all(parts.services.map((service) => service.close()));
+        // First no new request, then no new command; what was accepted is answered while the actors still work,
+        // and peers give their holds back to them.
+        await Promise.all([stopPeers(), ...parts.services.map((service) => service.close())]);
         await core.gateway.stop();
         await this.#undo.all();
       },
     };
+  }
+
+  /** A process whose parts are all elsewhere needs no disk. */
+  async #openFolder(): Promise<string> {
+    const { redisUrl, mongoUrl, tokenSecret, adminToken, serviceToken } = this.#settings;
+    const elsewhere = [redisUrl, mongoUrl, tokenSecret, adminToken, serviceToken];
+    if (elsewhere.every((part) => part !== undefined)) return this.#settings.dataDir;
+    const folder = await openDataDir(this.#settings.dataDir, { exclusive: this.#settings.allInOne });
+    this.#undo.push('data folder', () => folder.release());
+    return folder.path;
   }
 
   async #localRedis(dataDir: string): Promise<string> {
@@ -168,6 +234,21 @@ class Starter {
     });
     this.#undo.push('local Redis', () => redis.stop());
     return redis.url;
+  }
+
+  /** Answers how to stop them. */
+  async #startPeers(core: Core, log: Log): Promise<() => Promise<void>> {
+    const { catalog, counters, clock } = core;
+    const peers = await startResidentPeers({
+      ...this.#settings,
+      log,
+      clock,
+      random: Math.random,
+      entries: entriesOnSale(await catalog.matches(), await counters.read(catalog.tickets)),
+      unread: () => sum(this.#consumer?.lag().values() ?? []),
+    });
+    this.#undo.push('peers', () => peers.stop());
+    return () => peers.stop();
   }
 
   async #startRole(role: Role, parts: Parts): Promise<void> {
@@ -194,12 +275,16 @@ class Starter {
   async #startConsumer(parts: Parts): Promise<void> {
     const { core } = parts;
     const consumer = parts.consumer();
+    this.#consumer = consumer;
     const desk = parts.desk(consumer);
     await desk.start();
     this.#undo.push('dead-letter desk', () => desk.stop());
-    await this.#seed(parts);
+    // With brokers the market's own list opens the sale.
+    if (this.#settings.kafkaBrokers === undefined) await this.#seed(parts);
     await consumer.start();
     this.#undo.push('consumer', () => consumer.stop());
+    const watch = await watchConsumer(consumer, core, this.#metrics);
+    this.#undo.push('watch of the consumer', () => Promise.resolve(watch()));
     if (this.#settings.closeAtKickoff) {
       const closer = new KickoffCloser(core.catalog, core.gateway, core.clock, this.#logger);
       closer.start();
@@ -221,7 +306,7 @@ class Starter {
     }
     if (missing.length === 0) return;
     this.#logger.info({ matches: missing.length }, 'no brokers: loading the bundled master list');
-    await loader.load(missing, 'bundled');
+    await loader.load(missing, { source: 'bundled' });
   }
 
   async #startShop(parts: Parts): Promise<void> {
@@ -287,7 +372,6 @@ class Starter {
 /** Makes the parts of the roles, each at most once. */
 class Parts {
   readonly core: Core;
-  readonly feed: InProcessFeed;
   readonly deadLetters: DeadLetterQueue;
   readonly loader: MasterListLoader;
   readonly services: Service[] = [];
@@ -299,14 +383,13 @@ class Parts {
   readonly #flow: PaymentFlow;
   readonly #idempotency: Idempotency;
 
-  constructor(settings: Settings, secrets: Secrets, core: Core, metrics: Metrics) {
+  constructor(settings: Settings, secrets: Secrets, core: Core, log: Log, metrics: Metrics) {
     this.core = core;
     this.#settings = settings;
     this.#secrets = secrets;
     this.#metrics = metrics;
     const { archive, clock, logger, redis, keys, gateway, catalog, reader } = core;
-    this.feed = new InProcessFeed({ clock });
-    this.#log = this.feed;
+    this.#log = log;
     this.#payments = new SandboxPayments({ archive, now: () => clock.now() });
     this.#flow = new PaymentFlow({
       gateway,
@@ -352,8 +435,9 @@ class Parts {
       { ...this.#settings, policy: this.#settings },
       {
         log: this.#log,
-        encode: (event: CommittedEvent) =>
+        encode: (event) =>
           encodeSale(event, { clientId, topic: salesTopic, clientIdInValue: publishClientIdInValue }),
+        identify: (record) => ownEventOf(record, clientId),
         settle: (reservation) => this.#flow.settle(reservation),
         deadLetter: (ticket, reason, raw) => this.#bury(ticket, reason, raw),
         observe: metrics,
@@ -376,7 +460,7 @@ class Parts {
 
   consumer(): SalesConsumer {
     const { clientId, masterlistTopic, salesTopic, idempotencyMs } = this.#settings;
-    const { gateway, clock, logger, store } = this.core;
+    const { gateway, clock, logger, store, archive } = this.core;
     return new SalesConsumer({
       log: this.#log,
       gateway,
@@ -389,6 +473,9 @@ class Parts {
       salesTopic,
       keepMs: idempotencyMs,
       isOpen: async (ticket) => (await store.counters([ticket])).length > 0,
+      tookEffect: (ticket, commandId) => archive.hasCommand(ticket, commandId),
+      archivedSoFar: () => archivedSoFar(this.core),
+      onHandled: (kind) => this.#metrics.messages.inc({ outcome: kind }),
       waitMs: this.#settings.salesMessageWaitMs,
       waitingMax: this.#settings.salesMessageWaitingMax,
     });
@@ -405,7 +492,7 @@ class Parts {
   }
 
   salesMessages() {
-    const { gateway, clock } = this.core;
+    const { gateway, clock, store, archive } = this.core;
     return {
       gateway,
       clock,
@@ -414,6 +501,8 @@ class Parts {
       decode: (value: Buffer, headers: Readonly<Record<string, string>>) =>
         decodeSalesValue(value, headers, this.#settings.clientId),
       knows: this.#knows,
+      recall: async (ticket: TicketId, id: string) => (await store.recall(ticket, [id])).get(id),
+      tookEffect: (ticket: TicketId, id: string) => archive.hasCommand(ticket, id),
     };
   }
 

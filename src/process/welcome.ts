@@ -1,5 +1,6 @@
 /** The last lines of a start: what is open where, and what to try first. */
 import type { Role, Settings } from '../../config/settings.js';
+import { residents } from '../peer/resident.js';
 import type { Marketplace } from './marketplace.js';
 
 const PURPOSE: Readonly<Record<Role, string>> = {
@@ -23,12 +24,24 @@ export function welcome(settings: Settings, marketplace: Marketplace): string {
       '                any user name; the password is in ' + `${marketplace.dataDir}/secrets/admin-token`,
     );
   }
+  if (settings.peers > 0) lines.push('', ...peerLines(settings, base('shop')));
   if (marketplace.ports.has('shop') && marketplace.ports.has('reservations')) {
     lines.push('', 'Try first:', '', ...firstSteps(base('shop'), base('reservations')));
   }
   lines.push('', 'Ctrl-C stops it; the next start continues with the same holds and sales.', '');
   return lines.join('\n');
 }
+
+function peerLines({ peers, peerRate, clientId }: Settings, shop: string): string[] {
+  const names = residents(peers, clientId).map((peer) => `${peer.clientId} (${IDS[peer.ids]})`);
+  return [
+    `Other marketplaces play inside this process, each with about ${peerRate} sales per second:`,
+    `  ${names.join(', ')}.`,
+    `  See them sell: curl -N ${shop}/api/v1/availability/stream`,
+  ];
+}
+
+const IDS = { full: 'with ids', client: 'names itself only', none: 'without ids' };
 
 function firstSteps(shop: string, reservations: string): string[] {
   return [

@@ -5,8 +5,7 @@ import { ActorHost } from '../actors/host.js';
 import type { ActorObserver } from '../actors/actor.js';
 import type { Pulse } from '../actors/ports.js';
 import { Relay } from '../actors/relay.js';
-import type { CommittedEvent } from '../archive/port.js';
-import type { Log, OutgoingRecord } from '../kafka/port.js';
+import { Publishing, type PublishingOptions } from '../actors/publishing.js';
 import { RedlockLeases } from '../redis/leases.js';
 import { RedisMembership, RedisWakeUps } from '../redis/workers.js';
 import type { Policy, Reservation, TicketId } from '../rules/index.js';
@@ -20,11 +19,14 @@ export interface WorkerSettings {
   readonly idleReleaseMs: number;
   readonly paymentCheckMs: number;
   readonly outboxEntriesMax: number;
+  /** Where others are told of sales. */
+  readonly salesTopic: string;
 }
 
 export interface WorkerDeps {
-  readonly log: Pick<Log, 'publish'>;
-  readonly encode: (event: CommittedEvent) => readonly OutgoingRecord[];
+  readonly log: PublishingOptions['log'];
+  readonly encode: PublishingOptions['encode'];
+  readonly identify: PublishingOptions['identify'];
   /** Compares a PAYING reservation with its payment and submits what follows. */
   readonly settle: (reservation: Reservation) => Promise<unknown>;
   readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
@@ -46,10 +48,18 @@ export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerD
   const { redis, bus, keys, clock, logger, store, queues, archive, catalog } = core;
   // With the process in its name, so that an operator sees who owns a ticket.
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const publishing = new Publishing({
+    log: deps.log,
+    archive,
+    store,
+    encode: deps.encode,
+    identify: deps.identify,
+    topic: settings.salesTopic,
+    logger,
+  });
   const relay = new Relay({
     archive,
-    log: deps.log,
-    encode: deps.encode,
+    publishing,
     store,
     clock,
     logger,
@@ -86,6 +96,10 @@ export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerD
       outboxEntriesMax: settings.outboxEntriesMax,
       settle,
       deadLetter: deps.deadLetter,
+      rebuilt: () => {
+        // A consumer that misses this one reads again anyway, when its connection comes back.
+        redis.publish(keys.channels.rebuilt(), '').catch(() => undefined);
+      },
       observe: deps.observe,
     },
     store,

@@ -1,14 +1,15 @@
 /**
  * The dead-letter queue: what could not take effect, with its reason and raw bytes.
  *
- * Guarantees: a letter is in the archive before anyone may forget it; on the dashboard it stands among the
+ * Guarantees: a letter is in the archive before anyone may forget it (while the archive is away it is in Redis,
+ * and its sender keeps its place in the log); on the dashboard it stands among the
  * failed jobs of one queue, and "retry" re-drives it; a re-drive that succeeds takes effect once, a repeated
  * one changes nothing, and one that fails leaves the letter where it was with the new reason.
  */
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
-import type { Archive, DeadLetter } from '../archive/port.js';
+import { ArchiveUnavailableError, type Archive, type DeadLetter } from '../archive/port.js';
 import type { DeadLetters, RedriveResult } from '../kafka/dead-letters.js';
 import type { Logger } from '../process/log.js';
 
@@ -17,6 +18,8 @@ const QUEUE_NAME = 'dead-letters';
 const LETTERS_SHOWN_MAX = 10_000;
 /** Re-driven letters kept on the dashboard. */
 const REDRIVEN_SHOWN_MAX = 1_000;
+/** Letters that may wait for the archive in this process; past it their senders wait. */
+const UNARCHIVED_MAX = 10_000;
 /** How often an idle worker of this queue asks again, seconds. */
 const DRAIN_DELAY_S = 30;
 
@@ -34,6 +37,8 @@ type LetterJob = Job<DeadLetter, string>;
 export class DeadLetterQueue implements DeadLetters {
   readonly queue: Queue<DeadLetter, string, string>;
   readonly #options: DeadLetterQueueOptions;
+  /** In Redis only, because the archive was away. */
+  readonly #unarchived = new Map<string, DeadLetter>();
 
   constructor(options: DeadLetterQueueOptions) {
     this.#options = options;
@@ -46,7 +51,12 @@ export class DeadLetterQueue implements DeadLetters {
 
   /** Keeps a letter; the same id again changes nothing. */
   async add(letter: DeadLetter): Promise<void> {
-    await this.#options.archive.saveDeadLetter(letter);
+    try {
+      await this.#options.archive.saveDeadLetter(letter);
+    } catch (error) {
+      if (!(error instanceof ArchiveUnavailableError) || this.#unarchived.size >= UNARCHIVED_MAX) throw error;
+      this.#unarchived.set(letter.id, letter);
+    }
     await this.queue.add('letter', letter, { jobId: jobIdOf(letter.id) });
     this.#options.logger.warn(
       { letterId: letter.id, source: letter.source, reason: letter.reason },
@@ -58,6 +68,19 @@ export class DeadLetterQueue implements DeadLetters {
   async settled(id: string): Promise<void> {
     await this.#options.archive.markRedriven(id, this.#options.clock.now());
     await this.queue.remove(jobIdOf(id));
+  }
+
+  async archivedAll(): Promise<boolean> {
+    try {
+      for (const [id, letter] of this.#unarchived) {
+        await this.#options.archive.saveDeadLetter(letter);
+        this.#unarchived.delete(id);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof ArchiveUnavailableError) return false;
+      throw error;
+    }
   }
 
   close(): Promise<void> {

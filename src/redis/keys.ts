@@ -96,6 +96,8 @@ export class RedisKeys {
     replies: (gatewayId: string): string => `${this.#prefix}:replies:${gatewayId}`,
     changes: (): string => `${this.#prefix}:changes`,
     wake: (): string => `${this.#prefix}:wake`,
+    /** A ticket was rebuilt: what Redis alone knew of it is to be read again. */
+    rebuilt: (): string => `${this.#prefix}:rebuilt`,
     catalog: (): string => `${this.#prefix}:catalog-changed`,
   };
 }

@@ -48,6 +48,12 @@ interface StoredReservation {
   readonly p: string;
 }
 
+/** The newest event in Redis, and the newest that is archived. */
+export interface TicketProgress {
+  readonly position: LedgerPosition;
+  readonly archived: LedgerPosition;
+}
+
 export class RedisTicketStore implements TicketStore {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -55,6 +61,7 @@ export class RedisTicketStore implements TicketStore {
   readonly #claim = loadScript('claim-1');
   readonly #commit = loadScript('commit-n');
   readonly #advance = loadScript('advance-2');
+  readonly #publisher = loadScript('publisher-1');
   #run: Promise<string> | null = null;
 
   constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
@@ -161,6 +168,36 @@ export class RedisTicketStore implements TicketStore {
       [keys.meta, keys.outbox],
       [owner, formatPosition(archived), formatPosition(published), keepFrom, ...this.#replyMessages(replies)],
     );
+  }
+
+  async setPublisher(
+    ticket: TicketId,
+    owner: string,
+    publisher: string | null,
+    published: LedgerPosition,
+  ): Promise<boolean> {
+    const { meta } = this.#keys.ticket(ticket);
+    const answer = await this.#publisher(
+      this.#redis,
+      [meta],
+      [owner, publisher ?? '', formatPosition(published)],
+    );
+    return answer === 1;
+  }
+
+  /** How far each ticket that Redis knows is committed and archived, by name. */
+  async progress(tickets: readonly TicketId[]): Promise<ReadonlyMap<string, TicketProgress>> {
+    const pipeline = this.#redis.pipeline();
+    for (const ticket of tickets) pipeline.hmget(this.#keys.ticket(ticket).meta, 'position', 'archived');
+    const results = (await pipeline.exec()) ?? [];
+    const found = new Map<string, TicketProgress>();
+    results.forEach(([error, value], i) => {
+      if (error) throw error;
+      const [position, archived] = (value as (string | null)[]).map(parsePosition);
+      const ticket = tickets[i];
+      if (ticket && position && archived) found.set(ticketName(ticket), { position, archived });
+    });
+    return found;
   }
 
   async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
@@ -414,6 +451,7 @@ function storedTicket(
     version: Number(meta['version']),
     position: parsePosition(meta['position']),
     cursors: { archived: parsePosition(meta['archived']), published: parsePosition(meta['published']) },
+    publisher: meta['publisher'] || null,
     state: assembleState(ticket, {
       ...(JSON.parse(meta['state']) as ReturnType<typeof scalarsOf>),
       reservations: reservations.map((json) => (JSON.parse(json) as StoredReservation).r),
@@ -432,6 +470,7 @@ function decodeOutcome(json: string): RecordedOutcome {
   return d === undefined ? { result: r } : { result: r, durableAt: parsePosition(d) };
 }
 
+/** `formerly` is set only for events that go to the archive without passing the outbox. */
 function encodeEvent({ commandId, requestId, event }: CommittedEvent): string {
   return JSON.stringify({ c: commandId, q: requestId, e: event });
 }

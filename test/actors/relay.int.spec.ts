@@ -8,6 +8,7 @@ import {
   holdBody,
   ledgerOf,
   loadBody,
+  logOf,
   sell,
   startEngine,
   storedOf,
@@ -30,7 +31,7 @@ function hearing() {
     event.event.type === 'loaded'
       ? []
       : [{ topic: 'sales', value: `${formatPosition(event)} ${event.event.type}`, headers: {} }];
-  return { heard, state, deps: { log: { publish }, encode } };
+  return { heard, state, publish, deps: { log: logOf(publish), encode } };
 }
 
 describe('the outbox of a ticket', () => {
@@ -72,15 +73,11 @@ describe('the outbox of a ticket', () => {
     engine = await startEngine({
       deps: {
         ...log.deps,
-        log: {
-          publish: async (records) => {
-            calls += 1;
-            if (calls % 3 === 2) throw new Error('the log was away for a moment');
-            await log.deps.log.publish(
-              records.map((record) => ({ ...record, value: `${record.key} ${record.value}` })),
-            );
-          },
-        },
+        log: logOf(async (records) => {
+          calls += 1;
+          if (calls % 3 === 2) throw new Error('the log was away for a moment');
+          await log.publish(records.map((record) => ({ ...record, value: `${record.key} ${record.value}` })));
+        }),
         encode: (event) =>
           log.deps.encode(event).map((record) => ({ ...record, key: `${event.ticket.category}` })),
       },
@@ -106,7 +103,7 @@ describe('the outbox of a ticket', () => {
       core: { jobLockMs: 500 },
     });
     const dying = await engine.addPeer({
-      deps: { log: { publish: () => new Promise(() => undefined) }, encode: log.deps.encode },
+      deps: { log: logOf(() => new Promise(() => undefined)), encode: log.deps.encode },
       parts: ({ archive }) => ({
         archive: patched(archive, { append: () => new Promise(() => undefined) }),
       }),
@@ -141,7 +138,7 @@ describe('the outbox of a ticket', () => {
           append: () => appending.here().then(() => Promise.reject(new Error('dead'))),
         }),
       }),
-      deps: { log: { publish: () => new Promise(() => undefined) }, encode: log.deps.encode },
+      deps: { log: logOf(() => new Promise(() => undefined)), encode: log.deps.encode },
     });
     await engine.tell(ticket, loadBody(5_000));
     await Promise.all(Array.from({ length: 2_100 }, (_, i) => engine.tell(ticket, holdBody(`r${i}`))));

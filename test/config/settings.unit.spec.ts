@@ -93,8 +93,29 @@ describe('loadSettings', () => {
       'SHOP_PORT and RESERVATIONS_PORT are both 3020: each role needs a port of its own.',
     ],
     [
+      { STRIPE_SECRET_KEY: 'sk_x' },
+      'STRIPE_SECRET_KEY is set, but this version only has the embedded part: unset it.',
+    ],
+    [
       { KAFKA_BROKERS: 'a:9092' },
-      'KAFKA_BROKERS is set, but this version only has the embedded part: unset it.',
+      'CLIENT_ID not set: KAFKA_BROKERS needs the name that other marketplaces know this one by.',
+    ],
+    [
+      { KAFKA_BROKERS: 'a', CLIENT_ID: 'me' },
+      'KAFKA_BROKERS="a" is not allowed: it must be a comma list of host:port.',
+    ],
+    [
+      { KAFKA_SASL_MECHANISM: 'plain', KAFKA_USERNAME: 'me' },
+      'KAFKA_PASSWORD not set: KAFKA_SASL_MECHANISM needs a name and a password.',
+    ],
+    [
+      { KAFKA_TLS: 'true', KAFKA_CERT: '-----BEGIN CERTIFICATE-----' },
+      'KAFKA_KEY not set: KAFKA_CERT needs its private key.',
+    ],
+    [{ KAFKA_CA: 'ca.pem' }, 'KAFKA_CA is set, but KAFKA_TLS is not true.'],
+    [
+      { MONGODB_URL: 'http://a' },
+      'MONGODB_URL=http://a is not allowed: it must be a URL like mongodb://user:password@host:27017/database or mongodb+srv://....',
     ],
     [
       { ROLES: 'shop,till' },
@@ -112,7 +133,12 @@ describe('loadSettings', () => {
   });
 
   it('shows no secret in a problem', () => {
-    const env = { ADMIN_TOKEN: 'hunter2', SERVICE_TOKEN: 'hunter2', REDIS_URL: 'x://:hunter2@y' };
+    const env = {
+      ADMIN_TOKEN: 'hunter2',
+      SERVICE_TOKEN: 'hunter2',
+      REDIS_URL: 'x://:hunter2@y',
+      MONGODB_URL: 'x://:hunter2@y',
+    };
     expect(problemsOf(env).join()).not.toContain('hunter2');
   });
 });
@@ -135,8 +161,20 @@ describe('roles', () => {
   it('refuse embedded parts when they are started on their own', () => {
     const [redis, data, ...more] = problemsOf({}, ['--role', 'shop']);
     expect(redis).toMatch(/^REDIS_URL is not set: a process with only shop needs the Redis/);
-    expect(data).toMatch(/^DATA_DIR is not set: a process with only shop needs the archive and secrets/);
+    expect(data).toMatch(
+      /^MONGODB_URL, KAFKA_BROKERS, TOKEN_SECRET, ADMIN_TOKEN, SERVICE_TOKEN are not set: .* or set DATA_DIR/,
+    );
     expect(more).toEqual([]);
+    const apart = {
+      REDIS_URL: 'redis://r:6379',
+      MONGODB_URL: 'mongodb://m/x',
+      KAFKA_BROKERS: 'a:9092, b:9092',
+      CLIENT_ID: 'me',
+      TOKEN_SECRET: 't'.repeat(32),
+      ADMIN_TOKEN: 'a'.repeat(16),
+      SERVICE_TOKEN: 's'.repeat(16),
+    };
+    expect(problemsOf(apart, ['--role', 'shop'])).toEqual([]);
     expect(problemsOf(SHARED, ['--role', 'shop'])).toEqual([]);
   });
 

@@ -16,13 +16,7 @@ import {
   type PaymentRecord,
   type TicketSnapshot,
 } from '../../src/archive/port.js';
-import type {
-  LogPosition,
-  Reservation,
-  ReservationStatus,
-  TicketEvent,
-  TicketId,
-} from '../../src/rules/index.js';
+import type { Reservation, ReservationStatus, TicketEvent, TicketId } from '../../src/rules/index.js';
 
 export interface ArchiveUnderTest {
   /** Started. */
@@ -313,8 +307,8 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
       });
     });
 
-    describe('commands of remote messages without a position', () => {
-      const remote = (sequence: number, fields: { position?: LogPosition } = {}): CommittedEvent =>
+    describe('commands of remote messages', () => {
+      const remote = (sequence: number): CommittedEvent =>
         committed(TICKET, 1, sequence, {
           type: 'remote',
           at: T0,
@@ -325,7 +319,6 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
           heldDelta: 1,
           soldDelta: 0,
           tally: { held: 1, sold: 0, early: [], cancelledEarly: 0, heldSince: T0 },
-          ...fields,
         });
 
       test('are known once their event is archived, in their own ticket', async () => {

@@ -19,6 +19,7 @@ import { EmbeddedArchive } from '../../src/archive/embedded.js';
 import type { Archive, CommittedEvent } from '../../src/archive/port.js';
 import type { SubmissionResult } from '../../src/http/ports.js';
 import type { Match } from '../../src/catalog/match.js';
+import type { Log, Publisher } from '../../src/kafka/port.js';
 import { startCore, type Core, type CoreSettings } from '../../src/process/core.js';
 import { systemClock } from '../../src/process/clock.js';
 import {
@@ -47,6 +48,7 @@ export const TEST_WORKER: WorkerSettings = {
   idleReleaseMs: 60_000,
   paymentCheckMs: 30_000,
   outboxEntriesMax: 10_000,
+  salesTopic: 'sales',
 };
 
 export const TEST_CORE: Omit<CoreSettings, 'redisUrl' | 'redisPrefix'> = {
@@ -58,6 +60,16 @@ export const TEST_CORE: Omit<CoreSettings, 'redisUrl' | 'redisPrefix'> = {
 
 export const silentLogger = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
 const quiet: ActorObserver = { committed: () => undefined, event: () => undefined };
+
+/** A log that only takes what is published; nothing is there to be read back. */
+export function logOf(publish: Publisher['publish']): Pick<Log, 'openPublisher' | 'fence' | 'readBack'> {
+  let publishers = 0;
+  return {
+    openPublisher: () => Promise.resolve({ id: `publisher-${(publishers += 1)}`, publish }),
+    fence: () => Promise.resolve(),
+    readBack: () => Promise.resolve(),
+  };
+}
 
 export interface EngineOptions {
   readonly redisUrl?: string;
@@ -138,8 +150,9 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       on,
       { ...TEST_WORKER, ...options.worker, ...settings },
       {
-        log: { publish: () => Promise.resolve() },
+        log: logOf(() => Promise.resolve()),
         encode: () => [],
+        identify: () => null,
         settle: () => Promise.resolve(),
         deadLetter: () => Promise.resolve(),
         observe: quiet,

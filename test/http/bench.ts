@@ -4,6 +4,7 @@ import { expect } from '@jest/globals';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { problemSchema, type Route } from '../../src/http/api.js';
+import type { TicketId } from '../../src/rules/index.js';
 import { Idempotency } from '../../src/http/idempotency.js';
 import { createMetrics } from '../../src/http/metrics.js';
 import { PROBLEM_TYPE } from '../../src/http/problem.js';
@@ -103,7 +104,16 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
     retryMs: 3_000,
   });
   const knows = model.knows.bind(model);
-  const salesMessages = { gateway: market, idempotency, clock, serviceToken: SERVICE_TOKEN, decode, knows };
+  const salesMessages = {
+    gateway: market,
+    idempotency,
+    clock,
+    serviceToken: SERVICE_TOKEN,
+    decode,
+    knows,
+    recall: (ticket: TicketId, id: string) => market.recall(ticket, id),
+    tookEffect: (ticket: TicketId, id: string) => market.tookEffect(ticket, id),
+  };
   const service = createService({
     info: { title: 'ticktak', version: '0.0.0', description: 'Under test' },
     routes: [

@@ -2,6 +2,7 @@
  * Fakes at the ports of the HTTP services. The market runs the real rules, so every outcome a test sees is a
  * true one; time stands still until a test moves it.
  */
+import { ArchiveUnavailableError } from '../../src/archive/port.js';
 import type { Clock, CommandResult, TicketCounters } from '../../src/actors/ports.js';
 import { ticketsOf, type Match } from '../../src/catalog/match.js';
 import type {
@@ -84,6 +85,9 @@ export class Market implements CommandGateway, ReservationReader {
   readonly outcomes = new Map<string, Outcome>();
   readonly ended = new Map<string, Reservation>();
   readonly submissions: Submission[] = [];
+  /** Commands that caused an event, for good. */
+  readonly archived = new Set<string>();
+  archiveAway = false;
   /** Asked before each submission; what it answers happens instead of the usual. */
   intercept: (submission: Submission) => Interception | undefined = () => undefined;
   readonly #clock: Clock;
@@ -160,6 +164,14 @@ export class Market implements CommandGateway, ReservationReader {
     return instead === 'answer lost' ? { kind: 'unknown' } : { kind: 'answered', result };
   }
 
+  async recall(ticket: TicketId, id: string): Promise<Outcome | undefined> {
+    return this.outcomes.get(`${name(ticket)}/${id}`);
+  }
+  async tookEffect(ticket: TicketId, id: string): Promise<boolean> {
+    if (this.archiveAway) throw new ArchiveUnavailableError('away');
+    return this.archived.has(`${name(ticket)}/${id}`);
+  }
+
   /** A command past HTTP: what peers, timers and operators do. */
   do(ticket: TicketId, body: Submission['body']): CommandResult {
     return this.#run({ ticket, body, id: `direct-${this.outcomes.size}-${Math.random()}`, keepMs: 1 });
@@ -186,6 +198,7 @@ export class Market implements CommandGateway, ReservationReader {
     const command = { ...body, id, at: this.#clock.now(), ...this.#elsewhere(ticket, body) } as Command;
     const { events, outcome } = decide(this.#state(ticket), command, POLICY);
     this.states.set(name(ticket), events.reduce(apply, this.#state(ticket)));
+    if (events.length > 0) this.archived.add(`${name(ticket)}/${id}`);
     for (const event of events) {
       if ('reservation' in event) this.ended.set(event.reservation.id, event.reservation);
     }

@@ -317,6 +317,20 @@ describe('sales messages over HTTP', () => {
     expect(bench.market.countersOf(T11)).toMatchObject({ heldElsewhere: 0, soldElsewhere: 2 });
   });
 
+  it('take effect once also when no outcome is kept any more', async () => {
+    const body = { messageId: 'old', clientId: 'peer', message: message('TICKET_PENDING') };
+    await report(body);
+    const before = bench.market.countersOf(T11);
+    bench.market.outcomes.clear();
+    expect((await report(body)).body).toMatchObject({ results: [{ ...T11, outcome: 'repeated' }] });
+    expect(bench.market.countersOf(T11)).toEqual(before);
+    bench.market.outcomes.clear();
+    bench.market.archiveAway = true;
+    expect((await report(body)).body).toMatchObject({ status: 503, code: 'overloaded' });
+    expect(bench.market.countersOf(T11)).toEqual(before);
+    bench.market.archiveAway = false;
+  });
+
   it('tell their outcomes', async () => {
     const orphan = await report({ messageId: 'b', clientId: 'peer', message: message('TICKET_CANCELLED') });
     expect(orphan.body).toMatchObject({ results: [{ outcome: 'orphaned' }] });

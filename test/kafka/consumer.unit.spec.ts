@@ -3,9 +3,16 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { CommittedEvent, DeadLetter } from '../../src/archive/port.js';
 import type { MatchEntry } from '../../src/catalog/match.js';
-import type { CatalogLoader, CommandGateway, Submission, SubmissionResult } from '../../src/http/ports.js';
+import type {
+  CatalogLoader,
+  CommandGateway,
+  ListOrigin,
+  Submission,
+  SubmissionResult,
+} from '../../src/http/ports.js';
 import {
   BatchUnsettledError,
+  CHECKPOINT_MS,
   OUTCOME_KEEP_MS,
   SalesConsumer,
   TICKETS_AT_ONCE,
@@ -15,7 +22,7 @@ import {
 } from '../../src/kafka/consumer.js';
 import { letterOf, recordOf, type DeadLetters } from '../../src/kafka/dead-letters.js';
 import { InProcessFeed } from '../../src/kafka/feed.js';
-import type { IncomingRecord } from '../../src/kafka/port.js';
+import type { IncomingRecord, Places } from '../../src/kafka/port.js';
 import { encodeSale } from '../../src/kafka/wire.js';
 import {
   apply,
@@ -24,6 +31,7 @@ import {
   type Command,
   type Outcome,
   type Policy,
+  type TicketId,
   type TicketState,
 } from '../../src/rules/index.js';
 import { ManualClock, quiet, until } from './fakes.js';
@@ -47,6 +55,8 @@ class Tickets implements CommandGateway {
   readonly states = new Map<string, TicketState>();
   readonly recorded = new Map<string, Outcome>();
   readonly submissions: Submission[] = [];
+  /** Commands that caused an event, for good. */
+  readonly archived = new Set<string>();
   inFlight = 0;
   inFlightMax = 0;
   /** Answers instead of the rules; null leaves it to them. */
@@ -70,10 +80,14 @@ class Tickets implements CommandGateway {
     const command = { ...body, id, at: 1 } as Command;
     const { events, outcome } = decide(state, command, POLICY);
     this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
+    if (events.length > 0) this.archived.add(`${ticket.matchNumber}:${ticket.category} ${id}`);
     this.recorded.set(id, outcome);
     return outcome;
   }
 
+  tookEffect({ matchNumber, category }: TicketId, id: string): boolean {
+    return this.archived.has(`${matchNumber}:${category} ${id}`);
+  }
   state(matchNumber: number, category: number): TicketState {
     return this.states.get(`${matchNumber}:${category}`) ?? initialState({ matchNumber, category });
   }
@@ -107,6 +121,9 @@ class Letters implements DeadLetters {
   async settled(id: string): Promise<void> {
     this.settledIds.push(id);
   }
+  async archivedAll(): Promise<boolean> {
+    return !this.fails;
+  }
   get ids(): string[] {
     return [...this.letters.keys()];
   }
@@ -120,9 +137,12 @@ class Lists implements CatalogLoader {
   constructor(tickets: Tickets) {
     this.#tickets = tickets;
   }
-  async load(entries: readonly MatchEntry[], source: string): Promise<void> {
+  async load(entries: readonly MatchEntry[], origin: ListOrigin): Promise<void> {
     await this.during();
-    this.loads.push({ matchNumbers: entries.map((entry) => entry.matchNumber), source });
+    this.loads.push({
+      matchNumbers: entries.map((entry) => entry.matchNumber),
+      source: `${origin.source}/${origin.offset}`,
+    });
     for (const { matchNumber } of entries) this.#tickets.open(matchNumber);
   }
 }
@@ -137,13 +157,21 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
   let handler = (_records: readonly IncomingRecord[]): Promise<void> => Promise.resolve();
   const subscribed: string[] = [];
   let unsubscribed = 0;
+  let rewinds = 0;
+  let places: Places = new Map();
+  const commits: Record<string, string>[] = [];
+  const archived = { soFar: true };
   const consumer = new SalesConsumer({
     log: {
       subscribe: async (topics, given) => {
         subscribed.push(...topics);
         handler = given;
-        return async () => {
-          unsubscribed += 1;
+        return {
+          handled: () => places,
+          commit: async (committed) => void commits.push(Object.fromEntries(committed)),
+          rewind: async () => void (rewinds += 1),
+          lag: () => new Map([[SOURCE, 3]]),
+          stop: async () => void (unsubscribed += 1),
         };
       },
     },
@@ -157,6 +185,8 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     salesTopic: SALES,
     keepMs: KEEP_MS,
     isOpen: async ({ matchNumber, category }) => tickets.state(matchNumber, category).opened,
+    tookEffect: async (ticket, commandId) => tickets.tookEffect(ticket, commandId),
+    archivedSoFar: async () => archived.soFar,
     waitMs: WAIT_MS,
     waitingMax: 5,
     onHandled: (kind) => void handled.push(kind),
@@ -171,6 +201,12 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     warnings,
     subscribed,
     consumer,
+    archived,
+    commits,
+    rewinds: () => rewinds,
+    /** Timers that are set, but for the one of the next checkpoint. */
+    timers: () => clock.delays.filter((delayMs) => delayMs !== CHECKPOINT_MS),
+    handledUpTo: (given: Readonly<Record<string, string>>) => (places = new Map(Object.entries(given))),
     deliver: (...records: IncomingRecord[]) => handler(records),
     unsubscribed: () => unsubscribed,
   };
@@ -510,7 +546,7 @@ describe('a sale before its master-list entry', () => {
     await until(() => world.consumer.waiting === 0);
     expect(world.tickets.elsewhere(7)).toEqual([0, 2]);
     await quiet();
-    expect(world.clock.delays).toEqual([]);
+    expect(world.timers()).toEqual([]);
   });
 
   it('goes before the next message of its ticket, also when nobody has looked yet', async () => {
@@ -612,7 +648,7 @@ describe('a sale before its master-list entry', () => {
     world.tickets.before = () => Promise.reject(new Error('gone'));
     world.clock.advance(WAITING_CHECK_MS);
     await until(() => world.warnings.length > 0);
-    await until(() => world.clock.delays.length === 1);
+    await until(() => world.timers().length === 1);
     world.tickets.before = () => Promise.resolve();
     world.clock.advance(WAITING_CHECK_MS);
     await until(() => world.consumer.waiting === 0);
@@ -751,12 +787,88 @@ it('over the in-process feed: what another marketplace publishes takes effect, w
 describe('stop', () => {
   it('ends the subscription and the timers; what waits stays in the dead letters', async () => {
     await world.deliver(sale(1, { matchNumber: 7 }));
-    expect(world.clock.delays).toEqual([WAITING_CHECK_MS]);
+    expect(world.timers()).toEqual([WAITING_CHECK_MS]);
     await world.consumer.stop();
     expect(world.unsubscribed()).toBe(1);
-    expect(world.clock.delays).toEqual([]);
+    expect(world.timers()).toEqual([]);
     expect(world.letters.ids).toHaveLength(1);
     await world.consumer.stop();
     expect(world.unsubscribed()).toBe(1);
+  });
+});
+
+describe('places', () => {
+  const checkpoint = async (): Promise<void> => {
+    world.clock.advance(CHECKPOINT_MS);
+    await quiet();
+  };
+
+  it('are committed when everything before them is archived, and only when they moved', async () => {
+    world.handledUpTo({ [SOURCE]: '7' });
+    world.archived.soFar = false;
+    await checkpoint();
+    expect(world.commits).toEqual([]);
+    world.archived.soFar = true;
+    await checkpoint();
+    await checkpoint();
+    expect(world.commits).toEqual([{ [SOURCE]: '7' }]);
+    world.handledUpTo({ [SOURCE]: '9' });
+    await checkpoint();
+    expect(world.commits).toEqual([{ [SOURCE]: '7' }, { [SOURCE]: '9' }]);
+  });
+
+  it('are not committed while a dead letter is not archived', async () => {
+    world.handledUpTo({ [SOURCE]: '7' });
+    world.letters.fails = true;
+    await checkpoint();
+    expect(world.commits).toEqual([]);
+    world.letters.fails = false;
+    await checkpoint();
+    expect(world.commits).toHaveLength(1);
+  });
+
+  it('stay at the first message that waits for its master list, and move on when it took effect', async () => {
+    await world.deliver(sale(1), sale(2, { matchNumber: 7 }), sale(3, { matchNumber: 8 }), sale(4));
+    world.handledUpTo({ [SOURCE]: '5', other: '3' });
+    await checkpoint();
+    expect(world.commits).toEqual([{ [SOURCE]: '2', other: '3' }]);
+    await world.deliver(list(0, 7));
+    await checkpoint();
+    expect(world.commits.at(-1)).toEqual({ [SOURCE]: '3', other: '3' });
+    await world.deliver(list(1, 8));
+    await checkpoint();
+    expect(world.commits.at(-1)).toEqual({ [SOURCE]: '5', other: '3' });
+  });
+
+  it('are committed once more at the end', async () => {
+    world.handledUpTo({ [SOURCE]: '7' });
+    await world.consumer.stop();
+    expect(world.commits).toEqual([{ [SOURCE]: '7' }]);
+  });
+
+  it('a rewind reads again, and asks anew which tickets are open', async () => {
+    await world.deliver(sale(1));
+    world.tickets.states.clear();
+    await world.consumer.rewind();
+    expect(world.rewinds()).toBe(1);
+    await world.deliver(sale(1));
+    expect(world.consumer.waiting).toBe(1);
+  });
+
+  it('what is behind is told by source', () => {
+    expect(world.consumer.lag()).toEqual(new Map([[SOURCE, 3]]));
+  });
+});
+
+describe('a letter whose message took effect', () => {
+  it('changes nothing when it is re-driven, also when no outcome is on record any more', async () => {
+    await world.deliver(sale(1, { matchNumber: 7, quantity: 2 }));
+    const [letter] = [...world.letters.letters.values()];
+    await world.deliver(list(0, 7));
+    await quiet();
+    expect(world.tickets.elsewhere(7)).toEqual([2, 0]);
+    world.tickets.recorded.clear();
+    expect(await world.consumer.redrive(letter!)).toEqual({ kind: 'settled' });
+    expect(world.tickets.elsewhere(7)).toEqual([2, 0]);
   });
 });

@@ -246,10 +246,10 @@ describe('what is kept', () => {
     const stuck = new Subscriber();
     const gate = latch();
     stuck.answer = () => gate.opened;
-    const end = await feed.subscribe(['sales'], stuck.handler);
+    const subscription = await feed.subscribe(['sales'], stuck.handler);
     await feed.publish(outs(0, 2));
     await until(() => stuck.batches.length === 1);
-    const ended = end();
+    const ended = subscription.stop();
     gate.open();
     await ended;
     await feed.publish(outs(2, 5));
@@ -327,10 +327,10 @@ describe('start and stop', () => {
     const { clock, feed } = await started();
     const subscriber = new Subscriber();
     subscriber.answer = () => Promise.reject(new Error('not now'));
-    const end = await feed.subscribe(['sales', 'lists'], subscriber.handler);
+    const subscription = await feed.subscribe(['sales', 'lists'], subscriber.handler);
     await feed.publish([out('a')]);
     await until(() => clock.delays.length === 1);
-    await end();
+    await subscription.stop();
     await feed.publish([out('b'), out('c', 'lists')]);
     await quiet();
     expect(subscriber.batches).toEqual([['a']]);
