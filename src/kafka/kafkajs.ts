@@ -11,6 +11,7 @@
  * public interface of kafkajs cannot mix the two, which is why this module reaches behind it.
  */
 import {
+  ConfigResourceTypes,
   Kafka,
   logLevel,
   Partitioners,
@@ -188,7 +189,7 @@ export class KafkaClient {
       this.#withAdmin(async (admin) => {
         const { resources } = await admin.describeConfigs({
           includeSynonyms: false,
-          resources: names.map((name) => ({ type: TOPIC_RESOURCE, name })),
+          resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
         });
         return new Map(
           resources.map(({ resourceName, configEntries }) => [
@@ -410,8 +411,6 @@ export class KafkaClient {
     }
   }
 }
-
-const TOPIC_RESOURCE = 2;
 
 /** The protocol's name of an error, as `REBALANCE_IN_PROGRESS`; empty for other errors. */
 export const protocolErrorOf = (error: unknown): string =>

@@ -194,7 +194,7 @@ export class GroupSubscription implements Subscription {
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
-    const { batch, resolveOffset, isRunning, isStale } = payload;
+    const { batch } = payload;
     // Asked after the batch came: were the topic made anew before, its records would pass for the old ones.
     if (!(await this.#isSameTopic(batch.topic))) return;
     const partition = await this.#partition(batch.topic, batch.partition);
@@ -207,20 +207,18 @@ export class GroupSubscription implements Subscription {
       if (!(await this.#handOver(records, payload))) return;
       const last = records.at(-1);
       // A rewind or a rebalance may have come meanwhile.
-      if (!last || !isRunning() || isStale()) return;
-      resolveOffset(last.offset);
+      if (!last || !payload.isRunning() || payload.isStale()) return;
+      payload.resolveOffset(last.offset);
       partition.next = BigInt(last.offset) + 1n;
     }
   }
 
   /** False when the partition is to be read by somebody else, or again, before the handler has resolved. */
-  async #handOver(
-    records: readonly IncomingRecord[],
-    { heartbeat, isRunning, isStale }: EachBatchPayload,
-  ): Promise<boolean> {
+  async #handOver(records: readonly IncomingRecord[], payload: EachBatchPayload): Promise<boolean> {
+    const heartbeat = (): Promise<void> => payload.heartbeat();
     const { handler, logger } = this.#options;
     for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(RETRY_MS_MAX, 2 * delayMs)) {
-      if (!isRunning() || isStale()) return false;
+      if (!payload.isRunning() || payload.isStale()) return false;
       try {
         await this.#beatWhile(handler(records), heartbeat);
         return true;

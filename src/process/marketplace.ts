@@ -283,8 +283,11 @@ class Starter {
     if (this.#settings.kafkaBrokers === undefined) await this.#seed(parts);
     await consumer.start();
     this.#undo.push('consumer', () => consumer.stop());
-    const watch = await watchConsumer(consumer, core, this.#metrics);
-    this.#undo.push('watch of the consumer', () => Promise.resolve(watch()));
+    const endWatch = await watchConsumer(consumer, core, this.#metrics);
+    this.#undo.push('watch of the consumer', () => {
+      endWatch();
+      return Promise.resolve();
+    });
     if (this.#settings.closeAtKickoff) {
       const closer = new KickoffCloser(core.catalog, core.gateway, core.clock, this.#logger);
       closer.start();
