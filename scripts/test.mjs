@@ -1,11 +1,16 @@
-/** `npm test`: prepares a fresh machine (packages, build, redis-server), then verifies. */
+/**
+ * `npm test`: prepares a fresh machine (packages, build, redis-server, Kafka, MongoDB), then verifies. Tests that
+ * need a Kafka or a MongoDB which cannot be had are skipped with the reason.
+ */
 import { spawnSync } from 'node:child_process';
 import { ensureBuilt, ensureInstalled, Failure, fail, inRoot } from './lib.mjs';
+import { findServices } from './services/find.mjs';
 
 try {
   await ensureInstalled();
   const env = { ...process.env };
   if (!env.TEST_REDIS_URL) env.TEST_REDIS_SERVER = await redisServer();
+  env.TEST_SERVICES = JSON.stringify(await findServices({ install: true }));
   const { status } = spawnSync(process.execPath, [inRoot('scripts', 'verify.mjs')], {
     stdio: 'inherit',
     env,

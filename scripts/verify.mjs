@@ -41,9 +41,11 @@ function runTests() {
 
 function summarize() {
   const report = JSON.parse(readFileSync(REPORT, 'utf8'));
-  const { redis } = readJson('services.json') ?? {};
-  const services = redis ? `redis-server ${redis.version} (${redis.how})` : 'no real service';
-  console.log(`\nRan against ${services}; MongoDB and Kafka are not part yet.`);
+  const { redis, kafka, mongo } = readJson('services.json') ?? {};
+  const redisLine = redis ? `redis-server ${redis.version} (${redis.how})` : 'none';
+  console.log(`\nRan against:\n  - Redis: ${redisLine}`);
+  console.log(`  - Kafka: ${service(kafka, 'KAFKA_BROKERS')}`);
+  console.log(`  - MongoDB: ${service(mongo, 'MONGODB_URL')}`);
   const coverage = readJson('coverage-summary.json');
   if (coverage) {
     const folders = ['src/rules/', 'src/actors/'].map((folder) => statements(coverage, folder));
@@ -54,6 +56,15 @@ function summarize() {
   // A file that could not even be loaded is a failure, too.
   const failures = report.numFailedTests + report.numRuntimeErrorTestSuites;
   console.log(`${report.numPassedTests} passed, ${failures} failed, ${skipped.length} skipped`);
+}
+
+/** What stood for a service in the tests (scripts/services/find.mjs), and what that leaves open. */
+function service(found, variable) {
+  const shared = process.env[variable] ? `named by ${variable}; of a test's own: ` : '';
+  if (!found || found.kind === 'none') return `${shared}none (${found?.reason ?? 'no test needs one'})`;
+  const name = `${shared}${found.name} ${found.version}`;
+  if (found.kind === 'real') return name;
+  return `${name}, a stand-in (${found.reason}), which leaves unproven: ${found.unproven}`;
 }
 
 function readJson(name) {

@@ -10,13 +10,10 @@
  * transactions: peers that read uncommitted records, as many do, would count those of an aborted one. The
  * public interface of kafkajs cannot mix the two, which is why this module reaches behind it.
  */
-import {
-  ConfigResourceTypes,
-  Kafka,
-  logLevel,
-  Partitioners,
+import kafkajs, {
   type Consumer,
   type ConsumerConfig,
+  type Kafka,
   type KafkaConfig,
   type PartitionMetadata,
   type SASLOptions,
@@ -27,6 +24,9 @@ import defaultSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import type { Logger } from '../process/log.js';
 import { withTimeout } from '../process/timeout.js';
+
+// Node finds only some of the names that this CommonJS package exports.
+const { ConfigResourceTypes, logLevel, Partitioners } = kafkajs;
 
 export type { Consumer, ConsumerCrashEvent, EachBatchPayload, KafkaMessage } from 'kafkajs';
 export type { ProducerIdentity, RawRecord };
@@ -112,7 +112,7 @@ export class KafkaClient {
       ...(sasl && { sasl }),
     };
     const logCreator = () => toLogger(logger);
-    this.#kafka = new Kafka({ ...config, logLevel: logLevel.WARN, logCreator });
+    this.#kafka = new kafkajs.Kafka({ ...config, logLevel: logLevel.WARN, logCreator });
     this.#cluster = new Cluster({
       ...config,
       reauthenticationThreshold: 10_000,

@@ -1,7 +1,8 @@
 /**
  * One real redis-server for the whole run, on a free loopback port and in a folder of its own, unless
- * TEST_REDIS_URL names one. Tests read TEST_REDIS_URL and use names of their own in it. What was used is
- * written to coverage/services.json for the summary.
+ * TEST_REDIS_URL names one. Tests read TEST_REDIS_URL and use names of their own in it. Kafka and MongoDB are
+ * only looked for: the first test that needs one starts it (test/helpers/services.ts). What was found is written
+ * to coverage/services.json for the summary.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { findServices } from '../../scripts/services/find.mjs';
 
 const START_MS_MAX = 10_000;
 
@@ -18,7 +20,13 @@ export default async function setup({ rootDir }) {
   process.env.TEST_REDIS_URL = url;
   const version = await serverVersion(url);
   mkdirSync(join(rootDir, 'coverage'), { recursive: true });
-  const services = { redis: { version, how: given ? 'named by TEST_REDIS_URL' : 'started for this run' } };
+  // npm test has looked already, and fetched what was missing.
+  const found = process.env.TEST_SERVICES ? JSON.parse(process.env.TEST_SERVICES) : await findServices();
+  process.env.TEST_SERVICES = JSON.stringify(found);
+  process.env.TEST_RUN_DIR = mkdtempSync(join(tmpdir(), 'ticktak-test-run-'));
+  process.env.TEST_RUN_PID = String(process.pid);
+  const redis = { version, how: given ? 'named by TEST_REDIS_URL' : 'started for this run' };
+  const services = { redis, ...found };
   writeFileSync(join(rootDir, 'coverage', 'services.json'), JSON.stringify(services));
 }
 

@@ -1,10 +1,12 @@
-/** Stops the redis-server that the setup started and removes its folder. */
+/** Stops the redis-server that the setup started, and the servers that tests shared, and removes their folders. */
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 
 const STOP_MS_MAX = 5_000;
 
 export default async function teardown() {
+  stopShared(process.env.TEST_RUN_DIR);
   const started = globalThis.testRedis;
   if (!started) return;
   const { child, dir } = started;
@@ -16,4 +18,21 @@ export default async function teardown() {
     clearTimeout(timer);
   }
   rmSync(dir, { recursive: true, force: true });
+}
+
+/** What is in their folders is of no use to anyone. */
+function stopShared(runDir) {
+  if (!runDir) return;
+  for (const name of readdirSync(runDir)) {
+    if (!name.endsWith('.json')) continue;
+    const { pid, dir } = JSON.parse(readFileSync(join(runDir, name), 'utf8'));
+    if (!pid) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+  rmSync(runDir, { recursive: true, force: true });
 }
