@@ -107,7 +107,7 @@ export class MongoArchive implements Archive {
       if (error instanceof ArchiveUnavailableError && !refusesUser(error)) {
         this.#logger.warn(
           { err: error },
-          `MongoDB at ${server.name} cannot be reached: nothing is archived, and so nothing sold, until it can`,
+          `MongoDB at ${server.name} cannot be reached: nothing is archived, and so no sale told, until it can`,
         );
         return;
       }
@@ -145,7 +145,7 @@ export class MongoArchive implements Archive {
   }
 
   async *events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent> {
-    yield* this.#open().ledger.events(ticket, after);
+    yield* this.#open().chains.events(ticket, after);
   }
 
   async hasCommand(ticket: TicketId, commandId: string): Promise<boolean> {

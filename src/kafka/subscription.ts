@@ -65,6 +65,8 @@ export class GroupSubscription implements Subscription {
   #incarnations: ReadonlyMap<string, string> = new Map();
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Ends the wait for brokers that never were there. */
+  #cancelReady: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #cancelWatch: () => void = () => undefined;
 
@@ -126,6 +128,7 @@ export class GroupSubscription implements Subscription {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelWatch();
+    this.#cancelReady();
     this.#wake();
     await this.#running;
   }
@@ -136,7 +139,10 @@ export class GroupSubscription implements Subscription {
     const { logger } = this.#options;
     while (!this.#stopped) {
       try {
-        await this.#options.ready();
+        await Promise.race([
+          this.#options.ready(),
+          new Promise<void>((resolve) => (this.#cancelReady = resolve)),
+        ]);
         if (!this.#stopped) await this.#consume();
       } catch (error) {
         logger.warn({ err: error }, 'the consumer of the market failed; starting it anew');

@@ -21,11 +21,8 @@ import { reservationRoutes } from '../http/reservations.js';
 import { createService, type ReadinessCheck, type Service, type ServiceOptions } from '../http/service.js';
 import { shopRoutes } from '../http/shop.js';
 import { AvailabilityStream } from '../http/stream.js';
-import { BrokerLog } from '../kafka/broker-log.js';
 import { SalesConsumer } from '../kafka/consumer.js';
-import { InProcessFeed } from '../kafka/feed.js';
-import { KafkaClient } from '../kafka/kafkajs.js';
-import { kafkaSecurity } from '../kafka/security.js';
+import { makeLog } from '../kafka/market-log.js';
 import type { Log } from '../kafka/port.js';
 import { TopicsError } from '../kafka/topics.js';
 import { decodeSalesValue, encodeSale, ownEventOf } from '../kafka/wire.js';
@@ -115,33 +112,6 @@ function makeArchive(settings: Settings, dataDir: string, logger: Logger): Archi
 }
 
 /** The in-process feed, or that of the brokers. Not started yet. */
-export async function makeLog(settings: Settings, logger: Logger): Promise<Log> {
-  const { clientId, kafkaBrokers } = settings;
-  if (kafkaBrokers === undefined) return new InProcessFeed({ clock: systemClock });
-  const client = new KafkaClient({
-    brokers: kafkaBrokers.split(',').map((broker) => broker.trim()),
-    clientId,
-    logger,
-    ...(await kafkaSecurity(settings)),
-  });
-  return new BrokerLog({
-    client,
-    clientId,
-    groupId: settings.kafkaGroupId ?? clientId,
-    salesTopic: settings.salesTopic,
-    topics: {
-      masterlistTopic: settings.masterlistTopic,
-      salesTopic: settings.salesTopic,
-      create: settings.kafkaCreateTopics,
-      salesPartitions: settings.kafkaSalesPartitions,
-      replication: settings.kafkaReplication === 0 ? -1 : settings.kafkaReplication,
-    },
-    fencing: settings.kafkaFencing,
-    clock: systemClock,
-    logger,
-  });
-}
-
 async function startLog(log: Log): Promise<void> {
   try {
     await log.start();

@@ -21,7 +21,14 @@ export function welcome(settings: Settings, marketplace: Marketplace): string {
     lines.push(
       '',
       `  dashboard     ${base('shop')}/admin/queues`,
-      '                any user name; the password is in ' + `${marketplace.dataDir}/secrets/admin-token`,
+      `                any user name; the password is ${passwordPlace(settings, marketplace)}`,
+    );
+  }
+  if (marketplace.matches === 0 && settings.kafkaBrokers !== undefined) {
+    lines.push(
+      '',
+      `The market's list has not come yet: it is read from the topic ${settings.masterlistTopic}.`,
+      '  npm run masterlist publishes the bundled one.',
     );
   }
   if (settings.peers > 0) lines.push('', ...peerLines(settings, base('shop')));
@@ -31,6 +38,9 @@ export function welcome(settings: Settings, marketplace: Marketplace): string {
   lines.push('', 'Ctrl-C stops it; the next start continues with the same holds and sales.', '');
   return lines.join('\n');
 }
+
+const passwordPlace = ({ adminToken }: Settings, { dataDir }: Marketplace): string =>
+  adminToken === undefined ? `in ${dataDir}/secrets/admin-token` : 'what ADMIN_TOKEN is set to';
 
 function peerLines({ peers, peerRate, clientId }: Settings, shop: string): string[] {
   const names = residents(peers, clientId).map((peer) => `${peer.clientId} (${IDS[peer.ids]})`);

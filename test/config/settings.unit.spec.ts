@@ -19,6 +19,8 @@ function problemsOf(env: NodeJS.ProcessEnv, argv: readonly string[] = []): reado
   return [];
 }
 
+const TAKEN = 'the command line takes --role NAME, --peers N, --peer-rate N and --help.';
+
 /** What a role on its own needs. */
 const SHARED = { REDIS_URL: 'redis://127.0.0.1:6379', DATA_DIR: './shared' };
 
@@ -184,10 +186,42 @@ describe('roles', () => {
       argv: ['--role', ''],
       line: '--role "" is not known: it must be one of shop, reservations, consumer, worker.',
     },
-    { argv: ['--rolle=shop'], line: '--rolle is not known: the command line takes --role NAME and --help.' },
-    { argv: ['shop'], line: 'shop is not known: the command line takes --role NAME and --help.' },
+    { argv: ['--rolle=shop'], line: `--rolle is not known: ${TAKEN}` },
+    { argv: ['shop'], line: `shop is not known: ${TAKEN}` },
   ])('refuse $argv', ({ argv, line }) => {
     expect(problemsOf(SHARED, argv)).toEqual([line]);
+  });
+});
+
+describe('peers', () => {
+  it('come from the command line or the environment; the command line wins', () => {
+    expect(loadSettings({}, [])).toMatchObject({ peers: 0, peerRate: 0.5 });
+    expect(loadSettings({ PEERS: '3', PEER_RATE: '0.25' }, [])).toMatchObject({ peers: 3, peerRate: 0.25 });
+    expect(loadSettings({ PEERS: '3' }, ['--peers', '2', '--peer-rate=1.5'])).toMatchObject({
+      peers: 2,
+      peerRate: 1.5,
+    });
+  });
+
+  it.each([
+    { argv: ['--peers'], line: '--peers needs a number.' },
+    { argv: ['--peer-rate='], line: '--peer-rate needs a number.' },
+    { argv: ['--peers', '21'], line: 'PEERS="21" is not allowed: it must be an integer from 0 to 20.' },
+    {
+      argv: ['--peer-rate', '1e3'],
+      line: 'PEER_RATE="1e3" is not allowed: it must be a number from 0.01 to 100.',
+    },
+  ])('are refused: $argv', ({ argv, line }) => {
+    expect(problemsOf({}, argv)).toEqual([line]);
+  });
+
+  it('are heard only without brokers, and only where all roles are', () => {
+    expect(problemsOf({ KAFKA_BROKERS: 'a:9092', CLIENT_ID: 'x' }, ['--peers', '2'])).toEqual([
+      'PEERS=2 is for a marketplace without KAFKA_BROKERS: with brokers, npm run peer plays another marketplace.',
+    ]);
+    expect(problemsOf(SHARED, ['--role', 'shop', '--peers', '2'])).toContain(
+      'PEERS=2 needs all roles in one process; this one has only shop.',
+    );
   });
 });
 

@@ -10,18 +10,29 @@
  *    to the history that it reads now; later ones find their number taken. Whoever finds such a marker at the
  *    end of the chain does the rest, should the opener have died.
  *
+ * Reads never go back behind what this process has read, added or found taken: for a moment after a change of
+ * the primary a majority may seem to have less. Then they wait until it is seen.
+ *
  * Reservations are told from their events in a collection of their own, one document per reservation and
  * entry. It is written after the entry, so a writer may die in between. Therefore an entry is added only by one
  * who knows that the reservations of all entries before are told: reading the end of a chain tells those of
  * the last entry (once more), and all before it are told by the same rule.
  */
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
-import { Binary, BSON, type Filter } from 'mongodb';
+import type { Filter } from 'mongodb';
 import type { TicketId } from '../../rules/index.js';
 import type { CommittedEvent, LedgerPosition } from '../port.js';
 import {
-  numberKey,
+  EMPTY_TAIL,
+  entryOf,
+  eventsOf,
+  isOpening,
+  keyOf,
+  markerOf,
+  type Addition,
+  type Place,
+  type Tail,
+} from './entry.js';
+import {
   positionKey,
   positionOf,
   ticketKey,
@@ -31,7 +42,6 @@ import {
   type Marker,
   type ReservationVersion,
   type Stores,
-  type StoredEvent,
 } from './layout.js';
 import type { MongoServer } from './server.js';
 
@@ -39,39 +49,26 @@ import type { MongoServer } from './server.js';
 const NUMBERS_AHEAD_MIN = 16;
 /** Doubled up to this each time that the number was taken too. */
 const NUMBERS_AHEAD_MAX = 4_096;
-/** Entries read in one go. */
-export const ENTRIES_PER_READ = 100;
-/** A document may have 16 MiB. So many events are not measured, and above this size they are packed. */
-const EVENTS_UNMEASURED_MAX = 500;
-const ENTRY_BYTES_MAX = 12 * 2 ** 20;
-
-/** The end of a ticket's chain. */
-export interface Tail {
-  /** Number of its last entry; 0 when there is none. */
-  readonly number: number;
-  /** The incarnation that is open; older ones are fenced. */
-  readonly incarnation: number;
-  readonly head: LedgerPosition | null;
-}
-
-export const EMPTY_TAIL: Tail = { number: 0, incarnation: 0, head: null };
-
-/** What joins the chain of a ticket as one entry. */
-export interface Addition {
-  readonly ticket: TicketId;
-  /** The end of the chain that it was decided on, and must follow. */
-  readonly after: Tail;
-  readonly incarnation: number;
-  readonly head: LedgerPosition | null;
-  readonly events: readonly CommittedEvent[];
-}
-
+/** Entries read in one go: more while they are small, since those of a rush may have hundreds of events each. */
+const ENTRIES_PER_READ_MIN = 8;
+const ENTRIES_PER_READ_START = 64;
+const ENTRIES_PER_READ_MAX = 512;
+const EVENTS_PER_READ = 2_000;
 /** Where the stores are once they are prepared. */
 export type OpenStores = () => Promise<Stores>;
+
+/** How far a chain is known to reach. */
+interface Reach {
+  readonly number: number;
+  /** As `positionKey` writes it. */
+  readonly position: string;
+}
 
 export class Chains {
   readonly #server: MongoServer;
   readonly #stores: OpenStores;
+  /** By ticket name. */
+  readonly #reached = new Map<string, Reach>();
 
   constructor(server: MongoServer, stores: OpenStores) {
     this.#server = server;
@@ -80,10 +77,7 @@ export class Chains {
 
   /** The end of a chain as the server has it; its reservations are told when this resolves. */
   async tail(ticket: TicketId): Promise<Tail> {
-    const { ledger } = await this.#stores();
-    const last = await this.#server.call(() =>
-      ledger.findOne({ _id: ticketKeys(ticket) }, { sort: { _id: -1 } }),
-    );
+    const last = await this.#lastPlace(ticket);
     if (!last) return EMPTY_TAIL;
     return 'position' in last ? this.#tailOf(ticket, last) : this.#settle(ticket, last, null);
   }
@@ -92,6 +86,9 @@ export class Chains {
   async add(additions: readonly Addition[]): Promise<ReadonlySet<Addition>> {
     const { ledger } = await this.#stores();
     const taken = await this.#server.insertAll(ledger, await Promise.all(additions.map(entryOf)));
+    additions.forEach(({ ticket, after, head }, index) => {
+      this.#reaches(ticket, after.number + 1, taken.has(index) ? null : head);
+    });
     const added = additions.filter((_, index) => !taken.has(index));
     await this.#tell(added.flatMap(({ events }) => events));
     return new Set(additions.filter((_, index) => taken.has(index)));
@@ -108,19 +105,29 @@ export class Chains {
   }
 
   async head(ticket: TicketId): Promise<LedgerPosition | null> {
-    const last = await this.#lastEntry(ticket, {});
-    return last ? positionOf(last.position) : null;
+    const read = (await this.#lastEntry(ticket, {}))?.position ?? '';
+    const { position } = this.#reach(ticket);
+    return positionOf(read < position ? position : read);
   }
 
-  /** Entries that end after a position, as `positionKey` writes it, at most `ENTRIES_PER_READ`. */
-  async entriesAfter(ticket: TicketId, position: string): Promise<readonly LedgerEntry[]> {
-    const { ledger } = await this.#stores();
-    const { matchNumber, category } = ticket;
-    const filter = { matchNumber, category, position: { $gt: position } };
-    const sort = { position: 1, number: 1 } as const;
-    return this.#server.call(() =>
-      ledger.find<LedgerEntry>(filter, { sort, limit: ENTRIES_PER_READ }).toArray(),
-    );
+  /** Reads in steps: the chain only ever grows at its end. */
+  async *events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent> {
+    let last = positionKey(after);
+    for (let limit = ENTRIES_PER_READ_START; ;) {
+      const entries = await this.#entriesAfter(ticket, last, limit);
+      let count = 0;
+      for (const entry of entries) {
+        const events = await eventsOf(ticket, entry);
+        count += events.length;
+        for (const event of events) if (positionKey(event) > last) yield event;
+        last = entry.position;
+      }
+      if (entries.length < limit) return;
+      limit =
+        count < EVENTS_PER_READ
+          ? Math.min(2 * limit, ENTRIES_PER_READ_MAX)
+          : Math.max(limit / 2, ENTRIES_PER_READ_MIN);
+    }
   }
 
   /** Looks at the chain itself, so it knows of a command as soon as of its event. */
@@ -131,6 +138,38 @@ export class Chains {
     return found !== null;
   }
 
+  async #lastPlace(ticket: TicketId): Promise<Place | null> {
+    const { ledger } = await this.#stores();
+    const find = (): Promise<Place | null> =>
+      ledger.findOne({ _id: ticketKeys(ticket) }, { sort: { _id: -1 } });
+    try {
+      const { last } = await this.#server.untilDecided(async () => {
+        const found = await this.#server.call(find);
+        return (found?.number ?? 0) < this.#reach(ticket).number ? null : { last: found };
+      });
+      return last;
+    } catch (error) {
+      // What was found taken, and is not seen for so long, was taken back with the primary that had it.
+      this.#reached.set(ticketName(ticket), { ...this.#reach(ticket), number: 0 });
+      throw error;
+    }
+  }
+
+  /** The entries that end after a position, from the first on. */
+  async #entriesAfter(ticket: TicketId, after: string, limit: number): Promise<readonly LedgerEntry[]> {
+    const { ledger } = await this.#stores();
+    const { matchNumber, category } = ticket;
+    const filter = { matchNumber, category, position: { $gt: after } };
+    const sort = { position: 1, number: 1 } as const;
+    return this.#server.untilDecided(async () => {
+      const entries = await this.#server.call(() =>
+        ledger.find<LedgerEntry>(filter, { sort, limit }).toArray(),
+      );
+      const end = entries.at(-1)?.position ?? after;
+      return entries.length < limit && end < this.#reach(ticket).position ? null : entries;
+    });
+  }
+
   async #openAhead(ticket: TicketId, after: Tail): Promise<Tail> {
     const { ledger } = await this.#stores();
     let ahead = NUMBERS_AHEAD_MIN;
@@ -138,7 +177,9 @@ export class Chains {
       const number = after.number + ahead + Math.floor(Math.random() * ahead);
       ahead = Math.min(2 * ahead, NUMBERS_AHEAD_MAX);
       const marker = markerOf(ticket, number, { opens: true, from: after.number });
-      return (await this.#server.insert(ledger, marker)) ? marker : null;
+      const isOurs = await this.#server.insert(ledger, marker);
+      this.#reaches(ticket, number, null);
+      return isOurs ? marker : null;
     });
     return this.#settle(ticket, opening, after);
   }
@@ -193,14 +234,28 @@ export class Chains {
   /** The chain up to an entry, whose reservations are told when this resolves. */
   async #told(ticket: TicketId, key: string): Promise<Tail> {
     const { ledger } = await this.#stores();
-    const entry = await this.#server.call(() => ledger.findOne<LedgerEntry>({ _id: key }));
-    if (!entry) throw new Error(`Ledger of ticket ${ticketName(ticket)} has lost its entry ${key}`);
-    return this.#tailOf(ticket, entry);
+    const find = (): Promise<LedgerEntry | null> => ledger.findOne<LedgerEntry>({ _id: key });
+    return this.#tailOf(ticket, await this.#server.untilDecided(() => this.#server.call(find)));
   }
 
   async #tailOf(ticket: TicketId, entry: LedgerEntry): Promise<Tail> {
-    await this.#tell(await eventsOf(ticket, entry));
-    return { number: entry.number, incarnation: entry.incarnation, head: positionOf(entry.position) };
+    const { number, incarnation } = entry;
+    const head = positionOf(entry.position);
+    this.#reaches(ticket, number, head);
+    return { number, incarnation, head };
+  }
+
+  #reach(ticket: TicketId): Reach {
+    return this.#reached.get(ticketName(ticket)) ?? { number: 0, position: '' };
+  }
+
+  #reaches(ticket: TicketId, number: number, head: LedgerPosition | null): void {
+    const known = this.#reach(ticket);
+    const position = positionKey(head);
+    this.#reached.set(ticketName(ticket), {
+      number: Math.max(number, known.number),
+      position: position > known.position ? position : known.position,
+    });
   }
 
   /** Writes how the events left their reservations. Once more changes nothing. */
@@ -216,61 +271,4 @@ export class Chains {
     const { reservations } = await this.#stores();
     await this.#server.insertAll(reservations, [...newest.values()]);
   }
-}
-
-// --- Entries ---------------------------------------------------------------------------------------------
-
-type Place = LedgerEntry | Marker;
-
-function isOpening(place: Place): boolean {
-  return 'opens' in place && place.opens;
-}
-
-function keyOf(ticket: TicketId, number: number): string {
-  return ticketKey(ticket, numberKey(number));
-}
-
-function markerOf(
-  ticket: TicketId,
-  number: number,
-  fields: { readonly opens: boolean; readonly from: number },
-): Marker {
-  const { matchNumber, category } = ticket;
-  return { _id: keyOf(ticket, number), matchNumber, category, number, ...fields };
-}
-
-const zip = promisify(gzip);
-const unzip = promisify(gunzip);
-
-async function entryOf({ ticket, after, incarnation, head, events }: Addition): Promise<LedgerEntry> {
-  const { matchNumber, category } = ticket;
-  const number = after.number + 1;
-  const stored = events.map(({ ticket: _, ...event }): StoredEvent => event);
-  const remote = events.filter(({ event }) => event.type === 'remote').map(({ commandId }) => commandId);
-  return {
-    _id: keyOf(ticket, number),
-    matchNumber,
-    category,
-    number,
-    incarnation,
-    position: positionKey(head),
-    ...(remote.length > 0 && { remoteCommands: remote }),
-    ...(fits(stored) ? { events: stored } : { packed: new Binary(await zip(JSON.stringify(stored))) }),
-  };
-}
-
-function fits(events: readonly StoredEvent[]): boolean {
-  if (events.length <= EVENTS_UNMEASURED_MAX) return true;
-  return BSON.calculateObjectSize({ events }, { ignoreUndefined: true }) <= ENTRY_BYTES_MAX;
-}
-
-/** What this archive wrote reads back as what it was: the schema version says so. */
-export async function eventsOf(
-  { matchNumber, category }: TicketId,
-  { events, packed }: LedgerEntry,
-): Promise<CommittedEvent[]> {
-  const stored = packed
-    ? (JSON.parse((await unzip(packed.value())).toString()) as readonly StoredEvent[])
-    : (events ?? []);
-  return stored.map((event) => ({ ...event, ticket: { matchNumber, category } }));
 }

@@ -18,7 +18,8 @@ import {
   type CommittedEvent,
   type LedgerPosition,
 } from '../port.js';
-import { ENTRIES_PER_READ, eventsOf, type Addition, type Chains, type Tail } from './chain.js';
+import type { Chains } from './chain.js';
+import type { Addition, Tail } from './entry.js';
 import { positionKey, ticketName } from './layout.js';
 import { checkBatch, planAppends, type Call, type Known, type Plan } from './plan.js';
 import type { MongoServer } from './server.js';
@@ -26,7 +27,7 @@ import type { MongoServer } from './server.js';
 /** Calls that may wait for the ones before them; more are refused as unavailable. */
 const CALLS_WAITING_MAX = 20_000;
 /** Calls join a group up to this many events; a larger one is a group by itself. */
-const GROUP_EVENTS_MAX = 5_000;
+const GROUP_EVENTS_MAX = 2_000;
 /** Chains read at once, which leaves connections for others. */
 const CHAINS_AT_ONCE = 6;
 
@@ -65,19 +66,6 @@ export class Ledger {
     const tail = await this.#chains.open(ticket);
     this.#remember(ticket, tail);
     return { incarnation: tail.incarnation, head: tail.head };
-  }
-
-  /** Reads in steps: the chain only ever grows at its end. */
-  async *events(ticket: TicketId, after: LedgerPosition | null): AsyncIterable<CommittedEvent> {
-    let last = positionKey(after);
-    for (;;) {
-      const entries = await this.#chains.entriesAfter(ticket, last);
-      for (const entry of entries) {
-        for (const event of await eventsOf(ticket, entry)) if (positionKey(event) > last) yield event;
-        last = entry.position;
-      }
-      if (entries.length < ENTRIES_PER_READ) return;
-    }
   }
 
   /** Never rejects. */
@@ -174,7 +162,7 @@ export class Ledger {
     const { incarnation } = tail;
     const before = { incarnation, sequence: sequences.reduce((a, b) => Math.min(a, b)) - 1 };
     const last = positionKey({ incarnation, sequence: sequences.reduce((a, b) => Math.max(a, b)) });
-    for await (const event of this.events(ticket, before)) {
+    for await (const event of this.#chains.events(ticket, before)) {
       stored.set(positionKey(event), event);
       if (positionKey(event) >= last) break;
     }

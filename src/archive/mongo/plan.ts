@@ -8,7 +8,7 @@
  */
 import type { TicketId } from '../../rules/index.js';
 import type { AppendBatch, AppendResult, CommittedEvent, LedgerPosition } from '../port.js';
-import { EMPTY_TAIL, type Addition, type Tail } from './chain.js';
+import { EMPTY_TAIL, type Addition, type Tail } from './entry.js';
 import { positionKey, ticketName } from './layout.js';
 
 /** What is known of a ticket. */

@@ -152,7 +152,7 @@ export class MongoServer {
       const answer = await attempt();
       if (answer !== null) return answer;
       if (this.#clock.now() > giveUpAt) {
-        throw new ArchiveUnavailableError(`MongoDB at ${this.name}: others were first ${attempts} times`);
+        throw new ArchiveUnavailableError(`MongoDB at ${this.name}: not decided after ${attempts} attempts`);
       }
       const ceiling = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** Math.min(attempts, 10));
       await new Promise<void>((resolve) => {
@@ -189,8 +189,8 @@ export function refusesUser(error: unknown): boolean {
   return cause instanceof MongoServerError && REFUSED_USER.has(Number(cause.code));
 }
 
-/** Refused because the server lacks the command or the option. */
-const NOT_SUPPORTED = new Set([59, 115, 238, 40_415]);
+/** Refused because the server lacks the command or the option, or what the option asks for. */
+const NOT_SUPPORTED = new Set([2, 9, 59, 72, 115, 238, 40_415]);
 
 export function isUnsupported(error: unknown): boolean {
   return error instanceof MongoServerError && NOT_SUPPORTED.has(Number(error.code));
@@ -225,12 +225,14 @@ const PASSING_CODES = new Set([
 /** Whether the same call may succeed later, or may even have succeeded. */
 function isPassing(error: unknown): boolean {
   if (refusesUser(error)) return true;
-  if (error instanceof MongoBulkWriteError) {
-    return error.result.getWriteConcernError() !== undefined || PASSING_CODES.has(Number(error.code));
+  if (error instanceof MongoBulkWriteError && error.code === undefined) {
+    // The driver wraps its own errors in this one, and keeps of them the text only.
+    return true;
   }
   if (error instanceof MongoServerError) {
     return (
       error instanceof MongoWriteConcernError ||
+      (error instanceof MongoBulkWriteError && error.result.getWriteConcernError() !== undefined) ||
       error.hasErrorLabel('RetryableWriteError') ||
       PASSING_CODES.has(Number(error.code))
     );
