@@ -155,9 +155,10 @@ export class TicketActor {
     return this.#hold !== null;
   }
 
-  /** Since when nothing happened, epoch milliseconds. */
+  /** Since when nothing happened, epoch milliseconds; not idle while something is on its way out. */
   get idleSince(): number {
-    return this.#running ? Number.POSITIVE_INFINITY : this.#lastWorkAt;
+    const isAtIt = this.#running !== null || (this.#hold?.lane.backlog ?? 0) > 0;
+    return isAtIt ? Number.POSITIVE_INFINITY : this.#lastWorkAt;
   }
 
   /** The committed state, while owned. */
@@ -391,9 +392,10 @@ export class TicketActor {
       const events = await this.#deps.store.outbox(this.ticket, after, OUTBOX_PAGE);
       hold.lane.push(events, []);
       const last = events.at(-1);
-      if (!last || events.length < OUTBOX_PAGE) return;
+      if (!last || events.length < OUTBOX_PAGE) break;
       after = last;
     }
+    hold.lane.refilled();
   }
 
   /**
@@ -426,6 +428,7 @@ export class TicketActor {
     if (rebuilt) {
       // The outbox may have lost what was archived and not published.
       hold.lane.push(rebuilt.unpublished, []);
+      hold.lane.refilled();
       this.#deps.rebuilt(this.ticket);
     } else await this.#refillRelay(hold);
     return hold;

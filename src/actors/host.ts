@@ -156,11 +156,13 @@ export class ActorHost {
     }
   }
 
-  #attend({ ticket, waiting, active, dueAt }: Pulse, now: number): void {
+  #attend({ ticket, waiting, active, dueAt, isOut }: Pulse, now: number): void {
     const name = ticketName(ticket);
     const needed = waiting > 0 || active > 0 || dueAt === null || (dueAt > 0 && dueAt <= now);
     if (!needed) {
       this.#neglected.delete(name);
+      // What a dead owner left on its way out. An owner that lives is at it, however long the log is away.
+      if (!isOut && this.#isPreferred(name) && !this.#actors.get(name)?.owned) this.#actor(ticket).poke();
       return;
     }
     const sweeps = (this.#neglected.get(name) ?? 0) + 1;

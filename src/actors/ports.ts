@@ -154,6 +154,8 @@ export interface Pulse {
   readonly active: number;
   /** Epoch milliseconds; 0 when nothing is due; null when Redis knows nothing of the ticket. */
   readonly dueAt: number | null;
+  /** Whether all its events are archived and published, as far as is noted. */
+  readonly isOut: boolean;
 }
 
 /** The tickets' state in Redis. */

@@ -149,6 +149,13 @@ export class RelayLane implements PublishingLane {
     this.#relay.kick(this);
   }
 
+  /** All that was left of the last owner has been pushed: with none of it to publish, all is published. */
+  refilled(): void {
+    if (this.backlog > 0 || comparePositions(this.published, this.archived) >= 0) return;
+    this.published = this.archived;
+    this.#relay.noted(this);
+  }
+
   /** Called by the relay when the first `count` events are archived. */
   archivedFirst(count: number): void {
     const events = this.toArchive.splice(0, count);
@@ -224,6 +231,12 @@ export class Relay {
     const lane = new RelayLane(this, ticket, owner, start, onFenced);
     this.#newest.set(name, lane);
     return lane;
+  }
+
+  /** Its cursors moved without anything to write out. */
+  noted(lane: RelayLane): void {
+    this.#lanes.add(lane);
+    this.#markDirty(lane);
   }
 
   /** Does nothing for a lane that still has something on its way. */

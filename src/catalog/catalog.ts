@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { CommandBody, CommandResult } from '../actors/ports.js';
-import type { Archive } from '../archive/port.js';
+import { ArchiveUnavailableError, type Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { Bus } from '../redis/connection.js';
@@ -20,6 +20,9 @@ export interface CatalogOptions {
   readonly logger: Logger;
 }
 
+/** Between two tries to learn the matches while the archive is away, milliseconds. */
+const RELOAD_MS = 2_000;
+
 export class Catalog implements CatalogSource {
   readonly #options: CatalogOptions;
   readonly #listeners = new Set<() => void>();
@@ -32,10 +35,24 @@ export class Catalog implements CatalogSource {
   }
 
   async start(): Promise<void> {
-    const { bus, keys } = this.#options;
+    const { bus, keys, logger } = this.#options;
     await bus.subscribe(keys.channels.catalog(), () => this.#changed());
     bus.onReset(() => this.#changed());
-    await this.#load();
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!(error instanceof ArchiveUnavailableError)) throw error;
+      // Redis is empty, and who knows the matches is away: nothing is on sale until it is back.
+      logger.error({ err: error }, 'the matches on sale are not known: trying again');
+      this.#loadLater();
+    }
+  }
+
+  #loadLater(): void {
+    const timer = setTimeout(() => {
+      this.#load().catch(() => this.#loadLater());
+    }, RELOAD_MS);
+    timer.unref();
   }
 
   /** Every ticket there is, as last heard. */

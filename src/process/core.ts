@@ -54,7 +54,11 @@ export async function startCore(
   const redis = connectRedis({ url: settings.redisUrl, name: 'ticktak', logger });
   const subscriber = connectRedis({ url: settings.redisUrl, name: 'ticktak-bus', logger });
   try {
-    await withTimeout(checkRedis(redis, logger), REDIS_START_MS, 'Redis does not answer; check REDIS_URL.');
+    await withTimeout(
+      Promise.all([checkRedis(redis, logger), subscriber.ping()]),
+      REDIS_START_MS,
+      'Redis does not answer on both connections; check REDIS_URL, and that it has connections left.',
+    );
     const bus = new Bus(subscriber);
     const store = new RedisTicketStore(redis, keys, clock);
     const queues = new BullTicketQueues({ redis, keys, clock, jobLockMs: settings.jobLockMs });

@@ -175,7 +175,7 @@ class Starter {
       secrets,
       dataDir,
       localRedisUrl,
-      matches: (await core.catalog.matches()).length,
+      matches: new Set(core.catalog.tickets.map(({ matchNumber }) => matchNumber)).size,
       stop: async () => {
         // First no new request, then no new command; what was accepted is answered while the actors still work,
         // and peers give their holds back to them.

@@ -206,7 +206,7 @@ export class RedisTicketStore implements TicketStore {
       const keys = this.#keys.ticket(ticket);
       pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:wait`);
       pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:active`);
-      pipeline.hmget(keys.meta, 'due', 'runId');
+      pipeline.hmget(keys.meta, 'due', 'runId', 'position', 'archived', 'published');
     }
     const [results, runId] = await Promise.all([pipeline.exec(), this.#currentRun()]);
     return tickets.map((ticket, i) => {
@@ -215,7 +215,8 @@ export class RedisTicketStore implements TicketStore {
         if (error) throw error;
         return value;
       });
-      const [due, claimedRun] = meta as [string | null, string | null];
+      const [due = null, claimedRun = null, ...cursors] = meta as (string | null)[];
+      const [position = '', archived = '', published = ''] = cursors.map((text) => text ?? '');
       // After a restart Redis may be behind what buyers were told: a claim finds out, needed or not.
       const isKnown = due !== null && (claimedRun === null || claimedRun === runId);
       return {
@@ -223,6 +224,7 @@ export class RedisTicketStore implements TicketStore {
         waiting: Number(waiting),
         active: Number(active),
         dueAt: isKnown ? Number(due) : null,
+        isOut: isAtOrPast(archived, position) && isAtOrPast(published, position),
       };
     });
   }
@@ -287,6 +289,9 @@ export class RedisTicketStore implements TicketStore {
     return found;
   }
 }
+
+const isAtOrPast = (cursor: string, position: string): boolean =>
+  comparePositions(parsePosition(cursor), parsePosition(position)) >= 0;
 
 function runIdOf(info: string): string {
   const runId = /run_id:(\w+)/.exec(info)?.[1];

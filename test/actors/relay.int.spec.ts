@@ -15,7 +15,7 @@ import {
   until,
   type Engine,
 } from '../helpers/engine.js';
-import { patched, Pause } from '../helpers/faults.js';
+import { deleteKeys, patched, Pause } from '../helpers/faults.js';
 
 const ticket = { matchNumber: 7, category: 2 };
 
@@ -150,6 +150,41 @@ describe('the outbox of a ticket', () => {
     await engine.tell(ticket, loadBody(5_001));
     await until(() => log.heard.length === 2_100);
     await until(async () => (await ledgerOf(engine.archive, ticket)).length === 2_102);
+  });
+
+  it('left by a dead owner goes out at the next sweep, with nobody asking for the ticket', async () => {
+    const log = hearing();
+    engine = await startEngine({
+      workers: 0,
+      matches: [7],
+      worker: { leaseMs: 600 },
+      core: { jobLockMs: 500 },
+    });
+    const dying = await engine.addPeer({
+      deps: { log: logOf(() => new Promise(() => undefined)), encode: log.deps.encode },
+    });
+    await engine.tell(ticket, loadBody(10));
+    await engine.tell(ticket, holdBody('r1'));
+    await until(async () => (await ledgerOf(engine.archive, ticket)).length === 2);
+    dying.kill();
+    await engine.core.redis.del(engine.core.keys.workers);
+    await engine.addWorker(undefined, log.deps);
+    await until(() => log.heard.length === 1);
+    const isOut = async () => (await engine.core.store.pulse([ticket]))[0]?.isOut;
+    await until(async () => (await isOut()) === true);
+  });
+
+  it('has nothing left to go out after a rebuild, so that nobody looks after an idle ticket', async () => {
+    const log = hearing();
+    engine = await startEngine({ matches: [7], deps: log.deps, worker: { snapshotMs: 100 } });
+    await engine.tell(ticket, loadBody(10));
+    await engine.tell(ticket, holdBody('r1'));
+    await until(async () => (await engine.archive.snapshot(ticket))?.published?.sequence === 2);
+    await deleteKeys(engine.core.redis, engine.prefix);
+    await until(async () => (await engine.core.store.counters([ticket])).length > 0);
+    expect(await countersOf(engine, ticket)).toMatchObject({ incarnation: 2, heldHere: 1 });
+    await until(async () => (await engine.core.store.pulse([ticket]))[0]?.isOut === true);
+    expect(log.heard).toEqual(['1-2 held']);
   });
 
   it('of a closed incarnation, left by an owner that never archived it, is archived under the next', async () => {

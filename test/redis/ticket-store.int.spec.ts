@@ -513,8 +513,8 @@ describe('the store of tickets', () => {
       await redis.rpush(`${queuePrefix}:${queueName}:active`, '3');
       await opened(sibling);
       expect(await store.pulse([sibling, ticket])).toEqual([
-        { ticket: sibling, waiting: 0, active: 0, dueAt: 0 },
-        { ticket, waiting: 2, active: 1, dueAt: null },
+        { ticket: sibling, waiting: 0, active: 0, dueAt: 0, isOut: false },
+        { ticket, waiting: 2, active: 1, dueAt: null, isOut: true },
       ]);
     });
 

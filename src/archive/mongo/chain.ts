@@ -239,6 +239,7 @@ export class Chains {
   }
 
   async #tailOf(ticket: TicketId, entry: LedgerEntry): Promise<Tail> {
+    await this.#tell(await eventsOf(ticket, entry));
     const { number, incarnation } = entry;
     const head = positionOf(entry.position);
     this.#reaches(ticket, number, head);
