@@ -1,0 +1,121 @@
+/** The Procfile, as a platform reads it that gives PORT to the process type `web` and to no other. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { loadSettings, ROLES, SettingsError, settingsTable } from '../../config/settings.js';
+
+const ROOT = new URL('../../', import.meta.url);
+const fileOf = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
+
+/** Command by process type. */
+const types = new Map(
+  fileOf('Procfile')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [, type, command] = /^([A-Za-z0-9_-]+): (\S.*)$/.exec(line) ?? [];
+      if (type === undefined || command === undefined) throw new Error(`not a line of a Procfile: ${line}`);
+      return [type, command];
+    }),
+);
+
+/** What the platform and its add-ons set, and what the guide says to set. */
+const PLATFORM = {
+  PATH: process.env['PATH'],
+  HOME: '/app',
+  NODE_ENV: 'production',
+  HOST: '0.0.0.0',
+  ENVIRONMENT: 'prod',
+  REDIS_URL: 'rediss://:p4ssw0rd@redis.example:6380',
+  MONGODB_URL: 'mongodb+srv://user:p4ssw0rd@cluster.example/ticktak?retryWrites=true&w=majority',
+  KAFKA_BROKERS: 'broker-1.example:9096,broker-2.example:9096',
+  KAFKA_TLS: 'true',
+  KAFKA_CA: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+  KAFKA_SASL_MECHANISM: 'scram-sha-512',
+  KAFKA_USERNAME: 'user',
+  KAFKA_PASSWORD: 'p4ssw0rd',
+  CLIENT_ID: 'tickets.example',
+  TOKEN_SECRET: 'f3b1c9d27a6e4f80b5d8e1a29c47f063',
+  ADMIN_TOKEN: '9d0e7c5b3a1f2e4d6c8b',
+  SERVICE_TOKEN: '1c3e5a7b9d0f2e4c6a8b',
+};
+
+/** The words that a shell makes of a command. */
+function wordsOf(command: string, env: NodeJS.ProcessEnv): string[] {
+  const text = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { env, encoding: 'utf8' });
+  return text.trimEnd().split('\n');
+}
+
+const settingsOf = (type: string, more: NodeJS.ProcessEnv = {}) => {
+  const env = { ...PLATFORM, ...more };
+  const [, , ...argv] = wordsOf(types.get(type) ?? '', env);
+  return loadSettings(env, argv);
+};
+
+describe('Procfile', () => {
+  it('has every role, and web', () => {
+    expect([...types.keys()].sort()).toEqual([...ROLES, 'web'].sort());
+  });
+
+  it.each([...types])(
+    '%s starts what was built, with nothing between it and the signals',
+    (_type, command) => {
+      const [program, script = ''] = wordsOf(command, PLATFORM);
+      expect([program, script]).toEqual(['node', 'dist/src/run.js']);
+      expect(existsSync(new URL(script.replace(/^dist\/(.*)\.js$/, '$1.ts'), ROOT))).toBe(true);
+      expect(command.replace(/\$\{\w+:-\w+\}/g, '')).not.toMatch(/[$`;&|<>()]/);
+    },
+  );
+
+  it.each(ROLES)('%s starts with what the platform sets, on the port of its role', (role) => {
+    const settings = settingsOf(role);
+    expect(settings).toMatchObject({ roles: [role], allInOne: false, host: '0.0.0.0', kafkaTls: true });
+    expect(settings.workerPort).toBe(3060);
+  });
+
+  it('web is the shop on PORT, or the web role that WEB_ROLE names', () => {
+    expect(settingsOf('web', { PORT: '24601' })).toMatchObject({ roles: ['shop'], shopPort: 24_601 });
+    const reservations = settingsOf('web', { PORT: '24601', WEB_ROLE: 'reservations' });
+    expect(reservations).toMatchObject({ roles: ['reservations'], reservationsPort: 24_601 });
+  });
+
+  it('does not start without what the roles share', () => {
+    const shared = ['REDIS_URL', 'MONGODB_URL', 'KAFKA_BROKERS', 'CLIENT_ID', 'TOKEN_SECRET'];
+    for (const name of [...shared, 'ADMIN_TOKEN', 'SERVICE_TOKEN']) {
+      expect(() => settingsOf('worker', { [name]: '' })).toThrow(SettingsError);
+      expect(() => settingsOf('worker', { [name]: '' })).toThrow(name);
+    }
+  });
+});
+
+describe('the package', () => {
+  it('is built by a script of its own and needs no development dependency to run', () => {
+    const { scripts, dependencies, engines } = JSON.parse(fileOf('package.json')) as {
+      readonly scripts: Readonly<Record<string, string>>;
+      readonly dependencies: Readonly<Record<string, string>>;
+      readonly engines: { readonly node: string };
+    };
+    expect(scripts).toHaveProperty('build');
+    expect(dependencies).not.toHaveProperty('typescript');
+    expect(engines.node).toMatch(/20/);
+  });
+});
+
+describe('the guide', () => {
+  const guide = fileOf('docs/scale-out.md');
+
+  it('names settings that there are', () => {
+    // Of the Procfile, and of Node.
+    const others = ['WEB_ROLE', 'NODE_EXTRA_CA_CERTS'];
+    const known = new Set([...settingsTable.map(({ env }) => env), ...others]);
+    const named = guide.match(/\b[A-Z]+(_[A-Z]+)+\b/g) ?? [];
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('names metrics that there are', () => {
+    const metrics = fileOf('src/http/metrics.ts');
+    const named = guide.match(/\bticktak_\w+/g) ?? [];
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((name) => !metrics.includes(`'${name}'`))).toEqual([]);
+  });
+});
