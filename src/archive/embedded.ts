@@ -36,6 +36,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ABORT, open, type Database, type Key, type RootDatabase } from 'lmdb';
 import type { Match } from '../catalog/match.js';
 import type { Reservation, TicketId } from '../rules/index.js';
+import { checkBatch, gapBefore, refuseOther } from './append-checks.js';
 import {
   ArchiveUnavailableError,
   type AppendBatch,
@@ -292,11 +293,15 @@ export class EmbeddedArchive implements Archive {
   }
 
   async savePublisher(id: string): Promise<void> {
-    await this.write((stores) => void stores.publishers.putSync(keyOf(id), id));
+    await this.write((stores) => {
+      stores.publishers.putSync(keyOf(id), id);
+    });
   }
 
   async removePublisher(id: string): Promise<void> {
-    await this.write((stores) => void stores.publishers.removeSync(keyOf(id)));
+    await this.write((stores) => {
+      stores.publishers.removeSync(keyOf(id));
+    });
   }
 
   async publishers(): Promise<readonly string[]> {
@@ -539,20 +544,7 @@ interface PreparedBatch {
 
 /** Checks what the port asks of a batch; makes its text before the write lock is taken. */
 function prepareBatch({ ticket, incarnation, events }: AppendBatch): PreparedBatch {
-  const first = events[0]?.sequence ?? 1;
-  events.forEach((event, index) => {
-    const fits =
-      event.ticket.matchNumber === ticket.matchNumber &&
-      event.ticket.category === ticket.category &&
-      event.incarnation === incarnation &&
-      event.sequence === first + index;
-    if (!fits) {
-      throw new Error(
-        `Batch of ticket ${nameOf(ticket)}, incarnation ${incarnation}, from sequence ${first}: ` +
-          `its event ${index} is of ${nameOf(event.ticket)}, ${event.incarnation}, ${event.sequence}`,
-      );
-    }
-  });
+  checkBatch({ ticket, incarnation, events });
   return { ticket, incarnation, rows: events.map((event) => ({ event, text: JSON.stringify(event) })) };
 }
 
@@ -569,12 +561,7 @@ function appendBatch(stores: Stores, { ticket, incarnation, rows }: PreparedBatc
       continue;
     }
     const due = head?.incarnation === incarnation ? head.sequence + 1 : 1;
-    if (sequence !== due) {
-      throw new Error(
-        `Gap in the ledger of ticket ${nameOf(ticket)}, incarnation ${incarnation}: ` +
-          `sequence ${due} is next, ${sequence} was appended`,
-      );
-    }
+    if (sequence !== due) throw gapBefore(event, due);
     stores.ledger.putSync(key, text);
     rememberCommand(stores, event);
     projectReservation(stores, event);
@@ -582,19 +569,6 @@ function appendBatch(stores: Stores, { ticket, incarnation, rows }: PreparedBatc
   }
   putTicketRow(stores, ticket, { ...row, fence: incarnation, head });
   return 'appended';
-}
-
-/**
- * A repeated event must be the one that is stored. Answering `appended` for another would promise durability
- * to a fact that is nowhere written: a sender that lost part of its own history and numbers anew.
- */
-function refuseOther(event: CommittedEvent, kept: CommittedEvent | null): void {
-  if (kept?.commandId === event.commandId && kept.event.type === event.event.type) return;
-  throw new Error(
-    `Ledger of ticket ${nameOf(event.ticket)}, incarnation ${event.incarnation}, holds another event at ` +
-      `sequence ${event.sequence}: ${kept?.event.type} of command ${kept?.commandId}, ` +
-      `not ${event.event.type} of ${event.commandId}`,
-  );
 }
 
 function rememberCommand(stores: Stores, { ticket, commandId, event }: CommittedEvent): void {
@@ -697,10 +671,6 @@ function keyOf(text: string): string {
 
 function keyOfTicket({ matchNumber, category }: TicketId): TicketKey {
   return [matchNumber, category];
-}
-
-function nameOf({ matchNumber, category }: TicketId): string {
-  return `${matchNumber}:${category}`;
 }
 
 function isBefore(a: LedgerPosition, b: LedgerPosition): boolean {

@@ -55,6 +55,14 @@ export type HandledKind =
   /** Not now: its batch is handed over again. */
   | 'retry';
 
+/** What Redis has of the messages that were handled. */
+export interface Durability {
+  /** From now on a loss is noticed. */
+  begin(): Promise<void>;
+  /** `durable`: all that was handled before the call is archived. `lost`: since `begin` Redis may have lost some. */
+  check(): Promise<'durable' | 'pending' | 'lost'>;
+}
+
 export interface ConsumerOptions {
   readonly log: Pick<Log, 'subscribe'>;
   readonly gateway: CommandGateway;
@@ -75,8 +83,7 @@ export interface ConsumerOptions {
   readonly waitingMax: number;
   /** Whether a command took effect, as far as the archive knows. */
   readonly tookEffect: (ticket: TicketId, commandId: string) => Promise<boolean>;
-  /** Resolves when everything that is committed now is archived; false when that takes too long. */
-  readonly archivedSoFar: () => Promise<boolean>;
+  readonly durability: Durability;
   readonly onHandled?: (kind: HandledKind) => void;
 }
 
@@ -127,6 +134,7 @@ export class SalesConsumer {
   async start(): Promise<void> {
     const { log, masterlistTopic, salesTopic } = this.#options;
     this.#stopped = false;
+    await this.#options.durability.begin();
     this.#subscription = await log.subscribe([masterlistTopic, salesTopic], (records) =>
       this.#handle(records),
     );
@@ -148,6 +156,8 @@ export class SalesConsumer {
   /** Redis may have forgotten what only it knew: reads again from the last durable place. */
   async rewind(): Promise<void> {
     this.#open.clear();
+    // Before anything is read again: what is lost while it is being read must show later.
+    await this.#options.durability.begin();
     await this.#subscription?.rewind();
   }
 
@@ -219,7 +229,9 @@ export class SalesConsumer {
     const isSame = [...places].every(([source, offset]) => this.#committed.get(source) === offset);
     if (isSame) return;
     try {
-      if (!(await this.#options.archivedSoFar()) || !(await this.#options.deadLetters.archivedAll())) return;
+      const found = await this.#options.durability.check();
+      if (found === 'lost') await this.rewind();
+      if (found !== 'durable' || !(await this.#options.deadLetters.archivedAll())) return;
       await subscription.commit(places);
       this.#committed = new Map([...this.#committed, ...places]);
     } catch (error) {

@@ -172,6 +172,8 @@ export class GroupSubscription implements Subscription {
       this.#wake = resolve;
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
     });
+    // It may fail before anybody waits for its end.
+    ended.catch(() => undefined);
     // What another member did with a partition while it had it is not known here.
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       const assigned = payload.memberAssignment;
@@ -194,7 +196,6 @@ export class GroupSubscription implements Subscription {
     } finally {
       this.#consumer = null;
       this.#partitions.clear();
-      ended.catch(() => undefined);
       await consumer.disconnect().catch(() => undefined);
     }
   }

@@ -1,7 +1,8 @@
 /** What the consumer needs of the process around it: news of lost writes, durable places, metrics. */
 import type { Core } from './core.js';
 import type { Metrics } from '../http/metrics.js';
-import type { SalesConsumer } from '../kafka/consumer.js';
+import type { Durability, SalesConsumer } from '../kafka/consumer.js';
+import type { TicketProgress } from '../redis/ticket-store.js';
 import { comparePositions } from '../actors/position.js';
 
 /** Several tickets are rebuilt at once: one rewind is for all of them. */
@@ -45,20 +46,53 @@ export async function watchConsumer(
   };
 }
 
-/** Resolves when everything that is committed now is archived; false when that takes too long. */
-export async function archivedSoFar({ store, catalog, clock }: Core): Promise<boolean> {
-  const giveUpAt = clock.now() + ARCHIVED_WAIT_MS;
-  let left = await store.progress(catalog.tickets);
-  for (;;) {
-    const now = await store.progress(catalog.tickets);
-    left = new Map(
-      [...left].filter(([name, { position }]) => {
-        const archived = now.get(name)?.archived;
-        return archived !== undefined && comparePositions(archived, position) < 0;
-      }),
-    );
-    if (left.size === 0) return true;
-    if (clock.now() > giveUpAt) return false;
-    await new Promise<void>((resolve) => clock.schedule(ARCHIVED_LOOK_MS, resolve));
+/**
+ * Whether what the consumer has handled is durable. Redis may lose writes without telling: every loss shows as
+ * another run of the server or another incarnation of a ticket, so both are compared with what they were when
+ * the reading began.
+ */
+export class RedisDurability implements Durability {
+  readonly #core: Pick<Core, 'store' | 'catalog' | 'clock'>;
+  #runId = '';
+  readonly #incarnations = new Map<string, number>();
+
+  constructor(core: Pick<Core, 'store' | 'catalog' | 'clock'>) {
+    this.#core = core;
+  }
+
+  async begin(): Promise<void> {
+    const { store, catalog } = this.#core;
+    const [runId, progress] = await Promise.all([store.runId(), store.progress(catalog.tickets)]);
+    this.#runId = runId;
+    this.#incarnations.clear();
+    for (const [name, { position }] of progress) this.#incarnations.set(name, position.incarnation);
+  }
+
+  async check(): Promise<'durable' | 'pending' | 'lost'> {
+    const { store, catalog, clock } = this.#core;
+    const giveUpAt = clock.now() + ARCHIVED_WAIT_MS;
+    let left = await store.progress(catalog.tickets);
+    for (;;) {
+      const [runId, now] = await Promise.all([store.runId(), store.progress(catalog.tickets)]);
+      if (runId !== this.#runId || this.#hasLost(now)) return 'lost';
+      left = new Map(
+        [...left].filter(([name, { position }]) => {
+          const archived = now.get(name)?.archived;
+          return archived === undefined || comparePositions(archived, position) < 0;
+        }),
+      );
+      if (left.size === 0) return 'durable';
+      if (clock.now() > giveUpAt) return 'pending';
+      await new Promise<void>((resolve) => clock.schedule(ARCHIVED_LOOK_MS, resolve));
+    }
+  }
+
+  /** Tickets that are new since the beginning have lost nothing. */
+  #hasLost(now: ReadonlyMap<string, TicketProgress>): boolean {
+    for (const [name, incarnation] of this.#incarnations) {
+      if (now.get(name)?.position.incarnation !== incarnation) return true;
+    }
+    for (const [name, { position }] of now) this.#incarnations.set(name, position.incarnation);
+    return false;
   }
 }

@@ -35,7 +35,7 @@ import { redriveCommands } from '../queues/redrive.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { systemClock } from './clock.js';
-import { archivedSoFar, watchConsumer } from './consumer-watch.js';
+import { RedisDurability, watchConsumer } from './consumer-watch.js';
 import { startCore, type Core } from './core.js';
 import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
@@ -447,7 +447,7 @@ class Parts {
       keepMs: idempotencyMs,
       isOpen: async (ticket) => (await store.counters([ticket])).length > 0,
       tookEffect: (ticket, commandId) => archive.hasCommand(ticket, commandId),
-      archivedSoFar: () => archivedSoFar(this.core),
+      durability: new RedisDurability(this.core),
       onHandled: (kind) => this.#metrics.messages.inc({ outcome: kind }),
       waitMs: this.#settings.salesMessageWaitMs,
       waitingMax: this.#settings.salesMessageWaitingMax,

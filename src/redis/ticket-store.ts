@@ -193,11 +193,17 @@ export class RedisTicketStore implements TicketStore {
     const found = new Map<string, TicketProgress>();
     results.forEach(([error, value], i) => {
       if (error) throw error;
-      const [position, archived] = (value as (string | null)[]).map(parsePosition);
+      const [position, archived] = value as [string | null, string | null];
       const ticket = tickets[i];
-      if (ticket && position && archived) found.set(ticketName(ticket), { position, archived });
+      if (!ticket || position === null) return;
+      found.set(ticketName(ticket), { position: parsePosition(position), archived: parsePosition(archived) });
     });
     return found;
+  }
+
+  /** Which run of the server answers now. */
+  async runId(): Promise<string> {
+    return runIdOf(await this.#redis.info('server'));
   }
 
   async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {

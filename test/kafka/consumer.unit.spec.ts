@@ -160,7 +160,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
   let rewinds = 0;
   let places: Places = new Map();
   const commits: Record<string, string>[] = [];
-  const archived = { soFar: true };
+  const durability = { answer: 'durable' as 'durable' | 'pending' | 'lost', begun: 0 };
   const consumer = new SalesConsumer({
     log: {
       subscribe: async (topics, given) => {
@@ -186,7 +186,10 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     keepMs: KEEP_MS,
     isOpen: async ({ matchNumber, category }) => tickets.state(matchNumber, category).opened,
     tookEffect: async (ticket, commandId) => tickets.tookEffect(ticket, commandId),
-    archivedSoFar: async () => archived.soFar,
+    durability: {
+      begin: async () => void (durability.begun += 1),
+      check: async () => durability.answer,
+    },
     waitMs: WAIT_MS,
     waitingMax: 5,
     onHandled: (kind) => void handled.push(kind),
@@ -201,7 +204,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     warnings,
     subscribed,
     consumer,
-    archived,
+    durability,
     commits,
     rewinds: () => rewinds,
     /** Timers that are set, but for the one of the next checkpoint. */
@@ -805,16 +808,24 @@ describe('places', () => {
 
   it('are committed when everything before them is archived, and only when they moved', async () => {
     world.handledUpTo({ [SOURCE]: '7' });
-    world.archived.soFar = false;
+    world.durability.answer = 'pending';
     await checkpoint();
     expect(world.commits).toEqual([]);
-    world.archived.soFar = true;
+    world.durability.answer = 'durable';
     await checkpoint();
     await checkpoint();
     expect(world.commits).toEqual([{ [SOURCE]: '7' }]);
     world.handledUpTo({ [SOURCE]: '9' });
     await checkpoint();
     expect(world.commits).toEqual([{ [SOURCE]: '7' }, { [SOURCE]: '9' }]);
+  });
+
+  it('are not committed but read again when Redis has lost something since, noticed by nobody else', async () => {
+    expect(world.durability.begun).toBe(1);
+    world.handledUpTo({ [SOURCE]: '7' });
+    world.durability.answer = 'lost';
+    await checkpoint();
+    expect([world.commits, world.rewinds(), world.durability.begun]).toEqual([[], 1, 2]);
   });
 
   it('are not committed while a dead letter is not archived', async () => {

@@ -21,7 +21,8 @@ import {
 import type { Chains } from './chain.js';
 import type { Addition, Tail } from './entry.js';
 import { positionKey, ticketName } from './layout.js';
-import { checkBatch, planAppends, type Call, type Known, type Plan } from './plan.js';
+import { checkBatch } from '../append-checks.js';
+import { planAppends, type Call, type Known, type Plan } from './plan.js';
 import type { MongoServer } from './server.js';
 
 /** Calls that may wait for the ones before them; more are refused as unavailable. */

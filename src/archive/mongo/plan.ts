@@ -7,6 +7,7 @@
  * for it; tickets that need that are `doubtful`.
  */
 import type { TicketId } from '../../rules/index.js';
+import { gapBefore, refuseOther } from '../append-checks.js';
 import type { AppendBatch, AppendResult, CommittedEvent, LedgerPosition } from '../port.js';
 import { EMPTY_TAIL, type Addition, type Tail } from './entry.js';
 import { positionKey, ticketName } from './layout.js';
@@ -34,24 +35,6 @@ export interface Plan<C extends Call> {
   /** Answers per call, for its open batches. */
   readonly answers: ReadonlyMap<C, ReadonlyMap<number, AppendResult>>;
   readonly refused: ReadonlyMap<C, unknown>;
-}
-
-/** Checks what the port asks of a batch by itself. */
-export function checkBatch({ ticket, incarnation, events }: AppendBatch): void {
-  const first = events[0]?.sequence ?? 1;
-  events.forEach((event, index) => {
-    const fits =
-      event.ticket.matchNumber === ticket.matchNumber &&
-      event.ticket.category === ticket.category &&
-      event.incarnation === incarnation &&
-      event.sequence === first + index;
-    if (!fits) {
-      throw new Error(
-        `Batch of ticket ${ticketName(ticket)}, incarnation ${incarnation}, from sequence ${first}: ` +
-          `its event ${index} is of ${ticketName(event.ticket)}, ${event.incarnation}, ${event.sequence}`,
-      );
-    }
-  });
 }
 
 /** Plans the open batches of all calls, in order. A call that is refused leaves no trace in the plan. */
@@ -139,25 +122,5 @@ function heldBy({ known, events }: Draft, position: LedgerPosition): CommittedEv
     events.find(
       ({ incarnation, sequence }) => incarnation === position.incarnation && sequence === position.sequence,
     )
-  );
-}
-
-/**
- * A repeated event must be the one that is stored. Answering `appended` for another would promise durability
- * to a fact that is nowhere written: a sender that lost part of its own history and numbers anew.
- */
-function refuseOther(event: CommittedEvent, kept: CommittedEvent | undefined): void {
-  if (kept?.commandId === event.commandId && kept.event.type === event.event.type) return;
-  throw new Error(
-    `Ledger of ticket ${ticketName(event.ticket)}, incarnation ${event.incarnation}, holds another event at ` +
-      `sequence ${event.sequence}: ${kept?.event.type} of command ${kept?.commandId}, ` +
-      `not ${event.event.type} of ${event.commandId}`,
-  );
-}
-
-function gapBefore({ ticket, incarnation, sequence }: CommittedEvent, due: number): Error {
-  return new Error(
-    `Gap in the ledger of ticket ${ticketName(ticket)}, incarnation ${incarnation}: ` +
-      `sequence ${due} is next, ${sequence} was appended`,
   );
 }
