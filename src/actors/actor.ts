@@ -26,6 +26,7 @@ import { apply, decide, initialState, type Outcome, type Policy, type Reservatio
 import type { Command, TicketId, TicketState } from '../rules/index.js';
 import type {
   Clock,
+  CommandBody,
   CommandEnvelope,
   CommandResult,
   Commit,
@@ -112,7 +113,6 @@ interface Hold {
 interface Rebuilt {
   readonly state: TicketState;
   readonly published: LedgerPosition;
-  readonly unpublished: readonly CommittedEvent[];
 }
 
 /** A batch decided but not committed. */
@@ -344,9 +344,8 @@ export class TicketActor {
     const owner = `${this.#deps.workerId}/${randomUUID()}`;
     const { runId, stored } = await this.#deps.store.claim(this.ticket, owner);
     if (stored?.runId === runId && !(await this.#isBehindArchive(stored))) {
-      const { cursors, publisher, position, version, state } = stored;
-      const start = { cursors, publisher, uncertain: false };
-      const hold = this.#holdOf(owner, runId, start, position, version, state);
+      const { position, version, state } = stored;
+      const hold = this.#holdOf(owner, runId, stored, position, version, state);
       await this.#refillRelay(hold);
       return hold;
     }
@@ -384,18 +383,16 @@ export class TicketActor {
     return { owner, runId, lane, incarnation, sequence, version, state, dueAt: DUE_UNKNOWN };
   }
 
-  /** Hands the relay what the last owner left in the outbox. */
+  /** Hands the relay what the last owner left: what is archived the ledger has, the rest is in the outbox. */
   async #refillRelay(hold: Hold): Promise<void> {
-    const { archived, published } = hold.lane;
-    let after = comparePositions(archived, published) < 0 ? archived : published;
-    for (;;) {
+    for (let after = hold.lane.archived; ;) {
       const events = await this.#deps.store.outbox(this.ticket, after, OUTBOX_PAGE);
       hold.lane.push(events, []);
       const last = events.at(-1);
       if (!last || events.length < OUTBOX_PAGE) break;
       after = last;
     }
-    hold.lane.refilled();
+    hold.lane.begin();
   }
 
   /**
@@ -423,14 +420,13 @@ export class TicketActor {
     const laneStart = { cursors, publisher: stored?.publisher ?? null, uncertain: !isNew };
     const hold = this.#holdOf(owner, runId, laneStart, start, stored?.version ?? 0, state);
     if (isNew) return hold;
-    const result = await this.#commit(hold, { ...emptyDraft(state), replace: cursors });
+    const result = await this.#commit(hold, {
+      ...emptyDraft(state),
+      replace: { ...cursors, uncertain: true },
+    });
     if (result.kind !== 'committed') throw new LostTicketError();
-    if (rebuilt) {
-      // The outbox may have lost what was archived and not published.
-      hold.lane.push(rebuilt.unpublished, []);
-      hold.lane.refilled();
-      this.#deps.rebuilt(this.ticket);
-    } else await this.#refillRelay(hold);
+    await this.#refillRelay(hold);
+    if (rebuilt) this.#deps.rebuilt(this.ticket);
     return hold;
   }
 
@@ -474,7 +470,7 @@ export class TicketActor {
     return events.length;
   }
 
-  /** From the archive: the state, and what others may not have heard yet. */
+  /** From the archive: the state, and how far others have heard of it for certain. */
   async #rebuild(knownPublished: LedgerPosition | undefined): Promise<Rebuilt> {
     const snapshot = await this.#deps.archive.snapshot(this.ticket);
     let state = snapshot
@@ -483,13 +479,8 @@ export class TicketActor {
     const known = snapshot ?? NOWHERE;
     // Whichever says most was true when it was written.
     const published = latest(knownPublished ?? NOWHERE, snapshot?.published ?? NOWHERE);
-    const from = comparePositions(published, known) < 0 ? published : known;
-    const unpublished: CommittedEvent[] = [];
-    for await (const event of this.#deps.archive.events(this.ticket, from)) {
-      if (comparePositions(event, known) > 0) state = apply(state, event.event);
-      if (comparePositions(event, published) > 0) unpublished.push(event);
-    }
-    return { state, published, unpublished };
+    for await (const { event } of this.#deps.archive.events(this.ticket, known)) state = apply(state, event);
+    return { state, published };
   }
 
   // ---- working on jobs --------------------------------------------------------------------------------
@@ -602,7 +593,7 @@ export class TicketActor {
   async #commit(
     hold: Hold,
     draft: Draft & {
-      readonly replace: Cursors | null;
+      readonly replace: Commit['replace'];
       readonly commands?: readonly CommandEnvelope[];
       readonly known?: ReadonlyMap<string, RecordedOutcome>;
     },
@@ -629,7 +620,7 @@ export class TicketActor {
       guards: draft.guards,
       dueAt,
       // The first commit of a ticket that Redis does not know writes all of it.
-      replace: draft.replace ?? (hold.version === 0 ? hold.lane : null),
+      replace: draft.replace ?? (hold.version === 0 ? { ...cursorsOf(hold.lane), uncertain: false } : null),
     };
     const result = await this.#deps.store.commit(this.ticket, commit);
     if (result.kind === 'committed') {
@@ -748,7 +739,7 @@ class DraftBuilder implements Draft {
     }
     const outcome = this.#run(command, envelope.requestId);
     this.results.set(envelope.id, outcome);
-    const durableAt = DURABLE_OUTCOMES.has(outcome.kind)
+    const durableAt = isToldWhenDurable(body, outcome)
       ? { incarnation: this.#incarnation, sequence: this.#sequence }
       : undefined;
     this.records.push({
@@ -777,6 +768,15 @@ class DraftBuilder implements Draft {
 }
 
 const latest = (a: LedgerPosition, b: LedgerPosition): LedgerPosition => (comparePositions(a, b) < 0 ? b : a);
+
+/** What nobody would send again if Redis lost it after it was answered. */
+function isToldWhenDurable(body: CommandBody, { kind }: Outcome): boolean {
+  if (DURABLE_OUTCOMES.has(kind)) return true;
+  // A message of a log is read again; one that came another way is not.
+  return body.type === 'remote' && !body.position && (kind === 'applied' || kind === 'orphaned');
+}
+
+const cursorsOf = ({ archived, published }: Cursors): Cursors => ({ archived, published });
 
 const emptyDraft = (state: TicketState): Draft => ({
   state,

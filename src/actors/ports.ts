@@ -87,6 +87,8 @@ export interface StoredTicket {
   readonly cursors: Cursors;
   /** Who may have written the ticket's events to the log since `cursors.published`; null for nobody. */
   readonly publisher: string | null;
+  /** That is not known, nor whether the outbox has all that is unpublished: Redis lost writes since. */
+  readonly uncertain: boolean;
   readonly state: TicketState;
 }
 
@@ -114,8 +116,11 @@ export interface Commit {
   readonly guards: ReadonlyMap<string, number>;
   /** Earliest time at which a hold or payment needs attention, epoch milliseconds; 0 for none. */
   readonly dueAt: number;
-  /** Set for the first commit of an incarnation: replaces whatever is stored, and sets the outbox cursors. */
-  readonly replace: Cursors | null;
+  /**
+   * Set for the first commit of an incarnation: replaces whatever is stored, and sets the outbox cursors.
+   * `uncertain` stays on record until somebody has taken the publishing over.
+   */
+  readonly replace: (Cursors & { readonly uncertain: boolean }) | null;
 }
 
 export type CommitResult =

@@ -36,7 +36,7 @@ const RECORD_BYTES = 400;
 
 export interface PublishingOptions {
   readonly log: Pick<Log, 'openPublisher' | 'fence' | 'readBack'>;
-  readonly archive: Pick<Archive, 'savePublisher' | 'removePublisher' | 'publishers'>;
+  readonly archive: Pick<Archive, 'events' | 'savePublisher' | 'removePublisher' | 'publishers'>;
   readonly store: Pick<TicketStore, 'setPublisher'>;
   /** What other marketplaces hear of an event; nothing when it is none of theirs. */
   readonly encode: (event: CommittedEvent) => readonly OutgoingRecord[];
@@ -62,6 +62,8 @@ export interface PublishingLane {
   /** Archived events to publish, in order. */
   readonly toPublish: CommittedEvent[];
   published: LedgerPosition;
+  /** Archived up to here before this owner came, and not all of it published: the ledger has what is missing. */
+  missing: LedgerPosition | null;
   start: PublishingStart;
   /** The publisher that took the ticket over. */
   session: string | null;
@@ -82,6 +84,11 @@ export class Publishing {
 
   /** Publishes one group and answers the lanes that moved on. One call at a time. */
   async publish<L extends PublishingLane>(lanes: readonly L[], eventsMax: number): Promise<readonly L[]> {
+    const unfilled = lanes.filter((lane) => !lane.closed && lane.missing !== null);
+    if (unfilled.length > 0) {
+      await Promise.all(unfilled.map((lane) => this.#fill(lane)));
+      return unfilled;
+    }
     const waiting = lanes.filter((lane) => !lane.closed && lane.toPublish.length > 0);
     if (waiting.length === 0) return [];
     const silent = this.#passSilent(waiting);
@@ -108,7 +115,7 @@ export class Publishing {
   /** The ticket is given up with nothing on its way: its next owner need not fence anybody. */
   async leave(lane: PublishingLane): Promise<void> {
     lane.closed = true;
-    if (lane.session === null) return;
+    if (lane.session === null && !lane.start.uncertain) return;
     await this.#options.store.setPublisher(lane.ticket, lane.owner, null, lane.published);
   }
 
@@ -117,6 +124,21 @@ export class Publishing {
     const publisher = this.#publisher;
     this.#publisher = null;
     if (publisher) await this.#options.archive.removePublisher(publisher.id);
+  }
+
+  /** From the ledger and not from the outbox, which lacks it where Redis lost writes under an earlier owner. */
+  async #fill(lane: PublishingLane): Promise<void> {
+    const { missing } = lane;
+    if (!missing) return;
+    const events: CommittedEvent[] = [];
+    for await (const event of this.#options.archive.events(lane.ticket, lane.published)) {
+      if (comparePositions(event, missing) > 0) break;
+      if (!isCovered(event, lane.published)) events.push(event);
+    }
+    if (lane.closed) return;
+    lane.missing = null;
+    if (events.length === 0) lane.published = missing;
+    else lane.toPublish.unshift(...events);
   }
 
   /** Moves past events that concern nobody else, so that they ask for no publisher. */
@@ -198,7 +220,9 @@ export class Publishing {
     const asked = lanes.filter(
       ({ start }) => start.uncertain || (start.publisher !== null && start.publisher !== publisher.id),
     );
-    const since = Math.min(...asked.map(({ toPublish }) => toPublish[0]?.event.at ?? Infinity));
+    // Their times were given by different owners, whose clocks may differ: the first need not be the oldest.
+    let since = Infinity;
+    for (const { toPublish } of asked) for (const { event } of toPublish) since = Math.min(since, event.at);
     const found = new Map<string, LedgerPosition>();
     if (Number.isFinite(since)) {
       await log.readBack(topic, since - CLOCK_SKEW_MS, (record) => {
@@ -218,14 +242,18 @@ export class Publishing {
   }
 }
 
-/** How many of the first events the log holds, when `newest` is the newest of the ticket in it. */
+/** Whether the log holds an event when `newest` is the newest of its ticket in it. */
+export function isCovered(event: CommittedEvent, newest: LedgerPosition): boolean {
+  if (comparePositions(event, newest) <= 0) return true;
+  const { formerly, incarnation } = event;
+  return (
+    formerly !== undefined && incarnation > newest.incarnation && comparePositions(formerly, newest) <= 0
+  );
+}
+
+/** How many of the first events the log holds. */
 function countCovered(events: readonly CommittedEvent[], newest: LedgerPosition): number {
-  const isCovered = (event: CommittedEvent): boolean =>
-    comparePositions(event, newest) <= 0 ||
-    (event.formerly !== undefined &&
-      event.incarnation > newest.incarnation &&
-      comparePositions(event.formerly, newest) <= 0);
-  const first = events.findIndex((event) => !isCovered(event));
+  const first = events.findIndex((event) => !isCovered(event, newest));
   return first < 0 ? events.length : first;
 }
 

@@ -20,7 +20,7 @@ import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import type { Clock, Cursors, Reply, TicketStore } from './ports.js';
 import { comparePositions } from './position.js';
-import type { Publishing, PublishingLane, PublishingStart } from './publishing.js';
+import { isCovered, type Publishing, type PublishingLane, type PublishingStart } from './publishing.js';
 
 export interface RelayOptions {
   readonly archive: Pick<Archive, 'append'>;
@@ -114,6 +114,7 @@ export class RelayLane implements PublishingLane {
   start: PublishingStart;
   session: string | null = null;
   closed = false;
+  missing: LedgerPosition | null;
   deferred: DeferredReply[] = [];
   /** Set when a newer incarnation was found. */
   fenced = false;
@@ -131,11 +132,12 @@ export class RelayLane implements PublishingLane {
     this.archived = start.cursors.archived;
     this.published = start.cursors.published;
     this.start = start;
+    this.missing = comparePositions(this.published, this.archived) < 0 ? this.archived : null;
   }
 
   /** Events not out yet. */
   get backlog(): number {
-    return this.toArchive.length + this.toPublish.length;
+    return this.toArchive.length + this.toPublish.length + (this.missing ? 1 : 0);
   }
 
   /** Takes events that were just committed, and replies that wait for them. */
@@ -143,17 +145,15 @@ export class RelayLane implements PublishingLane {
     if (this.fenced || (events.length === 0 && deferred.length === 0)) return;
     for (const event of events) {
       if (comparePositions(event, this.archived) > 0) this.toArchive.push(event);
-      else this.#offer(event);
+      else if (!this.missing) this.#offer(event);
     }
     this.deferred.push(...deferred);
     this.#relay.kick(this);
   }
 
-  /** All that was left of the last owner has been pushed: with none of it to publish, all is published. */
-  refilled(): void {
-    if (this.backlog > 0 || comparePositions(this.published, this.archived) >= 0) return;
-    this.published = this.archived;
-    this.#relay.noted(this);
+  /** Begins with what the last owner left. */
+  begin(): void {
+    if (this.backlog > 0) this.#relay.kick(this);
   }
 
   /** Called by the relay when the first `count` events are archived. */
@@ -165,7 +165,7 @@ export class RelayLane implements PublishingLane {
   }
 
   #offer(event: CommittedEvent): void {
-    if (!this.closed && comparePositions(event, this.published) > 0) this.toPublish.push(event);
+    if (!this.closed && !isCovered(event, this.published)) this.toPublish.push(event);
   }
 
   /** Resolves when everything pushed so far is archived, or the lane is fenced or the relay stopped. */
@@ -186,6 +186,7 @@ export class RelayLane implements PublishingLane {
   /** The owner has the ticket no more. What is committed still goes to the archive; its successor publishes. */
   abandon(): void {
     this.closed = true;
+    this.missing = null;
     this.toPublish.length = 0;
     this.settle();
   }
@@ -233,15 +234,9 @@ export class Relay {
     return lane;
   }
 
-  /** Its cursors moved without anything to write out. */
-  noted(lane: RelayLane): void {
-    this.#lanes.add(lane);
-    this.#markDirty(lane);
-  }
-
   /** Does nothing for a lane that still has something on its way. */
   async leave(lane: RelayLane): Promise<void> {
-    if (lane.backlog > 0 || lane.fenced) return;
+    if (lane.backlog > 0 || lane.fenced || lane.closed) return;
     await this.#options.publishing.leave(lane);
   }
 
@@ -264,7 +259,9 @@ export class Relay {
   backlogs(): ReadonlyMap<string, number> {
     const backlogs = new Map<string, number>();
     for (const lane of this.#lanes) {
-      if (lane.backlog > 0) backlogs.set(ticketName(lane.ticket), lane.backlog);
+      const name = ticketName(lane.ticket);
+      // One that was given up may still be archiving beside the one that goes on.
+      if (lane.backlog > 0) backlogs.set(name, (backlogs.get(name) ?? 0) + lane.backlog);
     }
     return backlogs;
   }

@@ -326,6 +326,10 @@ export class EmbeddedArchive implements Archive {
     });
   }
 
+  async deadLetter(id: string): Promise<DeadLetter | null> {
+    return this.read((stores) => parsed<DeadLetter>(stores.deadLetters.get(keyOf(id))));
+  }
+
   /** Newest first. */
   async deadLetters(page: PageRequest): Promise<Page<DeadLetter>> {
     return this.read(({ deadLettersByTime, deadLetters }) =>

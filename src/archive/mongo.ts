@@ -276,6 +276,14 @@ export class MongoArchive implements Archive {
     });
   }
 
+  async deadLetter(id: string): Promise<DeadLetter | null> {
+    return this.#use(async ({ server }, { deadLetters, redrives }) => {
+      const letter = await server.call(() => deadLetters.findOne({ _id: id }));
+      const redrive = letter && (await server.call(() => redrives.findOne({ _id: id })));
+      return letter && letterOf(letter, redrive?.at);
+    });
+  }
+
   /** Newest first. */
   async deadLetters(page: PageRequest): Promise<Page<DeadLetter>> {
     const after = cursorOf(page.after);

@@ -140,6 +140,8 @@ export interface Archive {
   saveDeadLetter(letter: DeadLetter): Promise<void>;
   /** Marks it re-driven once; false when it was re-driven before or does not exist. */
   markRedriven(id: string, at: number): Promise<boolean>;
+  /** The letter, whole; null when there is none of this id. */
+  deadLetter(id: string): Promise<DeadLetter | null>;
   deadLetters(page: { readonly limit: number; readonly after?: string }): Promise<Page<DeadLetter>>;
 }
 

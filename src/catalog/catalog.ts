@@ -37,7 +37,7 @@ export class Catalog implements CatalogSource {
   async start(): Promise<void> {
     const { bus, keys, logger } = this.#options;
     await bus.subscribe(keys.channels.catalog(), () => this.#changed());
-    bus.onReset(() => this.#changed());
+    bus.onReset(() => this.#changed(true));
     try {
       await this.#load();
     } catch (error) {
@@ -100,12 +100,26 @@ export class Catalog implements CatalogSource {
     await redis.publish(keys.channels.catalog(), '');
   }
 
-  #changed(): void {
+  /** `lost`: Redis may have gone back to where it did not know all of them. */
+  #changed(lost = false): void {
     this.#reload = this.#reload
+      .then(() => (lost ? this.#shareMissing() : undefined))
       .then(() => this.#load())
       .catch((error: unknown) => {
         this.#options.logger.warn({ err: error }, 'could not read the catalog');
       });
+  }
+
+  async #shareMissing(): Promise<void> {
+    const { redis, keys, archive, logger } = this.#options;
+    try {
+      const known = new Set(await redis.hkeys(keys.catalog));
+      const missing = (await archive.matches()).filter(({ matchNumber }) => !known.has(String(matchNumber)));
+      if (missing.length > 0) await this.#share(missing);
+    } catch (error) {
+      if (!(error instanceof ArchiveUnavailableError)) throw error;
+      logger.warn({ err: error }, 'whether Redis lost matches could not be asked');
+    }
   }
 
   async #load(): Promise<void> {

@@ -115,7 +115,8 @@ async function take(
   if (decoded.kind === 'own') return { status: 200, body: { messageId, results: [] } };
   const identity = await options.idempotency.identify({
     route: 'sales-message',
-    caller: 'service',
+    // Two marketplaces may number their messages alike.
+    caller: `service/${decoded.sales[0]?.clientId ?? ''}`,
     key: messageId,
     body: [value.toString(), headers],
   });

@@ -37,6 +37,7 @@ export class BrokerLog implements Log {
   readonly #options: BrokerLogOptions;
   readonly #subscriptions = new Set<Subscription>();
   #checked: Promise<void> | null = null;
+  #isChecked = false;
   #stopped = false;
 
   constructor(options: BrokerLogOptions) {
@@ -50,6 +51,7 @@ export class BrokerLog implements Log {
       await client.connect();
       await checkTopics(client, topics, logger);
       this.#checked = Promise.resolve();
+      this.#isChecked = true;
     } catch (error) {
       if (error instanceof TopicsError) throw error;
       logger.error({ err: error }, 'Kafka cannot be reached: selling goes on, others hear of it later');
@@ -67,6 +69,7 @@ export class BrokerLog implements Log {
       try {
         await client.connect();
         await checkTopics(client, topics, logger);
+        this.#isChecked = true;
         logger.info('Kafka is there');
         return;
       } catch (error) {
@@ -84,7 +87,7 @@ export class BrokerLog implements Log {
 
   async openPublisher(): Promise<Publisher> {
     const { client, clientId, fencing } = this.#options;
-    await this.#ready();
+    if (!this.#isChecked) throw new NotPublishedError('The brokers were not there yet');
     const id = `${clientId}-${randomUUID()}`;
     const producer = fencing ? await client.openProducer(id) : null;
     /** Messages written so far, by topic and partition: the brokers refuse a gap, and a repeat. */

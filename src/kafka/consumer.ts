@@ -98,8 +98,8 @@ interface LaneItem {
   readonly item: DecodedItem;
   readonly record: IncomingRecord;
 }
-/** How an item is submitted: with its position, or without, again under its id, or late under another. */
-type Pass = 'positioned' | 'redrive' | 'late';
+/** How an item is submitted: at its position, or, when later ones of its partition took effect, late and without. */
+type Pass = 'positioned' | 'late';
 /** What a submission came to. `refused`: it had no effect, and would have none if it came again now. */
 type Answer =
   | { readonly kind: 'settled'; readonly outcome: HandledKind }
@@ -121,6 +121,10 @@ export class SalesConsumer {
   #cancelCheckpoint: (() => void) | null = null;
   #checkpoint: Promise<void> = Promise.resolve();
   #committed: Places = new Map();
+  /** Counts the times that reading went back: places from before must not be committed after. */
+  #readings = 0;
+  /** A loss was noticed, and the reading has not gone back yet. */
+  #mustRewind = false;
   #cancelCheck: (() => void) | null = null;
   #checking: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -155,10 +159,13 @@ export class SalesConsumer {
 
   /** Redis may have forgotten what only it knew: reads again from the last durable place. */
   async rewind(): Promise<void> {
+    this.#readings += 1;
+    this.#mustRewind = true;
     this.#open.clear();
     // Before anything is read again: what is lost while it is being read must show later.
     await this.#options.durability.begin();
     await this.#subscription?.rewind();
+    this.#mustRewind = false;
   }
 
   /** Records that were not handed over yet, by source. */
@@ -171,10 +178,7 @@ export class SalesConsumer {
     return this.#waiting.size;
   }
 
-  /**
-   * Tries a dead letter again, under the same id: twice has one effect. It goes without its position, because
-   * later messages of its partition may have taken effect meanwhile.
-   */
+  /** Tries a dead letter again, under the same id: twice has one effect. */
   async redrive(letter: DeadLetter): Promise<RedriveResult> {
     const original = recordOf(letter);
     if (!original) return { kind: 'refused', reason: 'the letter is not a message of a log' };
@@ -195,7 +199,7 @@ export class SalesConsumer {
     if (item.clientId === this.#options.clientId) return { kind: 'settled', outcome: 'own' };
     try {
       if (!(await this.#isOpen(item.ticket))) return { kind: 'refused', reason: 'not_open' };
-      return await this.#submit(item, 'redrive');
+      return await this.#submitPassed(item);
     } catch (error) {
       return { kind: 'retry', reason: `not now: ${String(error)}` };
     }
@@ -224,7 +228,8 @@ export class SalesConsumer {
   /** Commits what is handled, once it is durable. Never rejects: a place not committed is read again. */
   async #commitPlaces(): Promise<void> {
     const subscription = this.#subscription;
-    if (!subscription) return;
+    if (!subscription || this.#mustRewind) return;
+    const reading = this.#readings;
     const places = withoutWaiting(subscription.handled(), this.#waiting.oldest());
     const isSame = [...places].every(([source, offset]) => this.#committed.get(source) === offset);
     if (isSame) return;
@@ -232,6 +237,7 @@ export class SalesConsumer {
       const found = await this.#options.durability.check();
       if (found === 'lost') await this.rewind();
       if (found !== 'durable' || !(await this.#options.deadLetters.archivedAll())) return;
+      if (reading !== this.#readings) return;
       await subscription.commit(places);
       this.#committed = new Map([...this.#committed, ...places]);
     } catch (error) {
@@ -339,6 +345,16 @@ export class SalesConsumer {
     return answer.kind === 'answered' ? answerOf(answer.result) : { kind: 'retry', reason: answer.kind };
   }
 
+  /**
+   * An item that others may have overtaken. At its position if it still can, so that reading it again is known
+   * as a repeat; else late, unless the archive knows that it took effect.
+   */
+  async #submitPassed(item: DecodedItem): Promise<Answer> {
+    const answer = await this.#submit(item, 'positioned');
+    if (answer.kind !== 'settled' || answer.outcome !== 'repeated') return answer;
+    return (await this.#tookEffect(item)) ? answer : this.#submit(item, 'late');
+  }
+
   async #tookEffect(item: DecodedItem): Promise<boolean> {
     const { tookEffect } = this.#options;
     const id = idOf(item);
@@ -428,10 +444,7 @@ export class SalesConsumer {
   /** Tries what waits for an open ticket, in order; false when something has to be tried again. */
   #drain(ticket: TicketId): Promise<boolean> {
     return this.#waiting.drain(ticket, async (item) => {
-      const first = await this.#submit(item, 'positioned');
-      // Whoever has the partition now was ahead of us: this one never took effect, or its id would say so.
-      const isPassed = first.kind === 'settled' && first.outcome === 'repeated';
-      const answer = isPassed ? await this.#submit(item, 'late') : first;
+      const answer = await this.#submitPassed(item);
       if (answer.kind === 'retry') return false;
       if (answer.kind === 'settled') await this.#options.deadLetters.settled(idOf(item));
       this.#handled(answer.kind === 'settled' ? answer.outcome : 'refused');

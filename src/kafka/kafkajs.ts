@@ -24,11 +24,13 @@ import defaultSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import type { Logger } from '../process/log.js';
 import { withTimeout } from '../process/timeout.js';
+import { registerCodecs } from './compression.js';
 
 // Node finds only some of the names that this CommonJS package exports.
-const { ConfigResourceTypes, logLevel, Partitioners } = kafkajs;
+const { CompressionCodecs, ConfigResourceTypes, logLevel, Partitioners } = kafkajs;
+registerCodecs(CompressionCodecs);
 
-export type { Consumer, ConsumerCrashEvent, EachBatchPayload, KafkaMessage } from 'kafkajs';
+export type { Consumer, ConsumerEndBatchProcessEvent as BatchEndEvent, EachBatchPayload } from 'kafkajs';
 export type { ProducerIdentity, RawRecord };
 
 export type SaslSettings = Extract<
@@ -47,7 +49,7 @@ export interface KafkaClientOptions {
 }
 
 export interface TopicFacts {
-  /** Changes when a topic is deleted and made anew; `0` where the brokers are too old to tell. */
+  /** Changes when a topic is deleted and made anew; `NO_ID` where the brokers are too old to tell. */
   readonly id: string;
   readonly partitions: number;
 }
@@ -68,6 +70,8 @@ export interface OutgoingMessage {
   readonly timestamp: number;
 }
 
+/** In place of a topic's id. */
+export const NO_ID = '0';
 export const EARLIEST = -2;
 export const LATEST = -1;
 
@@ -161,7 +165,7 @@ export class KafkaClient {
         topics: names.filter((name) => existing.has(name)),
       });
       return new Map(
-        topics.map(({ name, partitions }) => [name, { id: '0', partitions: partitions.length }]),
+        topics.map(({ name, partitions }) => [name, { id: NO_ID, partitions: partitions.length }]),
       );
     });
   }
@@ -225,6 +229,9 @@ export class KafkaClient {
   /** See above. Fencing twice, by several at once, or one that never was, is fine. */
   fence(name: string, topic: string): Promise<void> {
     return this.#call('fence a producer', async () => {
+      // Partitions may have been added since: it must be fenced in all of them.
+      await this.#connected();
+      await this.#cluster.refreshMetadata();
       const partitions = (await this.#partitions(topic)).map(({ partitionId }) => partitionId);
       for (;;) {
         const identity = await this.#init(name);
@@ -295,6 +302,8 @@ export class KafkaClient {
     await this.#call('write', async () => {
       await this.#partitions(topic);
       const leaders = this.#cluster.findLeaderForPartitions(topic, [...batches.keys()]);
+      if (Object.values(leaders).flat().length < batches.size)
+        throw new Error(`partitions of ${topic} have no leader`);
       await Promise.all(
         Object.entries(leaders).map(async ([nodeId, partitions]) => {
           const broker = await this.#cluster.findBroker({ nodeId });

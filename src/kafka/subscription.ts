@@ -13,7 +13,9 @@ import { incoming } from './broker-log.js';
 import {
   EARLIEST,
   LATEST,
+  NO_ID,
   protocolErrorOf,
+  type BatchEndEvent,
   type Consumer,
   type EachBatchPayload,
   type KafkaClient,
@@ -46,6 +48,11 @@ const RESTART_MS = 1_000;
 /** How often the ends of partitions are looked up. */
 const WATCH_MS = 5_000;
 
+type EmptyBatch = Pick<
+  BatchEndEvent['payload'],
+  'topic' | 'partition' | 'batchSize' | 'firstOffset' | 'lastOffset'
+>;
+
 interface Partition {
   readonly topic: string;
   readonly partition: number;
@@ -63,6 +70,8 @@ export class GroupSubscription implements Subscription {
   readonly #partitions = new Map<string, Partition>();
   #consumer: Consumer | null = null;
   #incarnations: ReadonlyMap<string, string> = new Map();
+  /** Partitions read here, by topic. */
+  #assigned: Readonly<Record<string, readonly number[]>> = {};
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   /** Ends the wait for brokers that never were there. */
@@ -111,7 +120,7 @@ export class GroupSubscription implements Subscription {
       for (const partition of mine) {
         const known = BigInt(committed.get(partition.partition) ?? -1);
         const to = known >= 0n ? known : (starts.get(partition.partition) ?? 0n);
-        partition.next = null;
+        partition.next = to;
         this.#consumer?.seek({ topic, partition: partition.partition, offset: String(to) });
       }
     }
@@ -180,7 +189,9 @@ export class GroupSubscription implements Subscription {
       for (const [key, { topic, partition }] of this.#partitions) {
         if (!assigned[topic]?.includes(partition)) this.#partitions.delete(key);
       }
+      this.#assigned = assigned;
     });
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => this.#passEmpty(payload));
     this.#consumer = consumer;
     try {
       await consumer.connect();
@@ -196,6 +207,7 @@ export class GroupSubscription implements Subscription {
     } finally {
       this.#consumer = null;
       this.#partitions.clear();
+      this.#assigned = {};
       await consumer.disconnect().catch(() => undefined);
     }
   }
@@ -218,6 +230,14 @@ export class GroupSubscription implements Subscription {
       payload.resolveOffset(last.offset);
       partition.next = BigInt(last.offset) + 1n;
     }
+  }
+
+  /** A batch of nothing but the marks of fences is not handed over; it counts as read when it comes next. */
+  #passEmpty({ topic, partition, batchSize, firstOffset, lastOffset }: EmptyBatch): void {
+    const known = this.#partitions.get(`${topic}/${partition}`);
+    if (batchSize > 0 || !known || known.next === null || BigInt(firstOffset) > known.next) return;
+    const next = BigInt(lastOffset) + 1n;
+    if (next > known.next) known.next = next;
   }
 
   /** False when the partition is to be read by somebody else, or again, before the handler has resolved. */
@@ -258,7 +278,7 @@ export class GroupSubscription implements Subscription {
     const known = this.#partitions.get(key);
     if (known) return known;
     const { client } = this.#options;
-    const source = `${await client.clusterId()}/${this.#incarnations.get(topic) ?? '0'}/${partition}`;
+    const source = `${await client.clusterId()}/${this.#incarnations.get(topic) ?? topic}/${partition}`;
     const made: Partition = { topic, partition, source, next: null, committed: null, end: null };
     this.#partitions.set(key, made);
     return made;
@@ -266,13 +286,16 @@ export class GroupSubscription implements Subscription {
 
   async #readIncarnations(): Promise<ReadonlyMap<string, string>> {
     const facts = await this.#options.client.topics(this.#options.topics);
-    return new Map([...facts].map(([name, { id }]) => [name, id]));
+    const missing = this.#options.topics.filter((topic) => !facts.has(topic));
+    if (missing.length > 0) throw new Error(`Kafka has no topic ${missing.join(', ')}`);
+    // Brokers that tell no ids: the name at least keeps topics apart.
+    return new Map([...facts].map(([name, { id }]) => [name, id === NO_ID ? name : id]));
   }
 
   /** False when it was deleted, maybe made anew: the consumer is started anew then. */
   async #isSameTopic(topic: string): Promise<boolean> {
-    const facts = await this.#options.client.topics([topic]);
-    if (facts.get(topic)?.id === this.#incarnations.get(topic)) return true;
+    const id = (await this.#options.client.topics([topic])).get(topic)?.id;
+    if (id !== undefined && (id === NO_ID ? topic : id) === this.#incarnations.get(topic)) return true;
     this.#options.logger.warn({ topic }, 'a topic was deleted; reading the new one from its beginning');
     this.#wake();
     return false;
@@ -293,10 +316,30 @@ export class GroupSubscription implements Subscription {
   async #watch(): Promise<void> {
     const { client, topics } = this.#options;
     if (!this.#consumer) return;
+    await this.#noteAssigned();
     for (const topic of topics) {
       const ends = await client.offsetsAt(topic, LATEST);
       for (const partition of this.#partitions.values()) {
         if (partition.topic === topic) partition.end = ends.get(partition.partition) ?? partition.end;
+      }
+    }
+  }
+
+  /** Partitions from which nothing has come yet: only so is it told how far behind they are. */
+  async #noteAssigned(): Promise<void> {
+    const { client, groupId } = this.#options;
+    for (const [topic, partitions] of Object.entries(this.#assigned)) {
+      const idle = partitions.filter((partition) => !this.#partitions.has(`${topic}/${partition}`));
+      if (idle.length === 0) continue;
+      const [committed, starts] = [
+        await client.groupOffsets(groupId, topic),
+        await client.offsetsAt(topic, EARLIEST),
+      ];
+      for (const partition of idle) {
+        if (!this.#assigned[topic]?.includes(partition)) continue;
+        const known = BigInt(committed.get(partition) ?? -1);
+        const made = await this.#partition(topic, partition);
+        made.next ??= known >= 0n ? known : (starts.get(partition) ?? 0n);
       }
     }
   }

@@ -39,6 +39,9 @@ import { loadScript } from './scripts.js';
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
 
+/** In place of a publisher's name: Redis may have forgotten who it was. */
+const UNCERTAIN = '?';
+
 /** States of a connection that was lost. */
 const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
 
@@ -332,6 +335,7 @@ function metaFields(commit: Commit): (string | number)[] {
     fields.push('schema', SCHEMA_VERSION, 'runId', runId);
     fields.push('position', formatPosition(replace.archived));
     fields.push('archived', formatPosition(replace.archived), 'published', formatPosition(replace.published));
+    fields.push('publisher', replace.uncertain ? UNCERTAIN : '');
   }
   if (last) fields.push('position', formatPosition(last));
   if (replace || last) {
@@ -462,7 +466,8 @@ function storedTicket(
     version: Number(meta['version']),
     position: parsePosition(meta['position']),
     cursors: { archived: parsePosition(meta['archived']), published: parsePosition(meta['published']) },
-    publisher: meta['publisher'] || null,
+    publisher: meta['publisher'] === UNCERTAIN ? null : meta['publisher'] || null,
+    uncertain: meta['publisher'] === UNCERTAIN,
     state: assembleState(ticket, {
       ...(JSON.parse(meta['state']) as ReturnType<typeof scalarsOf>),
       reservations: reservations.map((json) => (JSON.parse(json) as StoredReservation).r),

@@ -1,6 +1,6 @@
 /** Publishing over a log that fences as brokers do: what stands in it, and what a sleeper adds to it. */
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { formatPosition, parsePosition } from '../../src/actors/position.js';
+import { comparePositions, formatPosition, parsePosition } from '../../src/actors/position.js';
 import { Publishing, type PublishingLane, type PublishingStart } from '../../src/actors/publishing.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { NotPublishedError, type IncomingRecord, type OutgoingRecord } from '../../src/kafka/port.js';
@@ -55,6 +55,7 @@ class Market {
         },
       },
       archive: {
+        events: (_ticket, after) => this.#ledgerAfter(after),
         savePublisher: async (id) => void this.registered.add(id),
         removePublisher: async (id) => void this.registered.delete(id),
         publishers: async () => [...this.registered],
@@ -95,10 +96,20 @@ class Market {
       owner,
       toPublish: [...events],
       published: parsePosition(known?.published ?? '1-0'),
+      missing: null,
       start: { publisher, uncertain: false, ...start },
       session: null,
       closed: false,
     } satisfies PublishingLane as PublishingLane;
+  }
+
+  /** What an archive would have of one ticket. */
+  ledger: readonly CommittedEvent[] = [];
+  async *#ledgerAfter(after: LedgerPosition | null): AsyncIterable<CommittedEvent> {
+    for (const one of this.ledger) {
+      await Promise.resolve();
+      if (!after || comparePositions(one, after) > 0) yield one;
+    }
   }
 
   get values(): string[] {
@@ -213,6 +224,21 @@ describe('publishing', () => {
     await publishAll(publishing, market.lane(one, 'b', [event(one, 1)], { uncertain: true }));
     expect([...market.fenced]).toEqual(['p1']);
     expect(market.values).toEqual(['2/1-1', '1/1-1']);
+  });
+
+  it('takes from the ledger what was archived before its owner came, and not published', async () => {
+    const publishing = market.process();
+    market.ledger = [event(one, 1), event(one, 2), event(one, 3), event(one, 4)];
+    const lane = market.lane(one, 'a', [event(one, 4)]);
+    lane.published = at(1);
+    lane.missing = at(3);
+    await publishAll(publishing, lane);
+    expect(market.values).toEqual(['1/1-2', '1/1-3', '1/1-4']);
+    const idle = market.lane(two, 'a', []);
+    idle.missing = at(0, 2);
+    market.ledger = [];
+    await publishAll(publishing, idle);
+    expect([idle.missing, idle.published]).toEqual([null, at(0, 2)]);
   });
 
   it('knows an event that was archived anew by its former place', async () => {

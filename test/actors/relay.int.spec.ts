@@ -174,6 +174,27 @@ describe('the outbox of a ticket', () => {
     await until(async () => (await isOut()) === true);
   });
 
+  it('is told although whoever rebuilt the ticket died before it could publish', async () => {
+    const log = hearing();
+    log.state.away = true;
+    const settings = { leaseMs: 600, snapshotMs: 60_000 };
+    engine = await startEngine({ workers: 0, matches: [7], worker: settings, core: { jobLockMs: 500 } });
+    const first = await engine.addPeer({ deps: log.deps });
+    await engine.tell(ticket, loadBody(10));
+    await engine.tell(ticket, holdBody('r1'));
+    expect(await sell(engine, ticket, 'r1')).toMatchObject({ kind: 'reserved' });
+    await deleteKeys(engine.core.redis, engine.prefix);
+    expect(await engine.tell(ticket, holdBody('r2'))).toMatchObject({ kind: 'held' });
+    expect(await countersOf(engine, ticket)).toMatchObject({ incarnation: 2 });
+    await until(async () => (await ledgerOf(engine.archive, ticket)).length === 5);
+    first.kill();
+    await engine.core.redis.del(engine.core.keys.workers);
+    log.state.away = false;
+    await engine.addWorker(undefined, log.deps);
+    await until(() => log.heard.length === 4);
+    expect(log.heard).toEqual(['1-2 held', '1-3 paymentStarted', '1-4 sold', '2-1 held']);
+  });
+
   it('has nothing left to go out after a rebuild, so that nobody looks after an idle ticket', async () => {
     const log = hearing();
     engine = await startEngine({ matches: [7], deps: log.deps, worker: { snapshotMs: 100 } });

@@ -655,6 +655,20 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
         expect(listed.flat()).toEqual([...letters].reverse());
       });
 
+      test('are found by id, whole, with the time of their re-drive', async () => {
+        const second = await reopen();
+        const raw = Buffer.alloc(1_000_000, 7).toString('base64');
+        const whole = letterOf('sales/0/17:3', { raw, headers: { clientId: 'peer', 'a.$b': '' } });
+        await archive.saveDeadLetter(whole);
+        await archive.saveDeadLetter(letterOf('l-1'));
+        expect(await second.deadLetter(whole.id)).toEqual(whole);
+        expect(await archive.deadLetter('l-1')).toEqual(letterOf('l-1'));
+        for (const id of ['l-2', 'l', '']) expect(await archive.deadLetter(id)).toBeNull();
+        await archive.markRedriven('l-1', T0 + 5);
+        expect(await second.deadLetter('l-1')).toEqual(letterOf('l-1', { redrivenAt: T0 + 5 }));
+        expect(await second.deadLetter(whole.id)).toEqual(whole);
+      });
+
       test('are marked re-driven once, whoever asks', async () => {
         const second = await reopen();
         await archive.saveDeadLetter(letterOf('l-1'));
@@ -741,6 +755,7 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
           () => archive.refunds('p'),
           () => archive.saveDeadLetter(letterOf('l')),
           () => archive.markRedriven('l', T0),
+          () => archive.deadLetter('l'),
           () => archive.deadLetters({ limit: 1 }),
         ];
         for (const call of calls) await expect(call()).rejects.toBeInstanceOf(ArchiveUnavailableError);

@@ -216,6 +216,40 @@ if (!isReal) {
       await subscription.stop();
     });
 
+    it('takes what others write compressed, in every way there is', async () => {
+      const { sales, lists, open } = market();
+      const log = await open();
+      const codecs = ['gzip', 'snappy', 'lz4', 'zstd'];
+      const linesOf = (codec: string): string[] =>
+        Array.from({ length: 2_000 }, (_, i) => `{"codec":"${codec}","sale":${i}}`);
+      await Promise.all(
+        codecs.map((codec) =>
+          kafka.tool(
+            'console-producer',
+            ['--topic', sales, '--compression-codec', codec, '--batch-size', '200000'],
+            linesOf(codec)
+              .map((line) => `${line}\n`)
+              .join(''),
+          ),
+        ),
+      );
+      const publisher = await log.openPublisher();
+      await publisher.publish([out(sales, 'plain')]);
+      const back = await held(log, sales);
+      const found: IncomingRecord[] = [];
+      const subscription = await log.subscribe(
+        [sales, lists],
+        async (records) => void found.push(...records),
+      );
+      await until(() => found.length >= back.length, 30_000);
+      for (const codec of codecs) {
+        expect(back.filter((value) => value.includes(codec))).toEqual(linesOf(codec));
+      }
+      expect(back).toHaveLength(codecs.length * 2_000 + 1);
+      expect(valuesOf(found)).toEqual(back);
+      await subscription.stop();
+    });
+
     it('shares the partitions of a group, and goes on with those of a member that left', async () => {
       const { sales, lists, open } = market(4);
       const [one, two] = [await open(), await open()];
@@ -341,6 +375,12 @@ describe('what is wrong with a topic', () => {
   it('is nothing when every record is kept by two', () => {
     expect(texts(good)).toEqual([]);
   });
+  it.each(['producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'])(
+    'is not that its records are compressed: %s',
+    (type) => {
+      expect(texts({ ...good, 'compression.type': type })).toEqual([]);
+    },
+  );
   it.each([
     [{ 'cleanup.policy': 'compact,delete' }, 'forgets all but the newest sale'],
     [{ 'retention.ms': '604800000' }, 'deletes records after 168 h'],

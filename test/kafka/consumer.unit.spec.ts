@@ -160,7 +160,12 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
   let rewinds = 0;
   let places: Places = new Map();
   const commits: Record<string, string>[] = [];
-  const durability = { answer: 'durable' as 'durable' | 'pending' | 'lost', begun: 0 };
+  const durability = {
+    answer: 'durable' as 'durable' | 'pending' | 'lost',
+    begun: 0,
+    during: () => Promise.resolve(),
+  };
+  let rewindsFail = false;
   const consumer = new SalesConsumer({
     log: {
       subscribe: async (topics, given) => {
@@ -169,7 +174,10 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
         return {
           handled: () => places,
           commit: async (committed) => void commits.push(Object.fromEntries(committed)),
-          rewind: async () => void (rewinds += 1),
+          rewind: async () => {
+            if (rewindsFail) throw new Error('the brokers are away');
+            rewinds += 1;
+          },
           lag: () => new Map([[SOURCE, 3]]),
           stop: async () => void (unsubscribed += 1),
         };
@@ -188,7 +196,10 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     tookEffect: async (ticket, commandId) => tickets.tookEffect(ticket, commandId),
     durability: {
       begin: async () => void (durability.begun += 1),
-      check: async () => durability.answer,
+      check: async () => {
+        await durability.during();
+        return durability.answer;
+      },
     },
     waitMs: WAIT_MS,
     waitingMax: 5,
@@ -207,6 +218,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     durability,
     commits,
     rewinds: () => rewinds,
+    failRewinds: (fail: boolean) => void (rewindsFail = fail),
     /** Timers that are set, but for the one of the next checkpoint. */
     timers: () => clock.delays.filter((delayMs) => delayMs !== CHECKPOINT_MS),
     handledUpTo: (given: Readonly<Record<string, string>>) => (places = new Map(Object.entries(given))),
@@ -663,16 +675,27 @@ describe('re-driving a dead letter', () => {
   const letterFor = (record: IncomingRecord, index?: number): DeadLetter =>
     JSON.parse(JSON.stringify(letterOf(record, 'some reason', 5, index))) as DeadLetter;
 
-  it('submits under the same id without the position, once', async () => {
+  it('that later ones of its partition overtook goes without its position, once', async () => {
     await world.deliver(sale(9));
     const letter = letterFor(sale(3, { quantity: 2 }), 0);
     expect(await world.consumer.redrive(letter)).toEqual({ kind: 'settled' });
     expect(await world.consumer.redrive(letter)).toEqual({ kind: 'settled' });
     expect(world.tickets.elsewhere(1)).toEqual([3, 0]);
-    const { id, keepMs, body } = world.tickets.submissions.at(-1)!;
-    expect({ id, keepMs }).toEqual({ id: `${SOURCE}/3/0`, keepMs: KEEP_MS });
-    expect(body).toMatchObject({ clientId: 'north', recordedAt: 1_003 });
-    expect(body).not.toHaveProperty('position');
+    const late = world.tickets.submissions.filter(({ id }) => id.endsWith('/late'));
+    expect(late).toMatchObject([{ id: `${SOURCE}/3/0/late`, keepMs: KEEP_MS }]);
+    expect(late[0]?.body).toMatchObject({ clientId: 'north', recordedAt: 1_003 });
+    expect(late[0]?.body).not.toHaveProperty('position');
+  });
+
+  it('goes at its position while it can: read again from the log it changes nothing, whatever was forgotten', async () => {
+    world.tickets.instead = () => ({ kind: 'answered', result: { kind: 'remote_limit', limit: 1 } });
+    await world.deliver(sale(3, { quantity: 2 }));
+    world.tickets.instead = () => null;
+    const [letter] = [...world.letters.letters.values()];
+    expect(await world.consumer.redrive(letter!)).toEqual({ kind: 'settled' });
+    world.tickets.recorded.clear();
+    await world.deliver(sale(3, { quantity: 2 }));
+    expect(world.tickets.elsewhere(1)).toEqual([2, 0]);
   });
 
   it('takes only the ticket the letter is about; a letter about a whole message takes all', async () => {
@@ -826,6 +849,22 @@ describe('places', () => {
     world.durability.answer = 'lost';
     await checkpoint();
     expect([world.commits, world.rewinds(), world.durability.begun]).toEqual([[], 1, 2]);
+  });
+
+  it('are not committed when reading went back meanwhile, or has to and could not yet', async () => {
+    world.handledUpTo({ [SOURCE]: '7' });
+    world.durability.during = () => world.consumer.rewind();
+    await checkpoint();
+    expect([world.commits, world.rewinds()]).toEqual([[], 1]);
+    world.durability.during = () => Promise.resolve();
+    world.failRewinds(true);
+    await expect(world.consumer.rewind()).rejects.toThrow('brokers');
+    await checkpoint();
+    expect(world.commits).toEqual([]);
+    world.failRewinds(false);
+    await world.consumer.rewind();
+    await checkpoint();
+    expect(world.commits).toEqual([{ [SOURCE]: '7' }]);
   });
 
   it('are not committed while a dead letter is not archived', async () => {

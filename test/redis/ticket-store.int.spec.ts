@@ -90,6 +90,7 @@ class Owner {
           ? {
               archived: { ...start, incarnation: this.incarnation },
               published: { ...start, incarnation: this.incarnation },
+              uncertain: false,
             }
           : null,
       ...more,
@@ -365,12 +366,15 @@ describe('the store of tickets', () => {
       const cursors = {
         archived: { incarnation: 2, sequence: 0 },
         published: { incarnation: 1, sequence: 1 },
+        uncertain: true,
       };
       // Whatever version is stored.
       const commit = rebuilt.prepare([load(5), hold('r9', 1, 'zoe')], { replace: cursors, version: 41 });
       expect(await rebuilt.send(commit)).toEqual({ kind: 'committed' });
       const { stored } = await store.claim(ticket, 'reader');
-      expect(stored).toMatchObject({ version: 42, position: { incarnation: 2, sequence: 2 }, cursors });
+      const { uncertain, ...rest } = cursors;
+      const expected = { version: 42, position: { incarnation: 2, sequence: 2 }, cursors: rest, uncertain };
+      expect(stored).toMatchObject({ ...expected, publisher: null });
       expect(stored!.state.reservations.keySeq().toArray()).toEqual(['r9']);
       expect(stored!.state.remote.size).toBe(0);
       expect(await redis.hgetall(keys.ticket(ticket).persons)).toEqual({ zoe: '1' });
