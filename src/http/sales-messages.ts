@@ -66,7 +66,9 @@ const resultSchema = z
   })
   .meta({
     id: 'SalesMessageResult',
-    description: '`outcome` is `applied`, `orphaned`, `unknown` or the refusal.',
+    description:
+      '`outcome` is `applied`, `orphaned`, `repeated` (it took effect before, and what was answered then is not kept ' +
+      'any more), `unknown` or the refusal.',
   });
 
 export function salesMessageRoute(options: SalesMessageOptions): Route {
