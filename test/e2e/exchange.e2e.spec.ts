@@ -233,7 +233,8 @@ if (reasons.length > 0) {
         const mongo = await startMongo();
         closing.push(() => mongo.stop());
         const own = { brokers: kafka.brokers, mongoUrl: mongo.url, redisUrl: redis.url };
-        const topics = await market(400, 2, own);
+        // Selling goes on while Kafka is away: there must be something left after it.
+        const topics = await market(400 + 200 * OUTAGE_SECONDS, 2, own);
         const groups = [['worker'], ['worker'], ['shop', 'reservations'], ['consumer']];
         const one = await marketplace('one', topics, groups, own);
         const tickets = ticketsOf(2);
