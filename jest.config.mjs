@@ -3,21 +3,24 @@
  * nothing outside the process, int and e2e tests stand on one real redis-server (test/setup). Coverage is
  * asked for with --coverage and holds the rules and the actors to a minimum.
  */
+const swc = (jsc) => [
+  '@swc/jest',
+  { jsc: { ...jsc, target: 'es2022' }, module: { type: 'es6' }, sourceMaps: true },
+];
+
 const shared = {
   rootDir: import.meta.dirname,
   testEnvironment: 'node',
-  extensionsToTreatAsEsm: ['.ts'],
+  extensionsToTreatAsEsm: ['.ts', '.tsx'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/data/'],
   transform: {
-    '\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-        module: { type: 'es6' },
-        sourceMaps: true,
-      },
-    ],
+    // Apart, because generic arrow functions of plain TypeScript are no TSX.
+    '\\.ts$': swc({ parser: { syntax: 'typescript' } }),
+    '\\.tsx$': swc({
+      parser: { syntax: 'typescript', tsx: true },
+      transform: { react: { runtime: 'automatic' } },
+    }),
   },
   collectCoverageFrom: ['src/rules/**/*.ts', 'src/actors/**/*.ts'],
 };
@@ -31,7 +34,7 @@ const level = (name, testTimeoutMs, more) => ({
   ...shared,
   ...more,
   displayName: name,
-  testMatch: [`<rootDir>/test/**/*.${name}.spec.ts`],
+  testMatch: [`<rootDir>/test/**/*.${name}.spec.ts`, `<rootDir>/web/test/**/*.${name}.spec.ts`],
   // Jest heeds testTimeout only outside projects.
   globals: { testTimeoutMs },
   setupFilesAfterEnv: ['<rootDir>/test/setup/timeout.mjs'],

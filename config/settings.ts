@@ -4,13 +4,23 @@
  * consistent, or throws one `SettingsError` that names every problem, one line each. Nothing else reads the
  * environment.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** What a process can do. A process without roles named has all of them. */
-export const ROLES = ['shop', 'reservations', 'consumer', 'worker'] as const;
+export const ROLES = [
+  'client',
+  'shop',
+  'reservations',
+  'user',
+  'payments',
+  'security',
+  'consumer',
+  'worker',
+] as const;
 export type Role = (typeof ROLES)[number];
 /** Roles whose port may be given as PORT, the way hosting platforms do. */
-const WEB_ROLES: readonly Role[] = ['shop', 'reservations', 'consumer'];
+const WEB_ROLES: readonly Role[] = ROLES.filter((role) => role !== 'worker');
 
 type Schema = z.ZodType<string | number | boolean>;
 
@@ -60,6 +70,12 @@ const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
 const text = (pattern: RegExp, allowed: string) => z.string().regex(pattern).describe(allowed);
 const secret = (lengthMin: number) =>
   z.string().min(lengthMin).max(1_000).describe(`at least ${lengthMin} characters`);
+/** Goes into an Authorization header as it is. */
+const bearer = (lengthMin: number) =>
+  text(
+    new RegExp(`^[\\x21-\\x7e]{${lengthMin},1000}$`),
+    `at least ${lengthMin} visible ASCII characters, without spaces`,
+  );
 const redisUrl = () =>
   z
     .string()
@@ -72,6 +88,45 @@ const mongoUrl = () =>
     .describe('a URL like mongodb://user:password@host:27017/database or mongodb+srv://...');
 const brokers = () =>
   text(/^[A-Za-z0-9._-]+:\d{1,5}(\s*,\s*[A-Za-z0-9._-]+:\d{1,5}){0,99}$/, 'a comma list of host:port');
+const webUrl = () =>
+  z
+    .string()
+    .refine((value) => URL.canParse(value) && /^https?:\/\/[^?#]+$/.test(value))
+    .transform((value) => value.replace(/\/+$/, ''))
+    .describe('a URL like https://tickets.example.org');
+const smtpUrl = () =>
+  z
+    .string()
+    .refine((value) => URL.canParse(value) && /^smtps?:\/\/./.test(value))
+    .describe('a URL like smtp://user:password@host:587 or smtps://user:password@host:465');
+const origins = () =>
+  text(
+    /^https?:\/\/[^\s,/]+(\s*,\s*https?:\/\/[^\s,/]+){0,49}$/,
+    'a comma list of origins like https://shop.example.org',
+  );
+const HOPS_MAX = 20;
+const RANGES_MAX = 200;
+const isBetween = (value: string, min: number, max: number): boolean =>
+  Number(value) >= min && Number(value) <= max;
+const isRange = (value: string): boolean => {
+  const [address = '', prefix, ...more] = value.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  return (
+    isIP(address) !== 0 &&
+    more.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+  );
+};
+const areRanges = (value: string): boolean => {
+  const list = value.split(',').map((part) => part.trim());
+  return list.length <= RANGES_MAX && list.every(isRange);
+};
+const ranges = () =>
+  z
+    .string()
+    .max(10_000)
+    .refine(areRanges)
+    .describe('a comma list of addresses and ranges like 10.0.0.0/8, ::1');
 const pem = () => text(/^[\s\S]{1,100000}$/, 'PEM text, or the path of a file with it');
 const topicPrefix = () =>
   text(/^[A-Za-z0-9._-]{1,200}$/, 'at most 200 letters, digits, dots, underscores and hyphens');
@@ -124,6 +179,13 @@ const table = {
     doc: 'Address on which every port listens; 0.0.0.0 opens it to the network.',
     source: HTTP_CONTRACT,
   }),
+  clientPort: setting({
+    env: 'CLIENT_PORT',
+    schema: port(),
+    default: 9000,
+    doc: 'Port of the web app, which browsers open; it forwards /api to the services.',
+    source: HTTP_CONTRACT,
+  }),
   shopPort: setting({
     env: 'SHOP_PORT',
     schema: port(),
@@ -145,11 +207,57 @@ const table = {
     doc: 'Port of the reservations.',
     source: HTTP_CONTRACT,
   }),
+  userPort: setting({
+    env: 'USER_PORT',
+    schema: port(),
+    default: 3030,
+    doc: 'Port of the accounts.',
+    source: HTTP_CONTRACT,
+  }),
+  paymentsPort: setting({
+    env: 'PAYMENTS_PORT',
+    schema: port(),
+    default: 3040,
+    doc: 'Port of the payments: webhook, state, refunds.',
+    source: HTTP_CONTRACT,
+  }),
+  securityPort: setting({
+    env: 'SECURITY_PORT',
+    schema: port(),
+    default: 3050,
+    doc: 'Port of the security service: checks, challenges, block list, audit.',
+    source: HTTP_CONTRACT,
+  }),
   workerPort: setting({
     env: 'WORKER_PORT',
     schema: port(),
     default: 3060,
     doc: 'Port of the worker: health and metrics.',
+  }),
+  shopUrl: setting({
+    env: 'SHOP_URL',
+    schema: webUrl(),
+    doc: 'Where the client role finds the shop. Absent: in its own process, or with DATA_DIR on this machine.',
+  }),
+  reservationsUrl: setting({
+    env: 'RESERVATIONS_URL',
+    schema: webUrl(),
+    doc: 'Where the client role finds the reservations. Absent: in its own process, or with DATA_DIR on this machine.',
+  }),
+  userUrl: setting({
+    env: 'USER_URL',
+    schema: webUrl(),
+    doc: 'Where the client role finds the accounts. Absent: in its own process, or with DATA_DIR on this machine.',
+  }),
+  paymentsUrl: setting({
+    env: 'PAYMENTS_URL',
+    schema: webUrl(),
+    doc: 'Where the client role finds the payments. Absent: in its own process, or with DATA_DIR on this machine.',
+  }),
+  securityServiceUrl: setting({
+    env: 'SECURITY_SERVICE_URL',
+    schema: webUrl(),
+    doc: 'Where the client role forwards challenges, block list and audit to. Absent: like the others, else SECURITY_URL, else nowhere. Unlike SECURITY_URL it changes nothing about who checks requests.',
   }),
   bodyBytesMax: setting({
     env: 'BODY_BYTES_MAX',
@@ -193,17 +301,188 @@ const table = {
   }),
   adminToken: setting({
     env: 'ADMIN_TOKEN',
-    schema: secret(16),
-    doc: 'Opens the operator pages. Absent: generated once and kept in DATA_DIR.',
-    source: HTTP_CONTRACT,
+    schema: bearer(16),
+    doc: 'Opens the dashboard besides the accounts of operators, for scripts on a test machine; refused with ENVIRONMENT=prod. Absent: only accounts do.',
     masked: hidden,
   }),
   serviceToken: setting({
     env: 'SERVICE_TOKEN',
-    schema: secret(16),
+    schema: bearer(16),
     doc: 'Lets other services post sales messages. Absent: generated once and kept in DATA_DIR.',
     source: HTTP_CONTRACT,
     masked: hidden,
+  }),
+
+  // Accounts and security.
+  publicUrl: setting({
+    env: 'PUBLIC_URL',
+    schema: webUrl(),
+    default: 'http://127.0.0.1:9000',
+    doc: 'Where people find the web app: links in mails and the way back from a bank begin with it. Absent: this machine, at CLIENT_PORT.',
+  }),
+  trustProxy: setting({
+    env: 'TRUST_PROXY',
+    schema: text(
+      /^[^\r\n]{1,2000}$/,
+      `a number of hops from 1 to ${HOPS_MAX}, or a comma list of addresses and ranges of proxies`,
+    ).refine((value) => (/^\d+$/.test(value) ? isBetween(value, 1, HOPS_MAX) : areRanges(value))),
+    doc: 'Whose X-Forwarded-For is believed. Absent: nobody’s; then behind a proxy all people have its address.',
+  }),
+  corsOrigins: setting({
+    env: 'CORS_ORIGINS',
+    schema: origins(),
+    doc: 'Web pages of other origins that may use the API, without cookies. Absent: none.',
+  }),
+  guests: setting({
+    env: 'GUESTS',
+    schema: oneOf(['none', 'confirmed', 'open']),
+    default: 'confirmed',
+    doc: 'Who may buy without an account: nobody; everybody, with the e-mail address confirmed before a second purchase; or everybody.',
+  }),
+  operatorEmail: setting({
+    env: 'OPERATOR_EMAIL',
+    schema: text(/^[^\s@]{1,64}@[^\s@]{1,189}$/, 'an e-mail address'),
+    default: 'operator@ticktak.example',
+    doc: 'Address of the first operator, made at the first start with a random password that is printed once.',
+  }),
+  operatorSecondFactor: setting({
+    env: 'OPERATOR_SECOND_FACTOR',
+    schema: oneOf(['optional', 'required']),
+    default: 'optional',
+    doc: 'Whether operators need a second factor (TOTP). With ENVIRONMENT=prod they always do.',
+  }),
+  accessTokenMs: setting({
+    env: 'ACCESS_TOKEN_MS',
+    schema: milliseconds(10 * SECOND, HOUR),
+    default: 10 * MINUTE,
+    doc: 'Life of an access token; a log-out reaches a buyer’s tokens after that, an operator’s at once.',
+  }),
+  signingKeyMs: setting({
+    env: 'SIGNING_KEY_MS',
+    schema: milliseconds(HOUR, 365 * DAY),
+    default: 30 * DAY,
+    doc: 'How long a key signs access tokens before the next one does.',
+  }),
+  smtpUrl: setting({
+    env: 'SMTP_URL',
+    schema: smtpUrl(),
+    doc: 'The mail server. Absent: mails are files in DATA_DIR/mail.',
+    source: 'way of a command',
+    masked: passwordHidden,
+  }),
+  mailFrom: setting({
+    env: 'MAIL_FROM',
+    schema: text(/^[^\r\n]{3,250}$/, 'an e-mail address, or Name <address>'),
+    default: 'ticktak <tickets@ticktak.example>',
+    doc: 'Sender of mails. Somebody must read what comes there: people are told to answer their mails with questions.',
+  }),
+  mailCheckMs: setting({
+    env: 'MAIL_CHECK_MS',
+    schema: milliseconds(10, HOUR),
+    default: SECOND,
+    doc: 'How often mails that are due are looked for. Those of the same process go at once.',
+  }),
+  mailsPerSecondMax: setting({
+    env: 'MAILS_PER_SECOND_MAX',
+    schema: count(1_000),
+    default: 25,
+    doc: 'Mails handed over each second by one process: what the mail provider allows, and a small part of the machine.',
+  }),
+  mailGiveUpMs: setting({
+    env: 'MAIL_GIVE_UP_MS',
+    schema: milliseconds(MINUTE, 30 * DAY),
+    default: 3 * DAY,
+    doc: 'A mail that was not taken for so long is given up, and logged.',
+  }),
+  securityCheck: setting({
+    env: 'SECURITY_CHECK',
+    schema: boolean(),
+    default: true,
+    doc: 'Whether requests are checked at all. False only to measure; refused with ENVIRONMENT=prod.',
+  }),
+  securityUrl: setting({
+    env: 'SECURITY_URL',
+    schema: webUrl(),
+    doc: 'The security service, when it runs on its own. Absent: every process checks by itself.',
+  }),
+  securityTimeoutMs: setting({
+    env: 'SECURITY_TIMEOUT_MS',
+    schema: milliseconds(20, 10 * SECOND),
+    default: 250,
+    doc: 'How long the security service may take.',
+  }),
+  securityUnreachable: setting({
+    env: 'SECURITY_UNREACHABLE',
+    schema: oneOf(['allow', 'deny']),
+    default: 'allow',
+    doc: 'What is answered while the security service cannot be reached.',
+  }),
+  blockListFiles: setting({
+    env: 'BLOCK_LIST_FILES',
+    schema: text(/^[^\0\r\n,]{1,500}(,[^\0\r\n,]{1,500}){0,19}$/, 'a comma list of files'),
+    doc: 'Files with addresses and ranges that are refused, one per line; read again when they change.',
+  }),
+  addressesExempt: setting({
+    env: 'ADDRESSES_EXEMPT',
+    schema: ranges(),
+    default: '127.0.0.0/8, ::1/128',
+    doc: 'Addresses that say nothing of who asks, so that no limit of addresses counts for them: limits of persons do.',
+  }),
+
+  // Payments.
+  stripeSecretKey: setting({
+    env: 'STRIPE_SECRET_KEY',
+    schema: text(/^(sk|rk)_(test|live)_[A-Za-z0-9_]{10,300}$/, 'a key like sk_live_... or sk_test_...'),
+    doc: 'Key of the Stripe account. Absent: the sandbox, which takes test cards and no money.',
+    source: 'way of a command',
+    masked: hidden,
+  }),
+  stripePublishableKey: setting({
+    env: 'STRIPE_PUBLISHABLE_KEY',
+    schema: text(/^pk_(test|live)_[A-Za-z0-9_]{10,300}$/, 'a key like pk_live_... or pk_test_...'),
+    doc: 'Stripe’s key for browsers, told to them.',
+  }),
+  stripeWebhookSecret: setting({
+    env: 'STRIPE_WEBHOOK_SECRET',
+    schema: text(/^whsec_[A-Za-z0-9+/=_-]{10,300}$/, 'a secret like whsec_...'),
+    doc: 'Signs the webhooks that Stripe sends to /api/v1/payments/webhook.',
+    masked: hidden,
+  }),
+  paymentSandbox: setting({
+    env: 'PAYMENT_SANDBOX',
+    schema: boolean(),
+    default: false,
+    doc: 'Says that the sandbox is meant, where it would otherwise be refused: for a role on its own, and with ENVIRONMENT=prod.',
+  }),
+  reconcileMs: setting({
+    env: 'RECONCILE_MS',
+    schema: milliseconds(200, HOUR),
+    default: 5 * SECOND,
+    doc: 'How often payments that are due are compared with the provider.',
+  }),
+  payoutCompareMs: setting({
+    env: 'PAYOUT_COMPARE_MS',
+    schema: milliseconds(MINUTE, 7 * DAY),
+    default: DAY,
+    doc: 'How often payouts, and what is not paid out, are compared with the payments on record.',
+  }),
+  disputes: setting({
+    env: 'DISPUTES',
+    schema: oneOf(['void', 'keep']),
+    default: 'void',
+    doc: 'What becomes of tickets whose charge is disputed.',
+  }),
+  taxPercent: setting({
+    env: 'TAX_PERCENT',
+    schema: decimal(0, 100),
+    default: 0,
+    doc: 'Tax contained in the prices.',
+  }),
+  taxName: setting({
+    env: 'TAX_NAME',
+    schema: text(/^[^\r\n]{1,40}$/, 'at most 40 characters'),
+    default: 'VAT',
+    doc: 'What that tax is called.',
   }),
 
   // Selling.
@@ -233,6 +512,12 @@ const table = {
     default: 20 * SECOND,
     doc: 'How long one call of the payment provider may take.',
   }),
+  paymentAttemptsMax: setting({
+    env: 'PAYMENT_ATTEMPTS_MAX',
+    schema: count(100),
+    default: 5,
+    doc: 'How often one reservation may be tried to be paid. A decline gives its tickets back; another attempt takes them again while the hold would have lasted.',
+  }),
   ticketsPerPersonMax: setting({
     env: 'TICKETS_PER_PERSON_MAX',
     schema: count(1_000),
@@ -259,6 +544,34 @@ const table = {
     default: false,
     doc: 'Whether the sale of a match ends when it begins.',
     source: DEFAULTS,
+  }),
+
+  // Tickets.
+  buyerRefunds: setting({
+    env: 'BUYER_REFUNDS',
+    schema: boolean(),
+    default: true,
+    doc: 'Whether buyers may give tickets back and get their money back by themselves. Operators always can.',
+  }),
+  buyerRefundUntilMs: setting({
+    env: 'BUYER_REFUND_UNTIL_MS',
+    schema: milliseconds(0, 365 * DAY),
+    default: DAY,
+    doc: 'How long before kick-off that ends. Counts with CLOSE_AT_KICKOFF only; without it there is no end.',
+  }),
+  ticketSecret: setting({
+    env: 'TICKET_SECRET',
+    schema: secret(32),
+    doc: 'The key that signs the codes on tickets is derived from it. Absent: from TOKEN_SECRET. See operations before changing either.',
+    masked: hidden,
+  }),
+  ticketKeysPast: setting({
+    env: 'TICKET_KEYS_PAST',
+    schema: text(
+      /^[A-Za-z0-9_-]{43}(\s*,\s*[A-Za-z0-9_-]{43}){0,19}$/,
+      'a comma list of public keys, each the `x` of GET /api/v1/tickets/keys',
+    ),
+    doc: 'Keys that signed codes before, whose codes are still good.',
   }),
 
   // Actors.
@@ -437,6 +750,11 @@ const table = {
     doc: 'Name of this marketplace; no other may have it. To be set as soon as there are brokers.',
     source: KAFKA_CONTRACT,
   }),
+  masterlistFile: setting({
+    env: 'MASTERLIST_FILE',
+    schema: text(/^[^\0\r\n]{1,500}$/, 'a file'),
+    doc: 'A master list (JSON) that fills an empty store instead of the bundled one, while there are no brokers.',
+  }),
   masterlistTopicPrefix: setting({
     env: 'MASTERLIST_TOPIC_PREFIX',
     schema: topicPrefix(),
@@ -464,6 +782,13 @@ const table = {
     default: MINUTE,
     doc: 'A PENDING of a peer without ids this long after an unmatched RESERVED is not counted again.',
     source: KAFKA_CONTRACT,
+  }),
+  remoteHoldFlagMs: setting({
+    env: 'REMOTE_HOLD_FLAG_MS',
+    schema: milliseconds(MINUTE, DAY),
+    default: 30 * MINUTE,
+    doc: 'What another marketplace holds for longer is shown to operators as a hold without an end.',
+    source: DEFAULTS,
   }),
   remoteTalliesMax: setting({
     env: 'REMOTE_TALLIES_MAX',
@@ -566,12 +891,6 @@ export class SettingsError extends Error {
   }
 }
 
-/**
- * Parts that this version always embeds. Ignoring these would be worse than not starting: one who sets a key
- * must not take sandbox payments for money.
- */
-const NOT_YET = ['STRIPE_SECRET_KEY'];
-
 /** True when the command line asks for help; then nothing else of it matters. */
 export function wantsHelp(argv: readonly string[]): boolean {
   return argv.includes('--help') || argv.includes('-h');
@@ -611,6 +930,8 @@ export function loadSettings(environment: NodeJS.ProcessEnv, argv: readonly stri
   const settings: Settings = {
     ...values,
     ...portOverride(env, roles, problems),
+    ...ownUrl(env, values),
+    ...neighbours(env, values, roles),
     roles,
     allInOne,
     masterlistTopic: `${values.masterlistTopicPrefix}-${values.environment}`,
@@ -640,6 +961,12 @@ function readTable(env: NodeJS.ProcessEnv, problems: string[]): Values {
   });
   // Every key of the table has just been given its schema's output or its default.
   return Object.fromEntries(entries) as Values;
+}
+
+/** People on this machine find the web app where it listens. */
+function ownUrl(env: NodeJS.ProcessEnv, { clientPort }: Values): Partial<Values> {
+  const isKnown = given(env, 'PUBLIC_URL') !== undefined || clientPort === 0;
+  return isKnown ? {} : { publicUrl: `http://127.0.0.1:${clientPort}` };
 }
 
 const isRole = (name: string): name is Role => ROLES.some((role) => role === name);
@@ -696,8 +1023,12 @@ function readRoles(
 }
 
 const PORT_KEYS = {
+  client: 'clientPort',
   shop: 'shopPort',
   reservations: 'reservationsPort',
+  user: 'userPort',
+  payments: 'paymentsPort',
+  security: 'securityPort',
   consumer: 'consumerPort',
   worker: 'workerPort',
 } as const satisfies Record<Role, keyof Table>;
@@ -723,13 +1054,11 @@ function portOverride(env: NodeJS.ProcessEnv, roles: readonly Role[], problems: 
 
 /** A process with some of the roles cannot bring parts that the others need too. */
 function checkParts(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {
-  for (const name of NOT_YET) {
-    if (given(env, name) !== undefined) {
-      problems.push(`${name} is set, but this version only has the embedded part: unset it.`);
-    }
-  }
+  checkProduction(settings, problems);
+  checkPayments(env, settings, problems);
   checkKafka(env, settings, problems);
   checkPeers(env, settings, problems);
+  checkClient(settings, problems);
   if (settings.allInOne) return;
   const started = `a process with only ${settings.roles.join(', ')}`;
   if (given(env, 'REDIS_URL') === undefined) {
@@ -746,7 +1075,79 @@ function checkParts(env: NodeJS.ProcessEnv, settings: Settings, problems: string
 }
 
 /** What roles that run apart share when they share no folder. */
-const SHARED_PARTS = ['MONGODB_URL', 'KAFKA_BROKERS', 'TOKEN_SECRET', 'ADMIN_TOKEN', 'SERVICE_TOKEN'];
+const SHARED_PARTS = ['MONGODB_URL', 'KAFKA_BROKERS', 'TOKEN_SECRET', 'SERVICE_TOKEN'];
+
+/** What must not be true where real tickets are sold. */
+function checkProduction({ environment, adminToken, securityCheck }: Settings, problems: string[]): void {
+  if (environment !== 'prod') return;
+  if (adminToken !== undefined) {
+    problems.push(
+      'ADMIN_TOKEN is set: with ENVIRONMENT=prod only accounts with a second factor open the dashboard.',
+    );
+  }
+  if (!securityCheck)
+    problems.push('SECURITY_CHECK is false: with ENVIRONMENT=prod every request is checked.');
+}
+
+function checkPayments(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {
+  const { stripeSecretKey, paymentSandbox, environment, roles, allInOne } = settings;
+  if (stripeSecretKey !== undefined) {
+    if (environment === 'prod' && stripeSecretKey.includes('_test_')) {
+      problems.push('STRIPE_SECRET_KEY is a test key: with ENVIRONMENT=prod tickets are sold for money.');
+    }
+    const isTest = (key: string): boolean => key.includes('_test_');
+    const { stripePublishableKey: publishable } = settings;
+    if (publishable !== undefined && isTest(publishable) !== isTest(stripeSecretKey)) {
+      problems.push('STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY: one is a test key and the other is not.');
+    }
+    if (paymentSandbox) problems.push('PAYMENT_SANDBOX and STRIPE_SECRET_KEY are both set: choose one.');
+    if (roles.includes('payments') && given(env, 'STRIPE_WEBHOOK_SECRET') === undefined) {
+      problems.push('STRIPE_WEBHOOK_SECRET is not set: without it no webhook of Stripe can be believed.');
+    }
+    return;
+  }
+  const pays = roles.some((role) => ['reservations', 'payments', 'worker'].includes(role));
+  if (!pays || paymentSandbox || (allInOne && environment !== 'prod')) return;
+  const who = environment === 'prod' ? 'ENVIRONMENT=prod' : `a process with only ${roles.join(', ')}`;
+  problems.push(
+    `STRIPE_SECRET_KEY is not set: ${who} takes no sandbox payments for money; PAYMENT_SANDBOX=true says that it shall.`,
+  );
+}
+
+/** Services that the client role forwards to, each with the settings that say where it is. */
+const FORWARDED_TO = [
+  ['shop', 'shopUrl', 'shopPort'],
+  ['reservations', 'reservationsUrl', 'reservationsPort'],
+  ['user', 'userUrl', 'userPort'],
+  ['payments', 'paymentsUrl', 'paymentsPort'],
+  ['security', 'securityServiceUrl', 'securityPort'],
+] as const satisfies readonly (readonly [role: Role, url: keyof Table, port: keyof Table])[];
+
+/** Roles that share a folder are on this machine, each at its port. */
+function neighbours(env: NodeJS.ProcessEnv, values: Values, roles: readonly Role[]): Partial<Values> {
+  if (!roles.includes('client') || given(env, 'DATA_DIR') === undefined) return {};
+  const urls = FORWARDED_TO.flatMap(([role, url, portKey]) => {
+    const isKnown = roles.includes(role) || values[url] !== undefined || values[portKey] === 0;
+    return isKnown ? [] : [[url, `http://127.0.0.1:${values[portKey]}`]];
+  });
+  return Object.fromEntries(urls) as Partial<Values>;
+}
+
+/** What is neither in the process nor elsewhere cannot be forwarded to. Without challenges in advance it goes too. */
+function checkClient(settings: Settings, problems: string[]): void {
+  const { roles } = settings;
+  if (!roles.includes('client')) return;
+  const missing = FORWARDED_TO.filter(
+    ([role, url]) => role !== 'security' && !roles.includes(role) && settings[url] === undefined,
+  );
+  if (missing.length === 0) return;
+  const names = missing.map(([, url]) => table[url].env).join(', ');
+  problems.push(
+    `${names} ${missing.length === 1 ? 'is' : 'are'} not set: the client role forwards to ` +
+      `${missing.map(([role]) => role).join(', ')}, which this process does not have; say where each is, ` +
+      'like http://127.0.0.1:3000.',
+  );
+}
 
 /** Settings that only mean something together. */
 function checkKafka(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {

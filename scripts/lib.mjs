@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -86,7 +86,7 @@ export async function ensureInstalled() {
 }
 
 const BUILD_STAMP = inRoot('dist', '.built');
-const SOURCES = ['src', 'config', 'tsconfig.json', 'tsconfig.build.json'];
+const SOURCES = ['src', 'config', 'web', 'tsconfig.json', 'tsconfig.build.json'];
 
 /** The stamp carries the time at which the build began, so that edits during it count as newer. */
 export function stampBuild(startedAt) {
@@ -95,7 +95,7 @@ export function stampBuild(startedAt) {
 
 function isBuilt() {
   const builtAt = Date.parse(textOf(BUILD_STAMP)) || 0;
-  return builtAt > 0 && SOURCES.every((path) => newest(inRoot(path)) <= builtAt);
+  return builtAt > 0 && SOURCES.every((path) => !existsSync(inRoot(path)) || newest(inRoot(path)) <= builtAt);
 }
 
 /** Newest change of a file or of anything in a folder; a folder's own time tells that a file was removed. */

@@ -20,7 +20,8 @@ await ensureInstalled();
 await ensureBuilt();
 const dir = mkdtempSync(join(tmpdir(), 'ticktak-idle-'));
 const main = new URL('../dist/src/run.js', import.meta.url).pathname;
-const ports = { SHOP_PORT: '0', CONSUMER_PORT: '0', RESERVATIONS_PORT: '0', WORKER_PORT: '0' };
+const ROLES = ['CLIENT', 'SHOP', 'CONSUMER', 'RESERVATIONS', 'USER', 'PAYMENTS', 'SECURITY', 'WORKER'];
+const ports = Object.fromEntries(ROLES.map((role) => [`${role}_PORT`, '0']));
 const child = spawn(process.execPath, [main], {
   env: { ...process.env, ...ports, DATA_DIR: dir, LOG_LEVEL: 'error' },
   stdio: ['ignore', 'pipe', 'inherit'],

@@ -6,13 +6,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import { inRoot, JEST, run, runBin, runScript } from './lib.mjs';
 
-const JEST_MS_MAX = 30 * 60_000;
+const JEST_MS_MAX = 60 * 60_000;
 const REPORT = inRoot('coverage', 'jest.json');
 
 const steps = [
   ['format', () => runBin('prettier', ['--check', '.'])],
   ['lint', () => runBin('eslint', ['.'])],
   ['types', () => runBin('tsc', ['--noEmit', '-p', 'tsconfig.json'])],
+  ['types of the web app', () => runBin('tsc', ['--noEmit', '-p', 'web/tsconfig.json'])],
   ['build', () => runScript('build.mjs')],
   ['settings', () => runScript('settings-doc.mjs', ['--check'])],
   ['tests', runTests],
@@ -41,11 +42,12 @@ function runTests() {
 
 function summarize() {
   const report = JSON.parse(readFileSync(REPORT, 'utf8'));
-  const { redis, kafka, mongo } = readJson('services.json') ?? {};
+  const { redis, kafka, mongo, browser } = readJson('services.json') ?? {};
   const redisLine = redis ? `redis-server ${redis.version} (${redis.how})` : 'none';
   console.log(`\nRan against:\n  - Redis: ${redisLine}`);
   console.log(`  - Kafka: ${service(kafka, 'KAFKA_BROKERS')}`);
   console.log(`  - MongoDB: ${service(mongo, 'MONGODB_URL')}`);
+  console.log(`  - Browser: ${service(browser)}`);
   const coverage = readJson('coverage-summary.json');
   if (coverage) {
     const folders = ['src/rules/', 'src/actors/'].map((folder) => statements(coverage, folder));
@@ -59,7 +61,7 @@ function summarize() {
 }
 
 /** What stood for a service in the tests (scripts/services/find.mjs), and what that leaves open. */
-function service(found, variable) {
+function service(found, variable = '') {
   const shared = process.env[variable] ? `named by ${variable}; of a test's own: ` : '';
   if (!found || found.kind === 'none') return `${shared}none (${found?.reason ?? 'no test needs one'})`;
   const name = `${shared}${found.name} ${found.version}`;

@@ -24,8 +24,14 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   }
   const logger = createLogger(settings);
   const asked = stopSignal();
+  let hasStarted = false;
+  // A part that waits for something that is away must not keep the process from ending.
+  void asked.promise.then(() => {
+    if (!hasStarted) setTimeout(() => process.exit(1), settings.shutdownMs).unref();
+  });
   try {
     const marketplace = await startMarketplace(settings, logger, asked.signal);
+    hasStarted = true;
     process.stdout.write(`${welcome(settings, marketplace)}\n`);
     await asked.promise;
     return await stop(marketplace, settings, logger);

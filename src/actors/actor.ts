@@ -22,7 +22,8 @@ import {
 } from '../archive/port.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
-import { apply, decide, initialState, type Outcome, type Policy, type Reservation } from '../rules/index.js';
+import { apply, cardKey, decide, initialState } from '../rules/index.js';
+import type { Outcome, Policy, Reservation } from '../rules/index.js';
 import type { Command, TicketId, TicketState } from '../rules/index.js';
 import type {
   Clock,
@@ -57,6 +58,14 @@ const SNAPSHOT_WAIT_MS = 10_000;
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 /** Outcomes that may be told only when their event is archived. */
 const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set(['paying', 'reserved', 'refunded']);
+
+/** What operators decide is told when it stands for good. */
+const OPERATORS_COMMANDS: ReadonlySet<CommandBody['type']> = new Set([
+  'close',
+  'pause',
+  'decideOrphan',
+  'releaseRemote',
+]);
 
 export interface ActorDeps {
   readonly store: TicketStore;
@@ -728,15 +737,7 @@ class DraftBuilder implements Draft {
 
   decide(envelope: CommandEnvelope, now: number, elsewhere: ReadonlyMap<string, number>): void {
     const { body } = envelope;
-    let command: Command;
-    if (body.type === 'hold') {
-      // Assumed 0 until the commit says otherwise: most people buy in one category.
-      const personElsewhere = elsewhere.get(body.person) ?? 0;
-      this.guards.set(body.person, personElsewhere);
-      command = { ...body, id: envelope.id, at: now, personElsewhere };
-    } else {
-      command = { ...body, id: envelope.id, at: now };
-    }
+    const command = this.#commandOf(envelope, now, elsewhere);
     const outcome = this.#run(command, envelope.requestId);
     this.results.set(envelope.id, outcome);
     const durableAt = isToldWhenDurable(body, outcome)
@@ -747,6 +748,29 @@ class DraftBuilder implements Draft {
       keepMs: envelope.keepMs,
       outcome: { result: outcome, ...(durableAt && { durableAt }) },
     });
+  }
+
+  /** Gives it its time and what it is decided on beyond this ticket, which the commit then guards. */
+  #commandOf({ id, body }: CommandEnvelope, at: number, elsewhere: ReadonlyMap<string, number>): Command {
+    // Assumed 0 until the commit says otherwise: most people buy in one category.
+    const guarded = (key: string): number => {
+      const tally = elsewhere.get(key) ?? 0;
+      this.guards.set(key, tally);
+      return tally;
+    };
+    switch (body.type) {
+      case 'hold':
+        return { ...body, id, at, personElsewhere: guarded(body.person) };
+      case 'rehold': {
+        const { person } = body.reservation;
+        const card = body.attemptId === undefined ? body.reservation.card : body.card;
+        return { ...body, id, at, personElsewhere: guarded(person), ...withCard(card, guarded) };
+      }
+      case 'startPayment':
+        return { ...body, id, at, ...withCard(body.card, guarded) };
+      default:
+        return { ...body, id, at };
+    }
   }
 
   #run(command: Command, requestId: string | undefined): Outcome {
@@ -767,11 +791,19 @@ class DraftBuilder implements Draft {
   }
 }
 
+function withCard(
+  card: string | undefined,
+  guarded: (key: string) => number,
+): { readonly cardElsewhere?: number } {
+  return card === undefined ? {} : { cardElsewhere: guarded(cardKey(card)) };
+}
+
 const latest = (a: LedgerPosition, b: LedgerPosition): LedgerPosition => (comparePositions(a, b) < 0 ? b : a);
 
 /** What nobody would send again if Redis lost it after it was answered. */
 function isToldWhenDurable(body: CommandBody, { kind }: Outcome): boolean {
   if (DURABLE_OUTCOMES.has(kind)) return true;
+  if (OPERATORS_COMMANDS.has(body.type)) return kind !== 'unchanged';
   // A message of a log is read again; one that came another way is not.
   return body.type === 'remote' && !body.position && (kind === 'applied' || kind === 'orphaned');
 }

@@ -1,7 +1,7 @@
 /** The data of a ticket's jobs: checked when taken, because a queue may hold jobs of another version. */
 import { z } from 'zod';
 import type { CommandBody, CommandEnvelope, CommandJob } from './ports.js';
-import { NewerSchemaError, SCHEMA_VERSION } from './state-codec.js';
+import { NewerSchemaError, reservationSchema, SCHEMA_VERSION } from './state-codec.js';
 
 const id = z.string().min(1).max(600);
 const reservationId = z.string().min(1).max(200);
@@ -19,9 +19,30 @@ const body = z.discriminatedUnion('type', [
     quantity,
     email: z.string(),
     person: z.string(),
+    account: z.string().exactOptional(),
+    country: z.string().max(2).exactOptional(),
     price: z.number().exactOptional(),
   }),
-  z.object({ type: z.literal('startPayment'), reservationId, paymentId: z.string() }),
+  z.object({
+    type: z.literal('rehold'),
+    reservation: reservationSchema,
+    paymentId: z.string(),
+    attemptId: z.string().exactOptional(),
+    card: z.string().exactOptional(),
+  }),
+  z.object({
+    type: z.literal('startPayment'),
+    reservationId,
+    paymentId: z.string(),
+    attemptId: z.string().exactOptional(),
+    card: z.string().exactOptional(),
+  }),
+  z.object({
+    type: z.literal('declinePayment'),
+    reservationId,
+    paymentId: z.string(),
+    reason: z.string().max(200),
+  }),
   z.object({ type: z.literal('confirm'), reservationId, paymentId: z.string() }),
   z.object({
     type: z.literal('failPayment'),
@@ -48,7 +69,23 @@ const body = z.discriminatedUnion('type', [
     currency: z.string(),
     position: position.exactOptional(),
   }),
-  z.object({ type: z.literal('close'), endHolds: z.boolean() }),
+  z.object({
+    type: z.literal('close'),
+    endHolds: z.boolean(),
+    cancelled: z.literal(true).exactOptional(),
+  }),
+  z.object({ type: z.literal('pause'), paused: z.boolean(), revision: z.number().int().positive() }),
+  z.object({
+    type: z.literal('decideOrphan'),
+    orphanId: z.string().min(1).max(600),
+    decision: z.enum(['give_back', 'dismiss']),
+  }),
+  z.object({
+    type: z.literal('releaseRemote'),
+    clientId: z.string(),
+    reservationId: reservationId.exactOptional(),
+    heldSince: z.number(),
+  }),
 ]) satisfies z.ZodType<CommandBody>;
 
 const envelope = z.object({

@@ -16,8 +16,8 @@ export interface Clock {
 /** Omit over each member of a union. */
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
-/** A command before the actor gives it a time and what it observed of the person's other categories. */
-export type CommandBody = DistributiveOmit<Command, 'id' | 'at' | 'personElsewhere'>;
+/** A command before the actor gives it a time and what it observed of the person's and the card's other categories. */
+export type CommandBody = DistributiveOmit<Command, 'id' | 'at' | 'personElsewhere' | 'cardElsewhere'>;
 
 /** A command on its way through a queue. */
 export interface CommandEnvelope {
@@ -144,6 +144,10 @@ export interface TicketCounters {
   readonly price: number;
   readonly currency: string;
   readonly closed: boolean;
+  /** Absent in what an older version wrote, as are the next ones. */
+  readonly cancelled?: boolean;
+  readonly paused?: boolean;
+  readonly pauseRevision?: number;
   readonly soldHere: number;
   readonly soldElsewhere: number;
   readonly heldHere: number;

@@ -30,6 +30,8 @@ export interface RelayOptions {
   readonly logger: Logger;
   /** Events in one write to the archive or the log. */
   readonly groupEventsMax: number;
+  /** Told of what was archived, in order for each ticket. Must neither throw nor take time. */
+  readonly onArchived?: (ticket: TicketId, events: readonly CommittedEvent[]) => void;
 }
 
 /** Retries of a failed write: doubling from here, with jitter, at most `RETRY_MS_MAX`. */
@@ -121,11 +123,18 @@ export class RelayLane implements PublishingLane {
   readonly onFenced: () => void;
   cursorsDirty = false;
   readonly #relay: Relay;
+  readonly #openedAt: number;
   readonly #archiveWaiters: (() => void)[] = [];
   readonly #outWaiters: (() => void)[] = [];
 
-  constructor(relay: Relay, ticket: TicketId, owner: string, start: LaneStart, onFenced: () => void) {
+  constructor(
+    relay: Relay,
+    { ticket, owner, openedAt }: { ticket: TicketId; owner: string; openedAt: number },
+    start: LaneStart,
+    onFenced: () => void,
+  ) {
     this.#relay = relay;
+    this.#openedAt = openedAt;
     this.onFenced = onFenced;
     this.ticket = ticket;
     this.owner = owner;
@@ -138,6 +147,13 @@ export class RelayLane implements PublishingLane {
   /** Events not out yet. */
   get backlog(): number {
     return this.toArchive.length + this.toPublish.length + (this.missing ? 1 : 0);
+  }
+
+  /** When the oldest of them was committed, epoch milliseconds; null when there is none. */
+  get oldestAt(): number | null {
+    // What the last owner left in the ledger is older than this owner.
+    if (this.missing) return this.#openedAt;
+    return (this.toPublish[0] ?? this.toArchive[0])?.event.at ?? null;
   }
 
   /** Takes events that were just committed, and replies that wait for them. */
@@ -229,7 +245,8 @@ export class Relay {
     const name = ticketName(ticket);
     // One that was forgotten on the way to losing the ticket must not publish beside this one.
     this.#newest.get(name)?.abandon();
-    const lane = new RelayLane(this, ticket, owner, start, onFenced);
+    const openedAt = this.#options.clock.now();
+    const lane = new RelayLane(this, { ticket, owner, openedAt }, start, onFenced);
     this.#newest.set(name, lane);
     return lane;
   }
@@ -264,6 +281,14 @@ export class Relay {
       if (lane.backlog > 0) backlogs.set(name, (backlogs.get(name) ?? 0) + lane.backlog);
     }
     return backlogs;
+  }
+
+  /** When the oldest entry that is not out yet was committed, epoch milliseconds; null when all is out. */
+  oldestAt(): number | null {
+    let oldest: number | null = null;
+    for (const { oldestAt } of this.#lanes)
+      if (oldestAt !== null && (oldest === null || oldestAt < oldest)) oldest = oldestAt;
+    return oldest;
   }
 
   kick(lane: RelayLane): void {
@@ -349,6 +374,7 @@ export class Relay {
 
   async #archived(lane: RelayLane, events: readonly CommittedEvent[]): Promise<void> {
     lane.archivedFirst(events.length);
+    this.#options.onArchived?.(lane.ticket, events);
     if (lane.toPublish.length > 0) this.#publishing.kick();
     if (lane.deferred.length > 0) await this.#tell(lane);
     else this.#markDirty(lane);

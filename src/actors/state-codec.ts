@@ -3,6 +3,8 @@ import { Map as ImmutableMap } from 'immutable';
 import { z } from 'zod';
 import {
   initialState,
+  personsOf,
+  type Orphan,
   type RemoteTally,
   type Reservation,
   type TicketId,
@@ -10,7 +12,7 @@ import {
 } from '../rules/index.js';
 
 /** Version of everything that is stored: snapshots, Redis hashes and jobs. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 3;
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
 export class NewerSchemaError extends Error {
@@ -33,11 +35,18 @@ export const reservationSchema = z.object({
   currency: z.string(),
   email: z.string(),
   person: z.string(),
+  account: z.string().exactOptional(),
+  country: z.string().exactOptional(),
   createdAt: z.number(),
   updatedAt: z.number(),
   expiresAt: z.number(),
   paymentId: z.string().exactOptional(),
   payingUntil: z.number().exactOptional(),
+  attempts: z
+    .array(z.object({ id: z.string(), declined: z.string().exactOptional() }))
+    .readonly()
+    .exactOptional(),
+  card: z.string().exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
 
@@ -49,11 +58,22 @@ const tallySchema = z.object({
   heldSince: z.number(),
 }) satisfies z.ZodType<RemoteTally>;
 
+const orphanSchema = z.object({
+  clientId: z.string(),
+  kind: z.enum(['orphan', 'suspected_refund']),
+  quantity: z.number(),
+  recordedAt: z.number(),
+}) satisfies z.ZodType<Orphan>;
+
 const positionSchema = z.object({ offset: z.string(), index: z.number() });
 
 const scalarsSchema = z.object({
   opened: z.boolean(),
   closed: z.boolean(),
+  // Not known before version 3.
+  cancelled: z.boolean().default(false),
+  paused: z.boolean().default(false),
+  pauseRevision: z.number().default(0),
   capacity: z.number(),
   price: z.number(),
   currency: z.string(),
@@ -66,6 +86,7 @@ const scalarsSchema = z.object({
 const stateSchema = scalarsSchema.extend({
   reservations: z.array(reservationSchema),
   remote: z.array(z.tuple([z.string(), tallySchema])),
+  orphans: z.array(z.tuple([z.string(), orphanSchema])).default([]),
   positions: z.array(z.tuple([z.string(), positionSchema])),
 });
 
@@ -73,17 +94,31 @@ const stateSchema = scalarsSchema.extend({
 export type Scalars = z.infer<typeof scalarsSchema>;
 
 export function scalarsOf(state: TicketState): Scalars {
-  const { opened, closed, capacity, price, currency, soldHere, soldElsewhere, heldHere, heldElsewhere } =
-    state;
-  return { opened, closed, capacity, price, currency, soldHere, soldElsewhere, heldHere, heldElsewhere };
+  const { opened, closed, cancelled, paused, pauseRevision, capacity, price, currency } = state;
+  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = state;
+  return {
+    opened,
+    closed,
+    cancelled,
+    paused,
+    pauseRevision,
+    capacity,
+    price,
+    currency,
+    soldHere,
+    soldElsewhere,
+    heldHere,
+    heldElsewhere,
+  };
 }
 
 /** Puts a state together from its parts; `persons` follows from the live reservations. */
 export function assembleState(
   ticket: TicketId,
-  parts: Scalars & {
+  parts: z.input<typeof scalarsSchema> & {
     readonly reservations: Iterable<Reservation>;
     readonly remote: Iterable<[string, RemoteTally]>;
+    readonly orphans: Iterable<[string, Orphan]>;
     readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
   },
 ): TicketState {
@@ -91,7 +126,9 @@ export function assembleState(
   const reservations: [string, Reservation][] = [];
   for (const reservation of parts.reservations) {
     reservations.push([reservation.id, reservation]);
-    persons.set(reservation.person, (persons.get(reservation.person) ?? 0) + reservation.quantity);
+    for (const key of personsOf(reservation)) {
+      persons.set(key, (persons.get(key) ?? 0) + reservation.quantity);
+    }
   }
   return {
     ...initialState(ticket),
@@ -99,6 +136,7 @@ export function assembleState(
     reservations: ImmutableMap(reservations),
     persons: ImmutableMap(persons),
     remote: ImmutableMap(parts.remote),
+    orphans: ImmutableMap(parts.orphans),
     positions: ImmutableMap(parts.positions),
   };
 }
@@ -108,6 +146,7 @@ export function encodeState(state: TicketState): unknown {
     ...scalarsOf(state),
     reservations: [...state.reservations.values()],
     remote: [...state.remote.entries()],
+    orphans: [...state.orphans.entries()],
     positions: [...state.positions.entries()],
   };
 }

@@ -30,24 +30,39 @@
  *    would end the process.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open as openFile, realpath } from 'node:fs/promises';
+import { access, constants, mkdir, open as openFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ABORT, open, type Database, type Key, type RootDatabase } from 'lmdb';
 import type { Match } from '../catalog/match.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 import { checkBatch, gapBefore, refuseOther } from './append-checks.js';
+import { checkDocument, isDocumentKey } from './documents.js';
+import type { CollectionName, KeptDocument, ListRequest, NewDocument, StoredDocument } from './documents.js';
 import {
+  documentsAfter,
+  insertDocument,
+  listDocuments,
+  putDocument,
+  readDocument,
+  removeDocument,
+  replaceDocument,
+  type DocumentStores,
+} from './embedded-documents.js';
+import { cursorOf, itemsOf, placeOf } from './pages.js';
+import {
+  ArchiveRefusedError,
   ArchiveUnavailableError,
+  noArchive,
+  unfinishedRestore,
   type AppendBatch,
   type AppendResult,
   type Archive,
   type CommittedEvent,
   type DeadLetter,
   type LedgerPosition,
+  type OpenOptions,
   type Page,
-  type PaymentRecord,
-  type RefundRecord,
   type TicketSnapshot,
 } from './port.js';
 
@@ -64,21 +79,20 @@ const CALLS_WAITING_MAX = 20_000;
 const COMMIT_MS_MAX = 30_000;
 /** Rows read in one go; between two the event loop gets its turn. */
 const ROWS_PER_READ = 500;
-/** Items per page at most, as the port says. */
-const PAGE_ITEMS_MAX = 100;
 /** Above every time and sequence in a key. */
 const LAST = Number.MAX_SAFE_INTEGER;
 
 type TicketKey = [matchNumber: number, category: number];
 type LedgerKey = [...TicketKey, incarnation: number, sequence: number];
 type CommandKey = [...TicketKey, commandId: string];
-/** Orders documents by time within a group: an e-mail address, a payment, or ALL. Ids as `keyOf` made them. */
+/** Orders rows by time within a group: an e-mail address, or ALL. Ids as `keyOf` made them. */
 type IndexKey = [group: string, at: number, id: string];
 const ALL = '*';
 
 /** Values are JSON text; the values of indexes are empty. */
-interface Stores {
+interface Stores extends DocumentStores {
   readonly folder: string;
+  readonly isReadOnly: boolean;
   readonly root: RootDatabase<string, string>;
   readonly meta: Database<string, string>;
   /** Fence, newest event and newest snapshot of each ticket. */
@@ -92,10 +106,6 @@ interface Stores {
   /** E-mail address and time of creation never change for a reservation, so its entry never moves. */
   readonly reservationsByEmail: Database<string, IndexKey>;
   readonly matches: Database<string, number>;
-  readonly payments: Database<string, string>;
-  readonly paymentsByTime: Database<string, IndexKey>;
-  readonly refunds: Database<string, string>;
-  readonly refundsByPayment: Database<string, IndexKey>;
   readonly deadLetters: Database<string, string>;
   readonly deadLettersByTime: Database<string, IndexKey>;
 }
@@ -120,16 +130,21 @@ interface Outcome {
   thrown: { readonly error: unknown } | null;
 }
 
-export interface EmbeddedArchiveOptions {
+export interface EmbeddedArchiveOptions extends OpenOptions {
   /** The folder; made when it is not there. */
   readonly dir: string;
   /** See MAP_BYTES. */
   readonly mapBytes?: number;
+  /** Epoch milliseconds, for documents that end. */
+  readonly now?: () => number;
 }
 
 export class EmbeddedArchive implements Archive {
   private readonly dir: string;
   private readonly mapBytes: number;
+  private readonly isReadOnly: boolean;
+  private readonly isRestore: boolean;
+  private readonly now: () => number;
   private stores: Stores | null = null;
   private waiting: WaitingCall[] = [];
   private draining: Promise<void> | null = null;
@@ -139,25 +154,47 @@ export class EmbeddedArchive implements Archive {
   constructor(options: EmbeddedArchiveOptions) {
     this.dir = resolve(options.dir);
     this.mapBytes = options.mapBytes ?? MAP_BYTES;
+    this.isReadOnly = options.isReadOnly ?? false;
+    this.isRestore = options.isRestore ?? false;
+    this.now = options.now ?? Date.now;
   }
 
   async start(): Promise<void> {
     if (this.stores) return;
     let stores: Stores | null = null;
     try {
-      const made = await mkdir(this.dir, { recursive: true });
-      stores = await acquire(await realpath(this.dir), this.mapBytes);
-      await syncFolders(this.dir, made === undefined ? this.dir : dirname(made));
+      const made = await this.findFolder();
+      stores = await acquire(await realpath(this.dir), this.mapBytes, this.isReadOnly);
       const { meta } = stores;
-      // Also makes durable what a killed process may have left half flushed.
-      await this.durable(stores, () => meta.putSync(SCHEMA_KEY, String(EMBEDDED_SCHEMA)));
+      if (!this.isRestore && meta.get(RESTORE_KEY) !== undefined) throw unfinishedRestore(`in ${this.dir}`);
+      if (!this.isReadOnly) {
+        await syncFolders(this.dir, made === undefined ? this.dir : dirname(made));
+        // Also makes durable what a killed process may have left half flushed.
+        await this.durable(stores, () => meta.putSync(SCHEMA_KEY, String(EMBEDDED_SCHEMA)));
+      }
     } catch (error) {
       if (stores) await this.close(stores);
-      if (error instanceof NewerSchemaError) throw error;
-      const message = `The archive folder ${this.dir} cannot be written: ${reasonOf(error)}`;
+      if (error instanceof ArchiveRefusedError) throw error;
+      const asked = this.isReadOnly ? 'read' : 'written';
+      const message = `The archive folder ${this.dir} cannot be ${asked}: ${reasonOf(error)}`;
       throw new ArchiveUnavailableError(message, { cause: error });
     }
     this.stores = stores;
+  }
+
+  /** Answers the first folder that had to be made. */
+  private async findFolder(): Promise<string | undefined> {
+    if (!this.isReadOnly) return mkdir(this.dir, { recursive: true });
+    const file = join(this.dir, FILE_NAME);
+    if ((await stat(file).catch(() => null)) === null) throw noArchive(`in ${this.dir}`);
+    // Readers stand in the lock file, too: pages that nobody is seen to read are written over.
+    await access(`${file}-lock`, constants.W_OK).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return;
+      throw new ArchiveRefusedError(
+        `${file}-lock cannot be written, as readers have to: be the user that the marketplace runs as`,
+      );
+    });
+    return undefined;
   }
 
   /** Waits for the writes that were accepted. */
@@ -252,44 +289,38 @@ export class EmbeddedArchive implements Archive {
     );
   }
 
-  async decidePayment(record: PaymentRecord): Promise<PaymentRecord> {
-    return this.write(({ payments, paymentsByTime }) =>
-      insert(payments, paymentsByTime, ALL, record.createdAt, record),
+  async insertDocument(collection: CollectionName, document: NewDocument): Promise<boolean> {
+    checkDocument(collection, document);
+    return this.write((stores) => insertDocument(stores, collection, document, this.now()));
+  }
+
+  async document(collection: CollectionName, id: string): Promise<StoredDocument | null> {
+    return this.read((stores) =>
+      isDocumentKey(id) ? readDocument(stores, collection, id, this.now()) : null,
     );
   }
 
-  async payment(id: string): Promise<PaymentRecord | null> {
-    return this.read((stores) => parsed<PaymentRecord>(stores.payments.get(keyOf(id))));
+  async replaceDocument(
+    collection: CollectionName,
+    document: NewDocument,
+    version: number,
+  ): Promise<boolean> {
+    checkDocument(collection, document);
+    return this.write((stores) => replaceDocument(stores, collection, document, version, this.now()));
   }
 
-  /** Reads in steps; a payment recorded meanwhile is met when it is newer than what was read. */
-  async *payments(): AsyncIterable<PaymentRecord> {
-    let last: IndexKey | null = null;
-    for (;;) {
-      const start = last ?? [ALL];
-      const range = { start, end: [ALL, LAST], exclusiveStart: last !== null, limit: ROWS_PER_READ };
-      const keys: IndexKey[] = this.read((stores) => [...stores.paymentsByTime.getKeys(range)]);
-      for (const key of keys) {
-        last = key;
-        yield this.read((stores) => stored<PaymentRecord>(stores.payments, key));
-      }
-      if (keys.length < ROWS_PER_READ) return;
-      await nextTurn();
-    }
-  }
-
-  async recordRefund(record: RefundRecord): Promise<RefundRecord> {
-    return this.write(({ refunds, refundsByPayment }) =>
-      insert(refunds, refundsByPayment, keyOf(record.paymentId), record.createdAt, record),
+  async removeDocument(collection: CollectionName, id: string, version?: number): Promise<boolean> {
+    return this.write(
+      (stores) => isDocumentKey(id) && removeDocument(stores, collection, id, version, this.now()),
     );
   }
 
-  /** Oldest first. */
-  async refunds(paymentId: string): Promise<readonly RefundRecord[]> {
-    const range = { start: [keyOf(paymentId)], end: [keyOf(paymentId), LAST] };
-    return this.read(({ refunds, refundsByPayment }) =>
-      [...refundsByPayment.getKeys(range)].map((key) => stored<RefundRecord>(refunds, key)),
-    );
+  async listDocuments(
+    collection: CollectionName,
+    list: string,
+    request: ListRequest,
+  ): Promise<Page<StoredDocument>> {
+    return this.read((stores) => listDocuments(stores, collection, list, request, this.now()));
   }
 
   async savePublisher(id: string): Promise<void> {
@@ -337,6 +368,41 @@ export class EmbeddedArchive implements Archive {
     );
   }
 
+  async ledgerTickets(): Promise<readonly TicketId[]> {
+    return this.read(({ tickets }) =>
+      [...tickets.getRange()]
+        .filter(({ value }) => (JSON.parse(value) as TicketRow).fence > 0)
+        .map(({ key: [matchNumber, category] }) => ({ matchNumber, category })),
+    );
+  }
+
+  async *allDocuments(collection: CollectionName): AsyncIterable<KeptDocument> {
+    for (let after: string | null = null; ;) {
+      const { documents, last } = this.read((stores) =>
+        documentsAfter(stores, collection, after, ROWS_PER_READ, this.now()),
+      );
+      yield* documents;
+      if (last === null) return;
+      after = last;
+      await nextTurn();
+    }
+  }
+
+  async putDocuments(collection: CollectionName, documents: readonly KeptDocument[]): Promise<void> {
+    for (const document of documents) checkDocument(collection, document);
+    await this.write((stores) => {
+      const taken = documents.find((document) => !putDocument(stores, collection, document));
+      if (taken) throw new Error(`There is a document ${taken.id} in ${collection} already`);
+    });
+  }
+
+  async markRestore(isUnderWay: boolean): Promise<void> {
+    await this.write(({ meta }) => {
+      if (isUnderWay) meta.putSync(RESTORE_KEY, '');
+      else meta.removeSync(RESTORE_KEY);
+    });
+  }
+
   private opened(): Stores {
     if (!this.stores) throw new ArchiveUnavailableError(`The archive in ${this.dir} is not open`);
     return this.stores;
@@ -358,6 +424,7 @@ export class EmbeddedArchive implements Archive {
   /** Runs `work` in a transaction with what else waits; resolves with its answer once that is durable. */
   private write<T>(work: (stores: Stores) => T): Promise<T> {
     const stores = this.opened();
+    if (this.isReadOnly) throw new Error(`The archive in ${this.dir} is open for reading only`);
     if (this.waiting.length >= CALLS_WAITING_MAX) {
       throw new ArchiveUnavailableError(`${CALLS_WAITING_MAX} writes already wait for the archive's disk`);
     }
@@ -425,7 +492,7 @@ export class EmbeddedArchive implements Archive {
 
 type PageRequest = Parameters<Archive['deadLetters']>[0];
 
-class NewerSchemaError extends Error {
+class NewerSchemaError extends ArchiveRefusedError {
   constructor(folder: string, found: string) {
     super(
       `The archive in ${folder} was written by a newer ticktak (schema ${found}, this one knows up to ` +
@@ -436,7 +503,10 @@ class NewerSchemaError extends Error {
 
 // --- Opening ---------------------------------------------------------------------------------------------
 
+const FILE_NAME = 'archive.mdb';
 const SCHEMA_KEY = 'schema';
+/** There while a restore is under way. */
+const RESTORE_KEY = 'restore';
 /** Written by every commit, see the head comment. */
 const TOUCH_KEY = 'touch';
 
@@ -450,17 +520,18 @@ const openFolders = new Map<
   { readonly stores: Stores; users: number; closing: Promise<void> | null }
 >();
 
-async function acquire(folder: string, mapBytes: number): Promise<Stores> {
+async function acquire(folder: string, mapBytes: number, isReadOnly: boolean): Promise<Stores> {
   for (;;) {
     const known = openFolders.get(folder);
     if (!known) break;
     if (!known.closing) {
+      if (known.stores.isReadOnly && !isReadOnly) throw new Error('this process has it open for reading');
       known.users += 1;
       return known.stores;
     }
     await known.closing;
   }
-  const stores = openStores(folder, mapBytes);
+  const stores = openStores(folder, mapBytes, isReadOnly);
   openFolders.set(folder, { stores, users: 1, closing: null });
   return stores;
 }
@@ -474,9 +545,10 @@ async function release({ folder, root }: Stores): Promise<void> {
   await known.closing;
 }
 
-function openStores(folder: string, mapBytes: number): Stores {
+function openStores(folder: string, mapBytes: number, isReadOnly: boolean): Stores {
   const root: RootDatabase<string, string> = open({
-    path: join(folder, 'archive.mdb'),
+    path: join(folder, FILE_NAME),
+    readOnly: isReadOnly,
     encoding: 'string',
     overlappingSync: false,
     eventTurnBatching: false,
@@ -489,9 +561,10 @@ function openStores(folder: string, mapBytes: number): Stores {
     const meta = store<string>('meta');
     const schema = meta.get(SCHEMA_KEY);
     if (schema !== undefined && Number(schema) > EMBEDDED_SCHEMA) throw new NewerSchemaError(folder, schema);
-    // In one transaction: each on its own would cost a flush in a new folder.
-    return root.transactionSync(() => ({
+    if (isReadOnly && schema === undefined) throw noArchive(`in ${folder}`);
+    const openAll = (): Stores => ({
       folder,
+      isReadOnly,
       root,
       meta,
       tickets: store('tickets'),
@@ -502,13 +575,14 @@ function openStores(folder: string, mapBytes: number): Stores {
       reservations: store('reservations'),
       reservationsByEmail: store('reservationsByEmail'),
       matches: store('matches'),
-      payments: store('payments'),
-      paymentsByTime: store('paymentsByTime'),
-      refunds: store('refunds'),
-      refundsByPayment: store('refundsByPayment'),
       deadLetters: store('deadLetters'),
       deadLettersByTime: store('deadLettersByTime'),
-    }));
+      documents: store('documents'),
+      documentLists: store('documentLists'),
+      documentExpiries: store('documentExpiries'),
+    });
+    // In one transaction: each on its own would cost a flush in a new folder.
+    return isReadOnly ? openAll() : root.transactionSync(openAll);
   } catch (error) {
     void root.close();
     throw error;
@@ -621,18 +695,19 @@ function readPage<T>(
   index: Database<string, IndexKey>,
   documents: Database<string, string>,
   group: string,
-  { limit, after }: PageRequest,
+  request: PageRequest,
 ): Page<T> {
-  const start = after === undefined ? [group, LAST] : keyOfCursor(group, after);
-  if (!start) return { items: [] };
-  const items = Math.min(Math.max(Math.trunc(limit), 1), PAGE_ITEMS_MAX);
-  const exclusiveStart = after !== undefined;
+  const after = placeOf(request.after, 'number');
+  if (after === 'unknown' || (after && !KEY_TEXT.test(after[1]))) return { items: [] };
+  const start = after ? [group, ...after] : [group, LAST];
+  const items = itemsOf(request);
+  const exclusiveStart = after !== null;
   const range = { start, end: [group, -LAST], reverse: true, exclusiveStart, limit: items + 1 };
   const keys = [...index.getKeys(range)];
   const shown = keys.slice(0, items);
   const last = shown.at(-1);
   const page = { items: shown.map((key) => stored<T>(documents, key)) };
-  return last && keys.length > items ? { ...page, next: cursorOf(last) } : page;
+  return last && keys.length > items ? { ...page, next: cursorOf([last[1], last[2]]) } : page;
 }
 
 /** The document an index entry is about; both are written in one transaction. */
@@ -645,21 +720,6 @@ function stored<T>(documents: Database<string, string>, [, , id]: IndexKey): T {
 /** What this store wrote reads back as what it was: the schema version says so. */
 function parsed<T>(text: string | undefined): T | null {
   return text === undefined ? null : (JSON.parse(text) as T);
-}
-
-function cursorOf([, at, id]: IndexKey): string {
-  return Buffer.from(JSON.stringify([at, id])).toString('base64url');
-}
-
-function keyOfCursor(group: string, cursor: string): IndexKey | null {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (!Array.isArray(value)) return null;
-    const [at, id] = value as unknown[];
-    return typeof at === 'number' && typeof id === 'string' && KEY_TEXT.test(id) ? [group, at, id] : null;
-  } catch {
-    return null;
-  }
 }
 
 // --- Keys and errors -------------------------------------------------------------------------------------
@@ -683,6 +743,10 @@ function isBefore(a: LedgerPosition, b: LedgerPosition): boolean {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 /** Errors of LMDB and of the system carry its number; ours do not. */

@@ -5,9 +5,10 @@
  * Guarantees, beyond those of the port:
  *
  *  - What was acknowledged, and what anyone can read, is in the journals of a majority of the replica set.
- *  - No transactions, and no update that must be atomic. Whatever must be decided once (what follows in a
- *    ledger, which incarnation is whose, the first record of a payment) is decided by inserting a document
- *    under an `_id` that can be taken once. So it holds on every server that keeps `_id`s unique.
+ *  - No transactions. Whatever of a ticket must be decided once (what follows in a ledger, which incarnation is
+ *    whose) is decided by inserting a document under an `_id` that can be taken once. So it holds on every
+ *    server that keeps `_id`s unique. Documents (mongo/documents.ts) also need a replace of one document to be
+ *    atomic, as it is on MongoDB.
  *  - The batches that one `append` brings for a ticket are there as a whole or not at all; those of different
  *    tickets may come to be one by one. A call that throws for what is in it has left nothing, unless another
  *    writer of the same ticket came in between.
@@ -16,22 +17,25 @@
  *
  * Its limit: the database must not be sharded, since then `_id`s are unique per shard only.
  */
-import type { Filter } from 'mongodb';
 import type { Clock } from '../actors/ports.js';
 import type { Match } from '../catalog/match.js';
 import { systemClock } from '../process/clock.js';
 import type { Logger } from '../process/log.js';
 import type { Reservation, TicketId } from '../rules/index.js';
+import { checkDocument } from './documents.js';
+import type { CollectionName, KeptDocument, ListRequest, NewDocument, StoredDocument } from './documents.js';
 import { Chains } from './mongo/chain.js';
+import { MongoDocuments } from './mongo/documents.js';
 import { Ledger } from './mongo/ledger.js';
 import {
   PING_KEY,
+  RESTORE_KEY,
+  documentCollectionsOf,
   prepare,
   type LetterDocument,
-  type PaymentDocument,
-  type RefundDocument,
   type Stores,
 } from './mongo/layout.js';
+import { cursorOf, itemsOf, placeOf, type Place } from './pages.js';
 import { isDuplicate, MongoServer, reasonOf, refusesUser } from './mongo/server.js';
 import { newestSnapshot, saveSnapshot } from './mongo/snapshots.js';
 import {
@@ -42,21 +46,16 @@ import {
   type CommittedEvent,
   type DeadLetter,
   type LedgerPosition,
+  type OpenOptions,
   type Page,
-  type PaymentRecord,
-  type RefundRecord,
   type TicketSnapshot,
 } from './port.js';
 
 const TIMEOUT_MS = 5_000;
-/** Items per page at most, as the port says. */
-const PAGE_ITEMS_MAX = 100;
-/** Rows read in one go. */
-const ROWS_PER_READ = 500;
 /** Documents of one reservation that a page of them reckons with; with more it reads on. */
 const VERSIONS_PER_RESERVATION = 4;
 
-export interface MongoArchiveOptions {
+export interface MongoArchiveOptions extends OpenOptions {
   /** `mongodb://` or `mongodb+srv://`; may hold a password, which is never logged. */
   readonly url: string;
   /** Default: the one in the URL's path, else `ticktak`. */
@@ -74,6 +73,7 @@ interface Opened {
   readonly server: MongoServer;
   readonly chains: Chains;
   readonly ledger: Ledger;
+  readonly documents: MongoDocuments;
   stores: Stores | null;
   preparing: Promise<Stores> | null;
 }
@@ -99,7 +99,9 @@ export class MongoArchive implements Archive {
     const server = new MongoServer({ ...this.#options, clock: this.#clock, timeoutMs });
     const chains = new Chains(server, () => this.#ready(opened));
     const ledger = new Ledger(server, chains);
-    const opened: Opened = { server, chains, ledger, stores: null, preparing: null };
+    const collections = documentCollectionsOf(server.database);
+    const documents = new MongoDocuments(server, this.#clock, collections);
+    const opened: Opened = { server, chains, ledger, documents, stores: null, preparing: null };
     this.#opened = opened;
     try {
       await this.#prepare(opened);
@@ -168,13 +170,13 @@ export class MongoArchive implements Archive {
   }
 
   async reservationsByEmail(email: string, page: PageRequest): Promise<Page<Reservation>> {
-    const after = cursorOf(page.after);
+    const after = placeOf(page.after, 'number');
     if (after === 'unknown') return { items: [] };
     const limit = itemsOf(page);
     const found = await this.#use((opened, stores) =>
       newestOf(opened.server, stores, email, limit + 1, after),
     );
-    return pageOf(found, limit, ({ createdAt, id }) => ({ at: createdAt, id }));
+    return pageOf(found, limit, ({ createdAt, id }) => [createdAt, id]);
   }
 
   async saveMatches(matches: readonly Match[]): Promise<void> {
@@ -202,48 +204,34 @@ export class MongoArchive implements Archive {
     return found.map(({ _id, ...match }) => ({ matchNumber: _id, ...match }));
   }
 
-  async decidePayment({ id, ...record }: PaymentRecord): Promise<PaymentRecord> {
-    return this.#use(async ({ server }, { payments }) =>
-      recordOf(await server.insertOrGet<PaymentDocument>(payments, { _id: id, ...record })),
-    );
+  async insertDocument(collection: CollectionName, document: NewDocument): Promise<boolean> {
+    checkDocument(collection, document);
+    return this.#use(({ documents }) => documents.insert(collection, document));
   }
 
-  async payment(id: string): Promise<PaymentRecord | null> {
-    const found = await this.#use(({ server }, { payments }) =>
-      server.call(() => payments.findOne({ _id: id })),
-    );
-    return found && recordOf(found);
+  async document(collection: CollectionName, id: string): Promise<StoredDocument | null> {
+    return this.#use(({ documents }) => documents.get(collection, id));
   }
 
-  /** Reads in steps; a payment recorded meanwhile is met when it is newer than what was read. */
-  async *payments(): AsyncIterable<PaymentRecord> {
-    let filter: Filter<PaymentDocument> = {};
-    for (;;) {
-      const found = await this.#use(({ server }, { payments }) =>
-        server.call(() =>
-          payments.find(filter).sort({ createdAt: 1, _id: 1 }).limit(ROWS_PER_READ).toArray(),
-        ),
-      );
-      yield* found.map(recordOf);
-      const last = found.at(-1);
-      if (!last || found.length < ROWS_PER_READ) return;
-      const { _id, createdAt } = last;
-      filter = { $or: [{ createdAt: { $gt: createdAt } }, { createdAt, _id: { $gt: _id } }] };
-    }
+  async replaceDocument(
+    collection: CollectionName,
+    document: NewDocument,
+    version: number,
+  ): Promise<boolean> {
+    checkDocument(collection, document);
+    return this.#use(({ documents }) => documents.replace(collection, document, version));
   }
 
-  async recordRefund({ id, ...record }: RefundRecord): Promise<RefundRecord> {
-    return this.#use(async ({ server }, { refunds }) =>
-      recordOf(await server.insertOrGet<RefundDocument>(refunds, { _id: id, ...record })),
-    );
+  async removeDocument(collection: CollectionName, id: string, version?: number): Promise<boolean> {
+    return this.#use(({ documents }) => documents.remove(collection, id, version));
   }
 
-  /** Oldest first. */
-  async refunds(paymentId: string): Promise<readonly RefundRecord[]> {
-    const found = await this.#use(({ server }, { refunds }) =>
-      server.call(() => refunds.find({ paymentId }).sort({ createdAt: 1, _id: 1 }).toArray()),
-    );
-    return found.map(recordOf);
+  async listDocuments(
+    collection: CollectionName,
+    list: string,
+    request: ListRequest,
+  ): Promise<Page<StoredDocument>> {
+    return this.#use(({ documents }) => documents.list(collection, list, request));
   }
 
   async savePublisher(id: string): Promise<void> {
@@ -286,11 +274,33 @@ export class MongoArchive implements Archive {
 
   /** Newest first. */
   async deadLetters(page: PageRequest): Promise<Page<DeadLetter>> {
-    const after = cursorOf(page.after);
+    const after = placeOf(page.after, 'number');
     if (after === 'unknown') return { items: [] };
     const limit = itemsOf(page);
     const found = await this.#use(({ server }, stores) => newestLetters(server, stores, limit + 1, after));
-    return pageOf(found, limit, ({ receivedAt, id }) => ({ at: receivedAt, id }));
+    return pageOf(found, limit, ({ receivedAt, id }) => [receivedAt, id]);
+  }
+
+  async ledgerTickets(): Promise<readonly TicketId[]> {
+    return this.#use(({ chains }) => chains.tickets());
+  }
+
+  async *allDocuments(collection: CollectionName): AsyncIterable<KeptDocument> {
+    const opened = this.#open();
+    await this.#ready(opened);
+    yield* opened.documents.all(collection);
+  }
+
+  async putDocuments(collection: CollectionName, documents: readonly KeptDocument[]): Promise<void> {
+    for (const document of documents) checkDocument(collection, document);
+    await this.#use(({ documents: kept }) => kept.put(collection, documents));
+  }
+
+  async markRestore(isUnderWay: boolean): Promise<void> {
+    await this.#use(async ({ server }, { meta }) => {
+      if (isUnderWay) await server.insert(meta, { _id: RESTORE_KEY, at: this.#clock.now() });
+      else await server.call(() => meta.deleteOne({ _id: RESTORE_KEY }));
+    });
   }
 
   #open(): Opened {
@@ -330,7 +340,7 @@ export class MongoArchive implements Archive {
   async #connect(opened: Opened): Promise<Stores> {
     const { server } = opened;
     await server.connect();
-    opened.stores = await prepare(server, this.#logger);
+    opened.stores = await prepare(server, this.#logger, this.#options);
     this.#logger.info({ server: server.name }, 'the archive is in MongoDB');
     return opened.stores;
   }
@@ -346,13 +356,6 @@ function userRefused({ name }: MongoServer, cause: unknown): Error {
 
 // --- Documents -------------------------------------------------------------------------------------------
 
-function recordOf<T extends { readonly _id: string }>({
-  _id,
-  ...record
-}: T): Omit<T, '_id'> & { id: string } {
-  return { id: _id, ...record };
-}
-
 function documentOf({ id, headers, redrivenAt: _, ...letter }: DeadLetter): LetterDocument {
   const pairs = Object.entries(headers).map(([name, value]) => ({ name, value }));
   return { _id: id, ...letter, headers: pairs };
@@ -365,36 +368,11 @@ function letterOf({ _id, headers, ...letter }: LetterDocument, redrivenAt: numbe
 
 // --- Pages -----------------------------------------------------------------------------------------------
 
-/** Where a page ends: both lists are ordered by time and, within the same, by id, newest first. */
-interface Cursor {
-  readonly at: number;
-  readonly id: string;
-}
-
-function itemsOf({ limit }: PageRequest): number {
-  return Math.min(Math.max(Math.trunc(limit), 1), PAGE_ITEMS_MAX);
-}
-
 /** A page of what was found, which is one more than fits if there are more. */
-function pageOf<T>(found: readonly T[], limit: number, placeOf: (item: T) => Cursor): Page<T> {
+function pageOf<T>(found: readonly T[], limit: number, ends: (item: T) => Place<number>): Page<T> {
   const items = found.slice(0, limit);
   const last = items.at(-1);
-  if (!last || found.length <= limit) return { items };
-  const { at, id } = placeOf(last);
-  return { items, next: Buffer.from(JSON.stringify([at, id])).toString('base64url') };
-}
-
-/** `unknown` for a cursor that was never issued. */
-function cursorOf(text: string | undefined): Cursor | null | 'unknown' {
-  if (text === undefined) return null;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    if (!Array.isArray(value)) return 'unknown';
-    const [at, id] = value as unknown[];
-    return typeof at === 'number' && typeof id === 'string' ? { at, id } : 'unknown';
-  } catch {
-    return 'unknown';
-  }
+  return last && found.length > limit ? { items, next: cursorOf(ends(last)) } : { items };
 }
 
 /** A buyer's reservations, newest first. Of each there is a document per append that changed it: the first counts. */
@@ -403,7 +381,7 @@ async function newestOf(
   { reservations }: Stores,
   email: string,
   count: number,
-  cursor: Cursor | null,
+  cursor: Place<number> | null,
 ): Promise<readonly Reservation[]> {
   const found: Reservation[] = [];
   const limit = count * VERSIONS_PER_RESERVATION;
@@ -417,8 +395,8 @@ async function newestOf(
     const older = after
       ? {
           $or: [
-            { 'reservation.createdAt': { $lt: after.at } },
-            { 'reservation.createdAt': after.at, 'reservation.id': { $lt: after.id } },
+            { 'reservation.createdAt': { $lt: after[0] } },
+            { 'reservation.createdAt': after[0], 'reservation.id': { $lt: after[1] } },
           ],
         }
       : {};
@@ -431,7 +409,7 @@ async function newestOf(
     }
     const last = found.at(-1);
     if (!last || found.length >= count || versions.length < limit) return found.slice(0, count);
-    after = { at: last.createdAt, id: last.id };
+    after = [last.createdAt, last.id];
   }
 }
 
@@ -439,10 +417,10 @@ async function newestLetters(
   server: MongoServer,
   { deadLetters, redrives }: Stores,
   count: number,
-  after: Cursor | null,
+  after: Place<number> | null,
 ): Promise<readonly DeadLetter[]> {
   const filter = after
-    ? { $or: [{ receivedAt: { $lt: after.at } }, { receivedAt: after.at, _id: { $lt: after.id } }] }
+    ? { $or: [{ receivedAt: { $lt: after[0] } }, { receivedAt: after[0], _id: { $lt: after[1] } }] }
     : {};
   const found = await server.call(() =>
     deadLetters.find(filter).sort({ receivedAt: -1, _id: -1 }).limit(count).toArray(),

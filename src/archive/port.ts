@@ -7,10 +7,12 @@
  *  - the ledger of a ticket is a prefix: no event is visible before all earlier ones of its incarnation;
  *  - once `openIncarnation` has answered, no event of an older incarnation is ever accepted: an owner that
  *    slept through a loss of Redis cannot add to a history that was rebuilt without it;
- *  - a reservation reads back as the newest archived event about it left it.
+ *  - a reservation reads back as the newest archived event about it left it;
+ *  - what is between two marks of a restore is served to nobody: an archive that was filled by half does not open.
  */
 import type { Reservation, TicketEvent, TicketId } from '../rules/index.js';
 import type { Match } from '../catalog/match.js';
+import type { CollectionName, Documents, KeptDocument } from './documents.js';
 
 /** Place of an event in its ticket's ledger; ordered by incarnation, then sequence (both from 1). */
 export interface LedgerPosition {
@@ -51,25 +53,6 @@ export interface TicketSnapshot extends LedgerPosition {
   readonly state: unknown;
 }
 
-/** What the payment sandbox remembers of one payment; the first record of an id wins. */
-export interface PaymentRecord {
-  readonly id: string;
-  readonly reservationId: string;
-  readonly status: 'succeeded' | 'declined' | 'cancelled';
-  /** Minor units of `currency`. */
-  readonly amountMinor: number;
-  readonly currency: string;
-  readonly declineReason?: string;
-  readonly createdAt: number;
-}
-
-export interface RefundRecord {
-  readonly id: string;
-  readonly paymentId: string;
-  readonly amountMinor: number;
-  readonly createdAt: number;
-}
-
 /** A message or job that could not take effect, kept with its raw bytes until someone decides. */
 export interface DeadLetter {
   readonly id: string;
@@ -89,7 +72,7 @@ export interface Page<T> {
 }
 
 /** Every method rejects with `ArchiveUnavailableError` when the store cannot be reached. */
-export interface Archive {
+export interface Archive extends Documents {
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Resolves when the store can take writes. */
@@ -121,15 +104,6 @@ export interface Archive {
   saveMatches(matches: readonly Match[]): Promise<void>;
   matches(): Promise<readonly Match[]>;
 
-  /** Inserts the record unless its id is taken; answers what is stored. Durable when it resolves. */
-  decidePayment(record: PaymentRecord): Promise<PaymentRecord>;
-  payment(id: string): Promise<PaymentRecord | null>;
-  /** All payments, oldest first: for reconciliation. */
-  payments(): AsyncIterable<PaymentRecord>;
-  /** Inserts a refund unless its id is taken; answers what is stored. Durable when it resolves. */
-  recordRefund(record: RefundRecord): Promise<RefundRecord>;
-  refunds(paymentId: string): Promise<readonly RefundRecord[]>;
-
   /** Remembers a publisher of the log, so that it can be fenced even when Redis has forgotten it. */
   savePublisher(id: string): Promise<void>;
   removePublisher(id: string): Promise<void>;
@@ -143,9 +117,49 @@ export interface Archive {
   /** The letter, whole; null when there is none of this id. */
   deadLetter(id: string): Promise<DeadLetter | null>;
   deadLetters(page: { readonly limit: number; readonly after?: string }): Promise<Page<DeadLetter>>;
+
+  // What only a backup and a restore ask for (backup.ts).
+
+  /** Every ticket that an incarnation was ever opened of, by match and category. */
+  ledgerTickets(): Promise<readonly TicketId[]>;
+  /**
+   * Every document of a collection whose time is not over, by id as text. Reads in steps: of a document that is
+   * changed, made or removed meanwhile either state may come, and each id comes once at most.
+   */
+  allDocuments(collection: CollectionName): AsyncIterable<KeptDocument>;
+  /**
+   * Puts documents where there are none, as they were, versions included. Rejects when one of the ids is taken;
+   * some of the others may have been put then.
+   */
+  putDocuments(collection: CollectionName, documents: readonly KeptDocument[]): Promise<void>;
+  /** While a restore is under way the archive opens for restores only (`isRestore`). */
+  markRestore(isUnderWay: boolean): Promise<void>;
+}
+
+/** How an archive is opened. */
+export interface OpenOptions {
+  /** Nothing is written, not even where there is no archive yet: that one is refused. */
+  readonly isReadOnly?: boolean;
+  /** Opens also when a restore was not finished. */
+  readonly isRestore?: boolean;
 }
 
 /** The store cannot be reached or refused the write; the same call may succeed later. */
 export class ArchiveUnavailableError extends Error {
   override readonly name = 'ArchiveUnavailableError';
+}
+
+/** It may not be opened as it was asked to be. The message says why, and what to do. */
+export class ArchiveRefusedError extends Error {
+  override readonly name = 'ArchiveRefusedError';
+}
+
+export function unfinishedRestore(where: string): ArchiveRefusedError {
+  return new ArchiveRefusedError(
+    `A restore into the archive ${where} was not finished: remove what is there and restore it again`,
+  );
+}
+
+export function noArchive(where: string): ArchiveRefusedError {
+  return new ArchiveRefusedError(`There is no archive ${where}`);
 }

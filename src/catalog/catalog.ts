@@ -11,6 +11,7 @@ import type { Bus } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
+import { NO_NOTICES, noticesOfFields, noticesToFields, type Notices } from './notices.js';
 
 export interface CatalogOptions {
   readonly redis: Redis;
@@ -28,6 +29,7 @@ export class Catalog implements CatalogSource {
   readonly #listeners = new Set<() => void>();
   #tickets: readonly TicketId[] = [];
   #names: ReadonlySet<string> = new Set();
+  #notices: Notices = NO_NOTICES;
   #reload: Promise<void> = Promise.resolve();
 
   constructor(options: CatalogOptions) {
@@ -65,7 +67,24 @@ export class Catalog implements CatalogSource {
     return this.#names.has(ticketName(ticket));
   }
 
+  /** Where operators have moved a match, when and where it is played now. */
   async matches(): Promise<readonly Match[]> {
+    const { redis, keys } = this.#options;
+    const [listed, fields] = await Promise.all([this.#listed(), redis.hgetall(keys.notices)]);
+    this.#notices = noticesOfFields(fields);
+    return listed.map((match) => {
+      const moved = this.#notices.matches.get(match.matchNumber)?.rescheduled;
+      return moved ? { ...match, dateUtc: moved.dateUtc, location: moved.location } : match;
+    });
+  }
+
+  /** Null where there is none of this number. */
+  async match(matchNumber: number): Promise<Match | null> {
+    return (await this.matches()).find((one) => one.matchNumber === matchNumber) ?? null;
+  }
+
+  /** As the master list has them. */
+  async #listed(): Promise<readonly Match[]> {
     const { redis, keys, archive } = this.#options;
     const values = await redis.hvals(keys.catalog);
     if (values.length === 0) {
@@ -75,6 +94,19 @@ export class Catalog implements CatalogSource {
       return known;
     }
     return values.map((json) => JSON.parse(json) as Match).sort((a, b) => a.matchNumber - b.matchNumber);
+  }
+
+  /** As last heard. */
+  get notices(): Notices {
+    return this.#notices;
+  }
+
+  /** Replaces what every process tells buyers. */
+  async shareNotices(notices: Notices): Promise<void> {
+    const { redis, keys } = this.#options;
+    await redis.multi().del(keys.notices).hset(keys.notices, noticesToFields(notices)).exec();
+    await redis.publish(keys.channels.catalog(), '');
+    await this.#load();
   }
 
   subscribe(onChange: () => void): () => void {

@@ -2,6 +2,7 @@
 import type { Clock } from '../actors/ports.js';
 import type { CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
+import { Loop } from '../process/loop.js';
 import type { Catalog } from './catalog.js';
 import { ticketsOf } from './match.js';
 
@@ -12,31 +13,27 @@ export class KickoffCloser {
   readonly #catalog: Catalog;
   readonly #gateway: CommandGateway;
   readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #loop: Loop;
   readonly #closed = new Set<number>();
-  #cancel: (() => void) | null = null;
-  #looking: Promise<void> = Promise.resolve();
 
   constructor(catalog: Catalog, gateway: CommandGateway, clock: Clock, logger: Logger) {
     this.#catalog = catalog;
     this.#gateway = gateway;
     this.#clock = clock;
-    this.#logger = logger;
+    this.#loop = new Loop({
+      clock,
+      everyMs: LOOK_EVERY_MS,
+      work: () => this.#look(),
+      failed: (error) => logger.warn({ err: error }, 'could not close matches at kick-off; trying again'),
+    });
   }
 
   start(): void {
-    this.#looking = this.#look()
-      .catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'could not close matches at kick-off; trying again');
-      })
-      .finally(() => {
-        this.#cancel = this.#clock.schedule(LOOK_EVERY_MS, () => this.start());
-      });
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    await this.#looking;
-    this.#cancel?.();
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async #look(): Promise<void> {

@@ -1,19 +1,19 @@
 /**
  * The operators' pages: Bull Board over the queues of all tickets, and a list of the busy ones.
  *
- * Guarantees: nothing of them is seen without the operators' token; nothing is changed by a request that
- * another site made a browser send. The board follows the queues as they come and go.
+ * Guarantees: only operators see anything of them (operator-door.ts); whatever is changed is in the audit
+ * first. The board follows the queues as they come and go.
  */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Clock } from '../actors/ports.js';
-import { send } from './api.js';
+import type { Audit } from '../security/port.js';
+import { principalOf, requestIdOf, send } from './api.js';
 import { bounded } from './bounded.js';
 import { escapeHtml, pageCsp } from './docs.js';
-import { bearerToken, sameSecret } from './identity.js';
-import { Problem } from './problem.js';
+import { operatorDoor, type OperatorDoorOptions } from './operator-door.js';
 
 /** A BullMQ queue, as Bull Board takes it: only src/queues imports bullmq. */
 export type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
@@ -21,7 +21,8 @@ export type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 export interface AdminOptions {
   /** The queues there are now; asked on every request. */
   readonly queues: () => readonly BoardQueue[];
-  readonly operatorToken: string;
+  readonly door: OperatorDoorOptions;
+  readonly audit: Audit;
   readonly clock: Clock;
   /** How long a queue may take to count its jobs. */
   readonly waitMs: number;
@@ -34,8 +35,8 @@ const BUSY_PATH = '/admin/busy';
 export function adminRouter(options: AdminOptions): express.Router {
   const router = express.Router();
   const board = new Board(options.queues);
-  router.use('/admin', guard(options.operatorToken));
-  router.use(BOARD_PATH, boardHeaders, (request, response, next) => {
+  router.use(operatorDoor(options.door));
+  router.use(BOARD_PATH, boardHeaders, audited(options), (request, response, next) => {
     board.follow();
     board.handle(request, response, next);
   });
@@ -48,48 +49,34 @@ export function adminRouter(options: AdminOptions): express.Router {
   return router;
 }
 
-function guard(operatorToken: string): express.RequestHandler {
-  return (request, response, next) => {
-    const presented = credentials(request);
-    if (presented === null || !sameSecret(presented.token, operatorToken)) {
-      const headers = { 'WWW-Authenticate': 'Basic realm="ticktak operators", charset="UTF-8"' };
-      send(
-        response,
-        new Problem('unauthorized', {
-          headers,
-          detail: 'Any user name; the password is the operator token.',
-        }),
-      );
+/** Who changed a queue by hand, and how, is kept before it is done. */
+function audited({ audit }: AdminOptions): express.RequestHandler {
+  return async (request, response, next) => {
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      next();
       return;
     }
-    // A browser adds Basic credentials by itself, whoever made it send the request; a Bearer token it does not.
-    if (presented.isAmbient && !isSafe(request.method) && !isSameOrigin(request)) {
-      send(response, new Problem('forbidden', { detail: 'The request comes from another site.' }));
-      return;
-    }
-    response.setHeader('Cache-Control', 'no-store');
+    const principal = principalOf(response);
+    const path = (request.originalUrl.split('?', 1)[0] ?? '').slice(0, PATH_CHARS_MAX);
+    await audit.record({
+      actor: principal ? `account:${principal.accountId}` : 'admin-token',
+      action: 'queue.changed',
+      subject: `queue:${queueIn(path)}`,
+      address: request.ip ?? '',
+      requestId: requestIdOf(response),
+      details: { method: request.method, path },
+    });
     next();
   };
 }
 
-function credentials(request: Request): { readonly token: string; readonly isAmbient: boolean } | null {
-  const header = request.get('Authorization');
-  const bearer = bearerToken(header);
-  if (bearer !== null) return { token: bearer, isAmbient: false };
-  const basic = /^Basic +([A-Za-z0-9+/=]+) *$/i.exec(header ?? '')?.[1];
-  if (basic === undefined) return null;
-  const pair = Buffer.from(basic, 'base64').toString('utf8');
-  const colon = pair.indexOf(':');
-  return colon < 0 ? null : { token: pair.slice(colon + 1), isAmbient: true };
-}
+const PATH_CHARS_MAX = 300;
+const NAME_CHARS_MAX = 100;
 
-const isSafe = (method: string): boolean => method === 'GET' || method === 'HEAD';
-
-function isSameOrigin(request: Request): boolean {
-  const site = request.get('Sec-Fetch-Site');
-  if (site !== undefined) return site === 'same-origin';
-  const origin = request.get('Origin') ?? '';
-  return URL.canParse(origin) && new URL(origin).host === request.get('Host');
+/** The board's paths read `/api/queues/<name>/...`. */
+function queueIn(path: string): string {
+  const name = /\/api\/queues\/([^/]+)/.exec(path)?.[1] ?? 'unknown';
+  return name.replaceAll(/[^\w.%-]/g, '_').slice(0, NAME_CHARS_MAX);
 }
 
 /** The board is a script application with inline styles; it needs nothing from elsewhere. */

@@ -9,6 +9,8 @@ import { isUtf8 } from 'node:buffer';
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
+import type { RouteClass } from '../security/port.js';
+import type { Principal } from '../users/principal.js';
 import { PROBLEM_TYPE, PROBLEMS, Problem, problemOfError, validationFailed } from './problem.js';
 import type { FieldError, ProblemCode } from './problem.js';
 
@@ -17,7 +19,7 @@ export interface Answer {
   readonly status: number;
   readonly body?: unknown;
   readonly json?: string;
-  readonly text?: { readonly type: string; readonly content: string };
+  readonly text?: { readonly type: string; readonly content: string | Buffer };
   readonly headers?: Readonly<Record<string, string>>;
 }
 /** `streaming`: the handler has taken the response over. */
@@ -31,18 +33,23 @@ export interface RouteInput<P, Q, H, B> {
   readonly requestId: string;
   /** The client's address, as far as proxies are trusted. */
   readonly address: string;
+  /** Who asks, as far as an access token proves it. */
+  readonly principal: Principal | null;
   readonly request: Request;
   readonly response: Response;
 }
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-export type SecurityScheme = 'reservationToken' | 'reservationTokenHeader' | 'serviceToken';
+export type SecurityScheme =
+  'reservationToken' | 'reservationTokenHeader' | 'serviceToken' | 'accessToken' | 'refreshCookie';
 
 export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
   /** `application/json` when there is a schema and nothing else is said. */
   readonly contentType?: string;
+  /** Content types of other forms it has, which the request asks for. */
+  readonly alsoAs?: readonly string[];
 }
 
 interface RouteFacts {
@@ -53,6 +60,8 @@ interface RouteFacts {
   readonly summary: string;
   readonly description?: string;
   readonly security?: readonly SecurityScheme[];
+  /** Whose limits it shares; `read` for GET and `write` otherwise. */
+  readonly routeClass?: RouteClass;
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   /** Codes it may answer besides those every route can. */
   readonly problems?: readonly ProblemCode[];
@@ -71,6 +80,12 @@ export interface RouteSpec<
   /** Keyed by the header's usual spelling. */
   readonly headers?: H;
   readonly body?: B;
+  /** The body as it came, for what is signed; it is a Buffer then, and `body` only documents it. */
+  readonly rawBody?: boolean;
+  /** Whether the request may go on, asked before its body is read. */
+  readonly authorize?: (
+    input: Omit<RouteInput<z.output<P>, z.output<Q>, z.output<H>, undefined>, 'body'>,
+  ) => Promise<Problem | null> | Problem | null;
   readonly handle: (
     input: RouteInput<z.output<P>, z.output<Q>, z.output<H>, z.output<B>>,
   ) => Promise<Handled> | Handled;
@@ -84,11 +99,16 @@ export interface Route extends RouteFacts {
     readonly body?: z.ZodType;
   };
   /** Validates and handles; rejects only where something this process stands on fails. */
-  serve(request: Request, response: Response, readJson: JsonReader): Promise<Handled>;
+  serve(request: Request, response: Response, readers: BodyReaders): Promise<Handled>;
 }
 
 /** Puts the parsed body on the request; rejects with an error that carries a 4xx `status`. */
-export type JsonReader = (request: Request, response: Response) => Promise<void>;
+export type BodyReader = (request: Request, response: Response) => Promise<void>;
+export interface BodyReaders {
+  readonly json: BodyReader;
+  /** Leaves a Buffer, whatever the content type. */
+  readonly raw: BodyReader;
+}
 
 export function defineRoute<
   P extends z.ZodObject,
@@ -96,7 +116,7 @@ export function defineRoute<
   H extends z.ZodObject,
   B extends z.ZodType,
 >(spec: RouteSpec<P, Q, H, B>): Route {
-  const { params, query, headers, body, handle, ...facts } = spec;
+  const { params, query, headers, body, rawBody = false, authorize, handle, ...facts } = spec;
   return {
     ...facts,
     schemas: {
@@ -105,7 +125,7 @@ export function defineRoute<
       ...(headers && { headers }),
       ...(body && { body }),
     },
-    async serve(request, response, readJson) {
+    async serve(request, response, readers) {
       // A path that cannot name anything names nothing.
       const path = validate(params, request.params, '');
       if (path instanceof Problem) return new Problem('not_found');
@@ -113,18 +133,23 @@ export function defineRoute<
       if (search instanceof Problem) return search;
       const fields = validate(headers, pickHeaders(request, headers), '');
       if (fields instanceof Problem) return fields;
-      const content = await readBody(body, request, response, readJson);
-      if (content instanceof Problem) return invalidBody(content, facts.invalidBodyStatus);
-      return handle({
+      const known = {
         params: path.value,
         query: search.value,
         headers: fields.value,
-        body: content.value,
         requestId: requestIdOf(response),
         address: request.ip ?? '',
+        principal: principalOf(response),
         request,
         response,
-      });
+      };
+      const refused = await authorize?.(known);
+      if (refused) return refused;
+      const content = rawBody
+        ? await readRaw<B>(request, response, readers.raw)
+        : await readBody(body, request, response, readers.json);
+      if (content instanceof Problem) return invalidBody(content, facts.invalidBodyStatus);
+      return handle({ ...known, body: content.value });
     },
   };
 }
@@ -133,6 +158,12 @@ export function defineRoute<
 export function requestIdOf(response: Response): string {
   const id: unknown = response.locals['requestId'];
   return typeof id === 'string' ? id : '';
+}
+
+/** Set by the service before the route is served. */
+export function principalOf(response: Response): Principal | null {
+  const { principal } = response.locals as { principal?: Principal | null };
+  return principal ?? null;
 }
 
 const BODY_CODES: readonly ProblemCode[] = [
@@ -171,11 +202,26 @@ function pickHeaders(request: Request, schema: z.ZodObject | undefined): Record<
   return Object.fromEntries(Object.keys(schema?.shape ?? {}).map((name) => [name, request.get(name)]));
 }
 
+/** What a raw body is, its schema says: a Buffer. */
+async function readRaw<B extends z.ZodType>(
+  request: Request,
+  response: Response,
+  read: BodyReader,
+): Promise<{ readonly value: z.output<B> } | Problem> {
+  try {
+    await read(request, response);
+  } catch (error) {
+    return problemOfError(error).problem;
+  }
+  const body: unknown = request.body;
+  return { value: (Buffer.isBuffer(body) ? body : Buffer.alloc(0)) as z.output<B> };
+}
+
 async function readBody<B extends z.ZodType>(
   schema: B | undefined,
   request: Request,
   response: Response,
-  readJson: JsonReader,
+  readJson: BodyReader,
 ): Promise<{ readonly value: z.output<B> } | Problem> {
   if (!schema) return { value: undefined as z.output<B> };
   try {
@@ -199,7 +245,7 @@ class BodyError extends Error {
 }
 
 /** Only UTF-8, only objects and arrays, nothing compressed: a small body cannot become a large one. */
-export function jsonReader(limitBytes: number): JsonReader {
+export function jsonReader(limitBytes: number): BodyReader {
   const parse = express.json({
     limit: limitBytes,
     strict: true,
@@ -210,9 +256,18 @@ export function jsonReader(limitBytes: number): JsonReader {
       if (!isUtf8(bytes)) throw new BodyError(400);
     },
   });
+  return readerOf(parse);
+}
+
+/** The bytes as they came, whatever they say they are. */
+export function rawReader(limitBytes: number): BodyReader {
+  return readerOf(express.raw({ limit: limitBytes, inflate: false, type: () => true }));
+}
+
+function readerOf(parse: express.RequestHandler): BodyReader {
   return (request, response) =>
     new Promise((resolve, reject) => {
-      parse(request, response, (error?: unknown) => {
+      void parse(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
         else reject(error instanceof Error ? error : new BodyError(400));
       });
@@ -243,7 +298,7 @@ export function send(response: Response, handled: Answer | Problem): void {
   response.end(content);
 }
 
-function contentOf(answer: Answer): string {
+function contentOf(answer: Answer): string | Buffer {
   return answer.text?.content ?? answer.json ?? JSON.stringify(answer.body ?? {});
 }
 
@@ -257,6 +312,10 @@ export const problemSchema = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     remaining: z.number().int().min(0).optional().meta({ description: 'Tickets that can be held now.' }),
     outcome: z.enum(['refused', 'unknown']).optional(),
+    challenge: z
+      .looseObject({})
+      .optional()
+      .meta({ description: 'With `challenge_required`: ALTCHA, format v2.' }),
     reservation: z.object({ id: z.string(), token: z.string() }).optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details; `code` is stable.' });
@@ -287,6 +346,18 @@ export function openApiDocument(info: ApiInfo, routes: readonly Route[]): OpenAp
     type: 'http',
     scheme: 'bearer',
     description: 'The token services of the same operator share.',
+  });
+  registry.registerComponent('securitySchemes', 'accessToken', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The access token of a log-in.',
+  });
+  registry.registerComponent('securitySchemes', 'refreshCookie', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: 'ticktak_refresh',
+    description: 'The refresh token, where a browser keeps it.',
   });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -327,12 +398,15 @@ function operationId({ method, path }: Route): string {
 
 function goodResponses(route: Route): Record<string, object & { description: string }> {
   return Object.fromEntries(
-    Object.entries(route.responses).map(([status, { description, schema, contentType }]) => [
+    Object.entries(route.responses).map(([status, { description, schema, contentType, alsoAs = [] }]) => [
       status,
       {
         description,
         ...((schema ?? contentType) !== undefined && {
-          content: { [contentType ?? 'application/json']: { schema: schema ?? z.string() } },
+          content: {
+            [contentType ?? 'application/json']: { schema: schema ?? z.string() },
+            ...Object.fromEntries(alsoAs.map((type) => [type, { schema: z.string() }])),
+          },
         }),
       },
     ]),

@@ -1,5 +1,6 @@
 /** The metrics of a process, made on a registry that is passed in. Names are stable: dashboards stand on them. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { PROBLEMS } from './problem.js';
 
 export interface Metrics {
   readonly holds: Counter;
@@ -7,21 +8,50 @@ export interface Metrics {
   readonly refusals: Counter<'code'>;
   readonly httpSeconds: Histogram<'route' | 'method' | 'status'>;
   readonly streamClients: Gauge;
+  /** Set whenever a process is asked whether it is ready, or for its metrics. */
+  readonly partReady: Gauge<'part'>;
   /** Set by the queues, the actors and the relay. */
   readonly queueDepth: Gauge<'ticket'>;
   readonly batchCommands: Histogram;
   readonly commitSeconds: Histogram;
   readonly outboxLagEntries: Gauge<'ticket'>;
+  readonly outboxOldestSeconds: Gauge;
+  readonly ticketsOwned: Gauge;
   readonly oversubscribedTickets: Gauge;
+  /** Set by the reconciler of payments. */
+  readonly paymentsDue: Gauge;
+  /** Set by the watch of payouts. */
+  readonly paymentMismatches: Gauge;
+  readonly paymentsStuck: Gauge;
+  readonly paymentsOldestDueSeconds: Gauge;
+  /** Set by the deliverer of mails. */
+  readonly mails: Counter<'kind' | 'outcome'>;
+  readonly mailsDue: Gauge;
+  readonly mailsOldestSeconds: Gauge;
   /** Set by the consumer. */
   readonly messages: Counter<'outcome'>;
   readonly consumerLagRecords: Gauge<'source'>;
   readonly messagesWaiting: Gauge;
+  readonly marketJoined: Gauge;
+  /** Set by the watch of the queues, beside the consumer. */
+  readonly workers: Gauge;
+  readonly queueOldestSeconds: Gauge<'ticket'>;
+  readonly ticketsWithoutOwner: Gauge;
+  readonly deadLettersOpen: Gauge;
+  /** Set where what other marketplaces left open is looked at. */
+  readonly orphansOpen: Gauge;
+  readonly remoteHoldsFlagged: Gauge;
 }
 
 /** Once per registry: every service of a process shares them. */
 export function createMetrics(registry: Registry): Metrics {
-  const registers = [registry];
+  const metrics = makeMetrics([registry]);
+  // A series that begins with its first event has no rise that a rule could see.
+  for (const code of Object.keys(PROBLEMS)) metrics.refusals.inc({ code }, 0);
+  return metrics;
+}
+
+function makeMetrics(registers: Registry[]): Metrics {
   return {
     holds: new Counter({ name: 'ticktak_holds_total', help: 'Holds granted over HTTP', registers }),
     sales: new Counter({ name: 'ticktak_sales_total', help: 'Reservations paid over HTTP', registers }),
@@ -41,6 +71,12 @@ export function createMetrics(registry: Registry): Metrics {
     streamClients: new Gauge({
       name: 'ticktak_stream_clients',
       help: 'Open server-sent event streams',
+      registers,
+    }),
+    partReady: new Gauge({
+      name: 'ticktak_part_ready',
+      help: '1 when the part passed its check of readiness at the last look, else 0',
+      labelNames: ['part'],
       registers,
     }),
     queueDepth: new Gauge({
@@ -67,10 +103,56 @@ export function createMetrics(registry: Registry): Metrics {
       labelNames: ['ticket'],
       registers,
     }),
+    outboxOldestSeconds: new Gauge({
+      name: 'ticktak_outbox_oldest_seconds',
+      help: 'How long ago the oldest of them was committed',
+      registers,
+    }),
+    ticketsOwned: new Gauge({
+      name: 'ticktak_tickets_owned',
+      help: 'Tickets that this worker has',
+      registers,
+    }),
     messages: new Counter({
       name: 'ticktak_messages_total',
       help: 'Messages of the market, by what became of them',
       labelNames: ['outcome'],
+      registers,
+    }),
+    paymentsDue: new Gauge({
+      name: 'ticktak_payments_due',
+      help: 'Payments that had to be compared with the provider at the last look (50: or more)',
+      registers,
+    }),
+    paymentMismatches: new Gauge({
+      name: 'ticktak_payment_mismatches',
+      help: 'What did not match between payments on record and payouts of the last 35 days, when they were compared last',
+      registers,
+    }),
+    paymentsStuck: new Gauge({
+      name: 'ticktak_payments_stuck',
+      help: 'Payments whose refund the provider refuses, at the last look (100: or more)',
+      registers,
+    }),
+    paymentsOldestDueSeconds: new Gauge({
+      name: 'ticktak_payments_oldest_due_seconds',
+      help: 'How long the payment that has waited longest was due, or looked at in vain; stuck ones left out',
+      registers,
+    }),
+    mails: new Counter({
+      name: 'ticktak_mails_total',
+      help: 'Mails by what became of an attempt: sent, failed (tried again), dropped, given_up',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    }),
+    mailsDue: new Gauge({
+      name: 'ticktak_mails_due',
+      help: 'Mails that waited to be handed over at the last look (50: or more)',
+      registers,
+    }),
+    mailsOldestSeconds: new Gauge({
+      name: 'ticktak_mails_oldest_seconds',
+      help: 'How long the oldest of the mails that were due has waited',
       registers,
     }),
     consumerLagRecords: new Gauge({
@@ -82,6 +164,42 @@ export function createMetrics(registry: Registry): Metrics {
     messagesWaiting: new Gauge({
       name: 'ticktak_messages_waiting',
       help: 'Messages that wait for the master-list entry of their ticket',
+      registers,
+    }),
+    marketJoined: new Gauge({
+      name: 'ticktak_market_joined',
+      help: '1 while this consumer is a member of the group that reads the market, else 0',
+      registers,
+    }),
+    workers: new Gauge({
+      name: 'ticktak_workers',
+      help: 'Workers that live',
+      registers,
+    }),
+    queueOldestSeconds: new Gauge({
+      name: 'ticktak_queue_oldest_seconds',
+      help: 'How long the oldest job in the queue of a ticket has been there',
+      labelNames: ['ticket'],
+      registers,
+    }),
+    ticketsWithoutOwner: new Gauge({
+      name: 'ticktak_tickets_without_owner',
+      help: 'Tickets with work waiting that no worker had at two looks in a row',
+      registers,
+    }),
+    deadLettersOpen: new Gauge({
+      name: 'ticktak_dead_letters_open',
+      help: 'Dead letters on the board that were not re-driven',
+      registers,
+    }),
+    orphansOpen: new Gauge({
+      name: 'ticktak_orphans_open',
+      help: 'Cancellations of other marketplaces that nothing explains and nobody has decided about',
+      registers,
+    }),
+    remoteHoldsFlagged: new Gauge({
+      name: 'ticktak_remote_holds_flagged',
+      help: 'Holds of other marketplaces without an end that are older than they should be',
       registers,
     }),
     oversubscribedTickets: new Gauge({

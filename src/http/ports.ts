@@ -1,6 +1,7 @@
 /** What the HTTP services stand on: the way in (commands), and the ways to read. */
 import type { CommandBody, CommandResult, TicketCounters } from '../actors/ports.js';
 import type { MatchEntry, Match } from '../catalog/match.js';
+import type { Notices } from '../catalog/notices.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 
 export interface Submission {
@@ -46,6 +47,8 @@ export interface CountersSource {
 /** The matches on sale. */
 export interface CatalogSource {
   matches(): Promise<readonly Match[]>;
+  /** What operators tell buyers, as of the newest `matches`. */
+  readonly notices: Notices;
   /** `onChange` is called when the list may have changed. */
   subscribe(onChange: () => void): () => void;
 }

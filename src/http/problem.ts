@@ -19,11 +19,16 @@ export const PROBLEMS = {
   purchase_limit: [409, 'purchase limit reached'],
   hold_expired: [409, 'the hold has ended'],
   sales_closed: [409, 'sales are closed'],
+  sales_paused: [409, 'sales are paused'],
   invalid_state: [409, 'not possible in the current state'],
   payment_declined: [402, 'payment declined'],
   validation_failed: [422, 'the request does not validate'],
   unauthorized: [401, 'authentication required'],
   forbidden: [403, 'not allowed'],
+  email_unconfirmed: [403, 'the e-mail address must be confirmed first'],
+  second_factor_required: [403, 'a second factor is required'],
+  blocked: [403, 'refused by the security check'],
+  conflict: [409, 'it was changed or taken meanwhile'],
   challenge_required: [403, 'a challenge must be solved first'],
   rate_limited: [429, 'too many requests'],
   overloaded: [503, 'temporarily overloaded'],
@@ -138,6 +143,8 @@ const SUCCESSES = [
   'orphaned',
   'repeated',
   'unchanged',
+  'orphan_decided',
+  'remote_released',
 ] as const;
 
 /** Results of commands that are refusals, whatever was asked. */
@@ -168,6 +175,12 @@ export function refusalProblem(refusal: Refusal): Problem {
       return notFound('This ticket');
     case 'closed':
       return new Problem('sales_closed', { detail: 'Sales of this ticket are closed.' });
+    case 'paused':
+      return new Problem('sales_paused', { detail: 'Sales of this ticket are paused for now.' });
+    case 'nothing_sold':
+      return new Problem('invalid_state', {
+        detail: 'This marketplace has no sale of the ticket that could be given back; dismiss it instead.',
+      });
     case 'not_live':
     case 'hold_expired':
       return new Problem('hold_expired', { detail: 'The hold has ended and its tickets were given back.' });

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock, TicketCounters } from '../actors/ports.js';
 import { CATEGORIES, ticketsOf, type Category, type Match } from '../catalog/match.js';
+import { pauseOf, NO_NOTICES, type Message, type Notices } from '../catalog/notices.js';
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
 import { bounded } from './bounded.js';
@@ -25,7 +26,20 @@ export interface CategoryView {
   readonly status: TicketStatus;
   /** Present once sales were closed. */
   readonly closed?: true;
+  /** Present while an operator has stopped its sales. */
+  readonly paused?: true;
 }
+
+/** What operators tell whoever looks at a match. */
+export type MatchNoticeView =
+  | { readonly kind: 'cancelled' | 'paused'; readonly message?: Message }
+  | {
+      readonly kind: 'rescheduled';
+      readonly message?: Message;
+      readonly previousDateUtc: string;
+      readonly previousLocation: string;
+      readonly refundUntil: string;
+    };
 
 export interface MatchView {
   readonly matchNumber: number;
@@ -36,6 +50,9 @@ export interface MatchView {
   readonly homeTeam: string;
   readonly awayTeam: string;
   readonly group: string | null;
+  /** ISO 4217, lower case. */
+  readonly currency: string;
+  readonly notice?: MatchNoticeView;
 }
 
 export interface ListedMatch {
@@ -76,9 +93,10 @@ const keyOf = ({ matchNumber, category }: TicketId): number => matchNumber * 10 
 export function statusOf({
   available,
   pending,
-}: Pick<TicketCounters, 'available' | 'pending'>): TicketStatus {
+  paused = false,
+}: Pick<TicketCounters, 'available' | 'pending' | 'paused'>): TicketStatus {
   if (available <= 0) return 'sold_out';
-  return pending <= 0 ? 'temporarily_unavailable' : 'available';
+  return paused || pending <= 0 ? 'temporarily_unavailable' : 'available';
 }
 
 export function categoryView(counters: TicketCounters): CategoryView {
@@ -88,6 +106,7 @@ export function categoryView(counters: TicketCounters): CategoryView {
     price: counters.price,
     status: statusOf(counters),
     ...(counters.closed && { closed: true as const }),
+    ...(counters.paused === true && { paused: true as const }),
   };
 }
 
@@ -96,6 +115,7 @@ export class ReadModel {
   readonly #barrier: SharedBarrier;
   readonly #listeners = new Set<(change: ReadModelChange) => void>();
   #facts = new Map<number, Match>();
+  #notices: Notices = NO_NOTICES;
   #counters = new Map<number, TicketCounters>();
   /** Serialized matches; an entry goes when one of its tickets changes. */
   readonly #cache = new Map<number, ListedMatch>();
@@ -226,6 +246,7 @@ export class ReadModel {
     const stored = await bounded(clock, waitMs, 'counters', counters.read(tickets));
     const next = new Map<number, TicketCounters>();
     for (const change of [...stored, ...heard.values()]) putNewer(next, keyOf(change), change);
+    this.#notices = catalog.notices;
     this.#facts = new Map(matches.map((match) => [match.matchNumber, match]));
     this.#counters = next;
     this.#cache.clear();
@@ -246,7 +267,7 @@ export class ReadModel {
     const facts = this.#facts.get(matchNumber);
     const tickets = this.#ticketsOf(matchNumber);
     if (!facts || !tickets) return null;
-    const view = matchView(facts, tickets);
+    const view = matchView(facts, tickets, this.#notices);
     const listed = { view, json: JSON.stringify(view), counters: tickets };
     this.#cache.set(matchNumber, listed);
     return listed;
@@ -264,7 +285,9 @@ export class ReadModel {
 function matchView(
   facts: Match,
   [first, second, third]: readonly [TicketCounters, TicketCounters, TicketCounters],
+  notices: Notices,
 ): MatchView {
+  const notice = noticeOf(facts.matchNumber, notices);
   return {
     matchNumber: facts.matchNumber,
     roundNumber: facts.roundNumber,
@@ -278,6 +301,27 @@ function matchView(
     homeTeam: facts.homeTeam,
     awayTeam: facts.awayTeam,
     group: facts.group,
+    currency: first.currency,
+    ...(notice && { notice }),
+  };
+}
+
+/** The one that matters most. */
+function noticeOf(matchNumber: number, notices: Notices): MatchNoticeView | null {
+  const { cancelled, rescheduled } = notices.matches.get(matchNumber) ?? {};
+  if (cancelled) return { kind: 'cancelled', ...cancelled };
+  const paused = CATEGORIES.map((category) => pauseOf(notices, { matchNumber, category })).find(
+    (pause) => pause !== null,
+  );
+  if (paused) return { kind: 'paused', message: paused.message };
+  if (!rescheduled) return null;
+  const { message, previousDateUtc, previousLocation, refundUntil } = rescheduled;
+  return {
+    kind: 'rescheduled',
+    ...(message && { message }),
+    previousDateUtc,
+    previousLocation,
+    refundUntil: new Date(refundUntil).toISOString(),
   };
 }
 

@@ -2,26 +2,39 @@
  * Reservations: hold, pay, cancel, read, and the one-shot purchase of existing clients.
  *
  * Guarantees: a request repeated under its Idempotency-Key has one effect and one answer; a reservation is
- * shown, paid or cancelled only with its token; a 2xx is sent only for what is committed, and RESERVED only for
- * what is durable. Handlers stay thin: the rules decide in the actor, the money in `PaymentFlow`.
+ * shown, paid or cancelled only by whose it is (buyer.ts); a 2xx is sent only for what is committed, and
+ * RESERVED only for what is durable. Handlers stay thin: the rules decide in the actor, the money in
+ * `PaymentFlow`, who may go on in `Buyers`.
  */
 import { z } from 'zod';
 import type { Clock, CommandResult } from '../actors/ports.js';
 import { CATEGORIES, MATCH_NUMBER_MAX } from '../catalog/match.js';
-import type { FlowIds, PaymentFlow, PaymentResult, ReservationRef } from '../payments/flow.js';
+import type { Message } from '../catalog/notices.js';
+import type { Archive, Page } from '../archive/port.js';
+import { acceptLanguage, negotiatedLocale } from '../mail/locale.js';
+import { paymentJson, paymentStateSchema } from '../payments/routes.js';
+import type { PaymentRecords } from '../payments/records.js';
+import type { AccountIndex } from '../redis/account-index.js';
+import type { Principal } from '../users/principal.js';
+import type { GuestPolicy } from './buyer.js';
+import { attemptIdOf } from '../payments/flow.js';
+import type { BuyerFacts, FlowIds, PaymentFlow, PaymentResult, ReservationRef } from '../payments/flow.js';
 import type { Reservation, ReservationStatus, TicketId } from '../rules/index.js';
+import { COUNTRY } from '../geo/country.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from './api.js';
 import { bounded } from './bounded.js';
 import type { Idempotency, RequestIdentity } from './idempotency.js';
 import {
-  RESERVATION_ID,
-  TOKEN_CHARS_MAX,
-  bearerToken,
-  guestToken,
-  reservationId,
-  ticketOfReservation,
-  verifyToken,
-} from './identity.js';
+  TOKENS_MAX,
+  noSuchReservation,
+  owns,
+  subjectOf,
+  unconfirmed,
+  type Buyer,
+  type Buyers,
+} from './buyer.js';
+import type { GuestPurchases } from './guest-purchases.js';
+import { RESERVATION_ID, guestToken, reservationId } from './identity.js';
 import type { Metrics } from './metrics.js';
 import type { CommandGateway, ReservationReader, SubmissionResult } from './ports.js';
 import {
@@ -42,11 +55,26 @@ export interface ReservationsOptions {
   readonly idempotency: Idempotency;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly buyers: Buyers;
+  /** What buyers are told while sales of the ticket are stopped. */
+  readonly pauseMessage: (ticket: TicketId) => Message | null;
+  /** Newest first. */
+  readonly archived: Pick<Archive, 'reservationsByEmail'>;
+  readonly accountIndex: Pick<AccountIndex, 'add' | 'newest'>;
+  readonly records: Pick<PaymentRecords, 'get'>;
+  /** Of a guest: what was bought with this address before, durably. */
+  readonly isEmailConfirmed: (email: string) => Promise<boolean>;
+  readonly guests: GuestPolicy;
+  readonly guestPurchases: Pick<GuestPurchases, 'claim'>;
+  readonly taxName: string;
+  readonly taxPercent: number;
   /** Makes the tokens; whoever has it can open every reservation. */
   readonly tokenSecret: string;
   readonly ticketsPerReservationMax: number;
   /** How long a read may take. */
   readonly waitMs: number;
+  /** In which country an address is, ISO 3166-1 alpha-2; null when that is not known. */
+  readonly countryOf: (address: string) => string | null;
   /** Whether there is such a ticket: nobody may fill Redis with queues of tickets that do not exist. */
   readonly knows: (ticket: TicketId) => Promise<boolean>;
 }
@@ -55,8 +83,10 @@ export function reservationRoutes(options: ReservationsOptions): Route[] {
   return [
     holdRoute(options),
     mineRoute(options),
+    termsRoute(options),
     readRoute(options),
     payRoute(options),
+    paymentStateRoute(options),
     cancelRoute(options),
     oneShotRoute(options),
   ];
@@ -69,7 +99,7 @@ const emailSchema = z
   .trim()
   .toLowerCase()
   .pipe(z.email())
-  .meta({ description: 'Required: there are no accounts yet.', format: 'email' });
+  .meta({ description: 'Required from guests; that of the account otherwise.', format: 'email' });
 const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
 const categorySchema = z.number().int().min(1).max(CATEGORIES.length);
 const priceSchema = z.number().positive().meta({ description: 'The price per ticket the buyer saw.' });
@@ -83,7 +113,7 @@ const RESERVATION_STATUSES = [
   'REFUNDED',
 ] as const satisfies readonly ReservationStatus[];
 
-const reservationSchema = z
+export const reservationSchema = z
   .object({
     id: z.string(),
     status: z.enum(RESERVATION_STATUSES),
@@ -124,7 +154,7 @@ export function reservationJson(reservation: Reservation): z.output<typeof reser
 }
 
 const KEY_CHARS_MAX = 255;
-const keyHeader = z.object({
+export const keyHeader = z.object({
   'Idempotency-Key': z
     .string()
     .min(1)
@@ -134,44 +164,37 @@ const keyHeader = z.object({
     .meta({ description: 'Same key and body: the first answer again. At least 16 random characters.' }),
 });
 type KeyHeader = z.output<typeof keyHeader>;
+const payHeader = keyHeader.extend({ 'Accept-Language': acceptLanguage });
+type PayHeader = z.output<typeof payHeader>;
 
-const idParams = z.object({ id: z.string().regex(RESERVATION_ID) });
-
-const WITH_TOKEN = ['reservationToken', 'reservationTokenHeader'] as const;
-
-/** Tokens one request may present. */
-const TOKENS_MAX = 20;
-
-/** The tokens a request presents. More than allowed are not looked at, one by one they would cost time. */
-function tokensOf({
-  request,
-}: Pick<RouteInput<unknown, unknown, unknown, unknown>, 'request'>): string[] | Problem {
-  const bearer = bearerToken(request.get('Authorization'));
-  const listed = (request.get('X-Reservation-Token') ?? '').split(',').map((token) => token.trim());
-  const tokens = [...(bearer === null ? [] : [bearer]), ...listed].filter((token) => token !== '');
-  if (tokens.length > TOKENS_MAX) {
-    return validationFailed([{ path: 'X-Reservation-Token', message: `at most ${TOKENS_MAX} tokens` }]);
-  }
-  return tokens.length > 0
-    ? tokens
-    : new Problem('unauthorized', {
-        detail: `Present the reservation's token (at most ${TOKEN_CHARS_MAX} characters).`,
-        headers: { 'WWW-Authenticate': 'Bearer' },
-      });
+/** What is kept of the buyer with the payment. */
+function buyerFacts(headers: PayHeader): BuyerFacts {
+  const locale = negotiatedLocale(headers['Accept-Language']);
+  return locale === undefined ? {} : { locale };
 }
 
-/** The reservation a request may act on, or the refusal. */
-function authorize(
-  { tokenSecret }: ReservationsOptions,
-  input: RouteInput<{ id: string }, unknown, unknown, unknown>,
-): ReservationRef | Problem {
-  const { id } = input.params;
-  const ticket = ticketOfReservation(id);
-  if (!ticket) return notFound('This reservation');
-  const tokens = tokensOf(input);
-  if (tokens instanceof Problem) return tokens;
-  const isTheirs = tokens.some((token) => verifyToken(tokenSecret, token) === id);
-  return isTheirs ? { ticket, reservationId: id } : new Problem('forbidden');
+export const idParams = z.object({ id: z.string().regex(RESERVATION_ID) });
+
+export const OF_OWNER = ['reservationToken', 'reservationTokenHeader', 'accessToken'] as const;
+
+type IdInput = Pick<
+  RouteInput<{ id: string }, unknown, unknown, unknown>,
+  'params' | 'request' | 'principal' | 'address'
+>;
+
+/** Whether the request may act on the reservation its path names; asked before its body is read. */
+const authorizeOwner =
+  (options: ReservationsOptions) =>
+  (input: IdInput): Promise<Problem | null> | Problem =>
+    options.buyers.refOf(input.params.id)
+      ? options.buyers.authorize(input.params.id, input, (id) => read(options, id))
+      : noSuchReservation();
+
+/** `authorizeOwner` let only ids through that name a ticket. */
+function refOf({ buyers }: ReservationsOptions, id: string): ReservationRef {
+  const ref = buyers.refOf(id);
+  if (!ref) throw new Error(`${id} is no reservation id`);
+  return ref;
 }
 
 const CONFLICT = validationFailed([{ path: 'Idempotency-Key', message: 'was used with another body' }]);
@@ -184,8 +207,12 @@ function holdRoute(options: ReservationsOptions): Route {
       matchNumber: matchNumberSchema,
       category: categorySchema,
       quantity: z.number().int().min(1).max(options.ticketsPerReservationMax),
-      email: emailSchema,
+      email: emailSchema.optional(),
       price: priceSchema.optional(),
+      country: z.string().regex(COUNTRY, 'two capital letters').optional().meta({
+        description:
+          'Where the buyer is, ISO 3166-1 alpha-2: for figures only. When absent, what is known of the address.',
+      }),
     })
     .meta({ id: 'Hold' });
   return defineRoute({
@@ -193,6 +220,9 @@ function holdRoute(options: ReservationsOptions): Route {
     path: '/api/v1/reservations',
     tag: 'reservations',
     summary: 'Hold tickets',
+    description: 'As a guest with an e-mail address, or logged in. The answer to a guest carries a token.',
+    security: ['accessToken'],
+    routeClass: 'hold',
     headers: keyHeader,
     body,
     responses: { 201: { description: 'Held until `expiresAt`', schema: heldSchema } },
@@ -201,16 +231,36 @@ function holdRoute(options: ReservationsOptions): Route {
       'temporarily_unavailable',
       'purchase_limit',
       'sales_closed',
+      'sales_paused',
       'not_found',
+      'unauthorized',
+      ...CHECKED,
       'overloaded',
     ],
-    handle: async ({ body: wanted, headers, address, requestId }) => {
-      const { email } = wanted;
-      const asked = { route: 'hold', caller: email, address, key: headers['Idempotency-Key'], body: wanted };
+    handle: async (input) => {
+      const { body, headers, address, requestId, principal } = input;
+      const buyer = options.buyers.buyerOf(principal, body.email);
+      if (buyer instanceof Problem) return buyer;
+      const caller = buyer.account ?? buyer.email;
+      const wanted = { ...body, email: buyer.email };
       if (!(await options.knows(wanted))) return notFound('This ticket');
-      const identity = await options.idempotency.identify(asked);
+      const asked = { route: 'hold', caller, address, key: headers['Idempotency-Key'], body: wanted };
+      const [refusal, identity] = await Promise.all([
+        options.buyers.refusal(buyer, 'hold', input),
+        options.idempotency.identify(asked),
+      ]);
       if (identity.kind === 'conflict') return CONFLICT;
-      const held = await hold(options, wanted, idsOf(identity, requestId), identity);
+      // What was answered before is answered again, also to one who may not hold anew now; that the key was
+      // used says nothing, because it may have been refused then.
+      const isRepeat = !identity.first && (await isHeld(options, wanted, identity.id));
+      if (refusal && !isRepeat) return refusal;
+      const from = body.country ?? options.countryOf(address);
+      const held = await hold(
+        options,
+        { ...wanted, ...buyer, country: from },
+        idsOf(identity, requestId),
+        identity,
+      );
       if (held instanceof Problem) return held;
       return {
         status: 201,
@@ -221,20 +271,30 @@ function holdRoute(options: ReservationsOptions): Route {
   });
 }
 
-interface Wanted {
+/** What the security check of a person may answer. */
+const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
+
+/** Whether the command of this id has held something before. */
+async function isHeld(options: ReservationsOptions, ticket: TicketId, id: string): Promise<boolean> {
+  return (await read(options, reservationId(ticket, id))) !== null;
+}
+
+interface Wanted extends Buyer {
   readonly matchNumber: number;
   readonly category: number;
   readonly quantity: number;
-  readonly email: string;
   readonly price?: number | undefined;
+  /** Where the buyer is; null when that is not known. */
+  readonly country: string | null;
 }
 
 async function hold(
-  { gateway, tokenSecret, metrics }: ReservationsOptions,
-  { matchNumber, category, quantity, email, price }: Wanted,
+  options: ReservationsOptions,
+  { matchNumber, category, quantity, email, person, account, price, country }: Wanted,
   { id, keepMs, requestId }: FlowIds,
   { keyed, first }: RequestIdentity,
 ): Promise<Reservation | Problem> {
+  const { gateway, tokenSecret, metrics, accountIndex, buyers, clock, waitMs } = options;
   const ticket = { matchNumber, category };
   const heldId = reservationId(ticket, id);
   const body = {
@@ -242,25 +302,39 @@ async function hold(
     reservationId: heldId,
     quantity,
     email,
-    // One person however the address was typed: it has been normalized.
-    person: email,
+    person,
+    ...(account !== undefined && { account }),
+    ...(country !== null && { country }),
     ...(price !== undefined && { price }),
   };
   const submission = { ticket, id, body, keepMs, ...(requestId !== undefined && { requestId }) };
-  const answer = await submitted(gateway.submit(submission));
+  // Before it is answered: the account's next read must have it.
+  const [answer] = await Promise.all([
+    submitted(gateway.submit(submission)),
+    account === undefined
+      ? undefined
+      : // Without it the account's list has the hold a little later.
+        bounded(clock, waitMs, 'account index', accountIndex.add(account, heldId)).catch(() => undefined),
+  ]);
   const reservation = { id: heldId, token: guestToken(tokenSecret, heldId) };
   if (answer.kind !== 'answered') {
     return first ? unansweredProblem(answer, { keyed, reservation }) : outcomeUnknown({ keyed, reservation });
   }
   const { result } = answer;
   if (result.kind === 'held') {
-    if (first) metrics.holds.inc();
+    if (first) {
+      metrics.holds.inc();
+      buyers.security.tell({
+        kind: 'held',
+        person: subjectOf({ person, ...(account !== undefined && { account }) }),
+      });
+    }
     return result.reservation;
   }
   // A repeat that was not decided anew says nothing about what its first did.
   const undecided = result.kind === 'deadline_passed' || result.kind === 'outbox_full';
   if (result.kind === 'failed' || (undecided && !first)) return outcomeUnknown({ keyed, reservation });
-  return refused(result);
+  return result.kind === 'paused' ? paused(options.pauseMessage(ticket)) : refused(result);
 }
 
 /** A submission that fails may have been accepted all the same. */
@@ -268,9 +342,37 @@ function submitted(answer: Promise<SubmissionResult>): Promise<SubmissionResult>
   return answer.catch(() => ({ kind: 'unknown' }));
 }
 
+/** With the words of whoever stopped the sales. */
+function paused(message: Message | null): Problem {
+  return new Problem('sales_paused', {
+    detail: message?.en ?? 'Sales of this ticket are paused for now.',
+    ...(message && { members: { message } }),
+  });
+}
+
 function refused(result: CommandResult): Problem {
   if (isRefusal(result)) return refusalProblem(result);
   throw new Error(`a command answered ${result.kind}, which it cannot`);
+}
+
+/** Beside the ids: none of them can be this word. */
+function termsRoute({ guests, ticketsPerReservationMax }: ReservationsOptions): Route {
+  return defineRoute({
+    method: 'get',
+    path: '/api/v1/reservations/terms',
+    tag: 'reservations',
+    summary: 'What a hold may ask for here',
+    responses: {
+      200: {
+        description: 'As this shop is set up',
+        schema: z.object({
+          ticketsPerReservationMax: z.number().int(),
+          guests: z.boolean().meta({ description: 'Whether one may buy without an account.' }),
+        }),
+      },
+    },
+    handle: () => ({ status: 200, body: { ticketsPerReservationMax, guests: guests !== 'none' } }),
+  });
 }
 
 function readRoute(options: ReservationsOptions): Route {
@@ -279,14 +381,13 @@ function readRoute(options: ReservationsOptions): Route {
     path: '/api/v1/reservations/{id}',
     tag: 'reservations',
     summary: 'Read a reservation',
-    security: WITH_TOKEN,
+    security: OF_OWNER,
     params: idParams,
     responses: { 200: { description: 'As it stands now', schema: reservationSchema } },
     problems: ['unauthorized', 'forbidden', 'overloaded'],
-    handle: async (input) => {
-      const ref = authorize(options, input);
-      if (ref instanceof Problem) return ref;
-      const reservation = await read(options, ref.reservationId);
+    authorize: authorizeOwner(options),
+    handle: async ({ params }) => {
+      const reservation = await read(options, params.id);
       return reservation ? { status: 200, body: reservationJson(reservation) } : notFound('This reservation');
     },
   });
@@ -296,33 +397,63 @@ function read({ clock, waitMs, reader }: ReservationsOptions, id: string): Promi
   return bounded(clock, waitMs, 'reservations', reader.find(id));
 }
 
+const RESERVATIONS_PER_PAGE_MAX = 100;
+
 function mineRoute(options: ReservationsOptions): Route {
   return defineRoute({
     method: 'get',
     path: '/api/v1/reservations',
     tag: 'reservations',
     summary: 'My reservations',
-    description: `Those of the tokens presented (at most ${TOKENS_MAX}), newest first.`,
-    security: WITH_TOKEN,
+    description:
+      `Those of the tokens presented (at most ${TOKENS_MAX}) and, logged in, those of the account and of its ` +
+      'confirmed e-mail address. Newest first; `next` is there while there are more.',
+    security: OF_OWNER,
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(RESERVATIONS_PER_PAGE_MAX).default(RESERVATIONS_PER_PAGE_MAX),
+      after: z.string().max(500).optional().meta({ description: 'The `next` of the page before.' }),
+    }),
     responses: {
-      200: { description: 'Newest first', schema: z.object({ reservations: z.array(reservationSchema) }) },
+      200: {
+        description: 'Newest first',
+        schema: z.object({ reservations: z.array(reservationSchema), next: z.string().optional() }),
+      },
     },
     problems: ['unauthorized', 'forbidden', 'validation_failed', 'overloaded'],
     handle: async (input) => {
-      const tokens = tokensOf(input);
-      if (tokens instanceof Problem) return tokens;
-      const ids = new Set(
-        tokens.map((token) => verifyToken(options.tokenSecret, token)).filter((id) => id !== null),
-      );
-      if (ids.size === 0) return new Problem('forbidden');
-      const found = await Promise.all([...ids].map((id) => read(options, id)));
-      const reservations = found
-        .filter((reservation) => reservation !== null)
+      const opened = options.buyers.tokensOf(input);
+      if (opened instanceof Problem) return opened;
+      const { limit, after } = input.query;
+      const page = { limit, ...(after !== undefined && { after }) };
+      const own = input.principal ? await ownReservations(options, input.principal, page) : { items: [] };
+      const known = new Set(own.items.map(({ id }) => id));
+      const others = [...opened].filter((id) => after === undefined && !known.has(id));
+      const found = await Promise.all(others.map((id) => read(options, id)));
+      const reservations = [...own.items, ...found.filter((reservation) => reservation !== null)]
         .sort((a, b) => b.createdAt - a.createdAt)
         .map(reservationJson);
-      return { status: 200, body: { reservations } };
+      return { status: 200, body: { reservations, ...(own.next !== undefined && { next: own.next }) } };
     },
   });
+}
+
+/** Of an account: what the archive has, as it stands now, and on the first page what is too new for it. */
+async function ownReservations(
+  options: ReservationsOptions,
+  principal: Principal,
+  page: { readonly limit: number; readonly after?: string },
+): Promise<Page<Reservation>> {
+  const { archived, accountIndex, clock, waitMs } = options;
+  const [past, newest] = await Promise.all([
+    bounded(clock, waitMs, 'archive', archived.reservationsByEmail(principal.email, page)),
+    page.after === undefined
+      ? bounded(clock, waitMs, 'account index', accountIndex.newest(principal.accountId, page.limit))
+      : [],
+  ]);
+  const ids = new Set([...newest, ...past.items.map(({ id }) => id)]);
+  const found = await Promise.all([...ids].map((id) => read(options, id)));
+  const items = found.filter((one) => one !== null).filter((one) => owns(principal, one));
+  return { ...past, items };
 }
 
 const CARD_NUMBER = /^\d{12,19}$/;
@@ -369,26 +500,124 @@ function paymentMethodOf(
   return isCard ? digitsOf(given) : given;
 }
 
+const actionSchema = z
+  .object({
+    status: z.literal('requires_action'),
+    clientSecret: z.string().meta({ description: "For Stripe.js in the buyer's browser; keep it secret." }),
+    nextAction: z.object({
+      type: z.string(),
+      url: z.string().optional().meta({ description: "Where the buyer's browser goes." }),
+    }),
+    reservation: reservationSchema,
+  })
+  .meta({ id: 'RequiresAction' });
+
+/** Why the buyer may not pay now: the checks of a person, and an address that must be confirmed first. */
+async function payerRefusal(
+  options: ReservationsOptions,
+  { reservationId: id }: ReservationRef,
+  requestId: string,
+  input: Parameters<Buyers['refusal']>[2],
+): Promise<Problem | null> {
+  const reservation = await read(options, id);
+  // Nothing is charged for what is paid.
+  if (!reservation || reservation.status === 'RESERVED' || reservation.status === 'REFUNDED') return null;
+  // A repeat of an attempt that was let through is told how it went.
+  const attemptId = attemptIdOf(id, requestId);
+  if (reservation.attempts?.some((attempt) => attempt.id === attemptId)) return null;
+  return (
+    (await options.buyers.refusal(reservation, 'pay', input)) ??
+    (await addressRefusal(options, reservation, input.principal)) ??
+    (await placeRefusal(options, reservation))
+  );
+}
+
+type Payer = Pick<Reservation, 'id' | 'email' | 'person' | 'account'>;
+
+/** An address is confirmed before another purchase than this one. */
+async function addressRefusal(
+  options: ReservationsOptions,
+  { id, email, person, account }: Payer,
+  principal: Principal | null,
+): Promise<Problem | null> {
+  const isProved = principal?.emailConfirmed === true && principal.accountId === account;
+  if (options.guests === 'open' || isProved) return null;
+  const hasBought =
+    (await options.buyers.security.hasBought(person)) || (await hasBoughtBefore(options, { id, email }));
+  return hasBought && !(await options.isEmailConfirmed(email)) ? unconfirmed() : null;
+}
+
+/** Of several purchases with an unconfirmed address at the same moment one is charged. */
+async function placeRefusal(
+  options: ReservationsOptions,
+  { id, email, person }: Payer,
+): Promise<Problem | null> {
+  if (options.guests === 'open' || (await options.isEmailConfirmed(email))) return null;
+  const isOver = async (other: string): Promise<boolean> => {
+    const status = (await read(options, other))?.status;
+    return status !== 'PENDING' && status !== 'PAYING' && status !== 'RESERVED';
+  };
+  return (await options.guestPurchases.claim(person, id, isOver)) ? null : unconfirmed();
+}
+
+const PURCHASES_LOOKED_AT = 50;
+
+/** From the archive, because what Redis remembers of buyers may be lost. */
+async function hasBoughtBefore(
+  { archived, clock, waitMs }: ReservationsOptions,
+  { id, email }: Pick<Reservation, 'id' | 'email'>,
+): Promise<boolean> {
+  const page = await bounded(
+    clock,
+    waitMs,
+    'archive',
+    archived.reservationsByEmail(email, { limit: PURCHASES_LOOKED_AT }),
+  );
+  return page.items.some((other) => other.id !== id && other.status === 'RESERVED');
+}
+
 function payRoute(options: ReservationsOptions): Route {
   return defineRoute({
     method: 'post',
     path: '/api/v1/reservations/{id}/payment',
     tag: 'reservations',
     summary: 'Pay for a hold',
-    security: WITH_TOKEN,
+    security: OF_OWNER,
     params: idParams,
-    headers: keyHeader,
+    headers: payHeader,
     body: paymentSchema,
-    responses: { 200: { description: 'RESERVED, durably', schema: reservationSchema } },
-    problems: ['unauthorized', 'forbidden', 'payment_declined', 'hold_expired', 'overloaded'],
+    routeClass: 'pay',
+    responses: {
+      200: { description: 'RESERVED, durably', schema: reservationSchema },
+      202: {
+        description: 'The buyer must authenticate the payment; then ask again with the same key',
+        schema: actionSchema,
+      },
+    },
+    problems: [
+      'unauthorized',
+      'forbidden',
+      'payment_declined',
+      'sold_out',
+      'temporarily_unavailable',
+      'purchase_limit',
+      'sales_closed',
+      'sales_paused',
+      'hold_expired',
+      ...CHECKED,
+      'overloaded',
+    ],
+    authorize: authorizeOwner(options),
     handle: async (input) => {
-      const ref = authorize(options, input);
-      if (ref instanceof Problem) return ref;
+      const ref = refOf(options, input.params.id);
       const method = paymentMethodOf(options, input.body);
       if (method instanceof Problem) return method;
       const identity = await identify(options, 'payment', ref, input, input.body);
       if (identity.kind === 'conflict') return CONFLICT;
-      const result = await options.flow.pay(ref, method, idsOf(identity, input.requestId));
+      const refusal = await payerRefusal(options, ref, identity.id, input);
+      if (refusal) return refusal;
+      const ids = idsOf(identity, input.requestId);
+      const result = await options.flow.pay(ref, method, ids, buyerFacts(input.headers));
       return paid(options, result, identity);
     },
   });
@@ -405,21 +634,70 @@ function identify(
   return idempotency.identify({ route, caller, key: headers['Idempotency-Key'], body });
 }
 
-function paid({ metrics }: ReservationsOptions, result: PaymentResult, identity: RequestIdentity): Handled {
-  if (result.kind !== 'reserved') return paymentProblem(result, identity);
-  if (identity.first) metrics.sales.inc();
-  return { status: 200, body: reservationJson(result.reservation) };
+function paid(options: ReservationsOptions, result: PaymentResult, identity: RequestIdentity): Handled {
+  if (identity.first) tellOf(options, result);
+  switch (result.kind) {
+    case 'reserved':
+      return { status: 200, body: reservationJson(result.reservation) };
+    case 'requires_action': {
+      const { clientSecret, nextAction, reservation } = result;
+      const body = {
+        status: 'requires_action',
+        clientSecret,
+        nextAction,
+        reservation: reservationJson(reservation),
+      };
+      return { status: 202, body };
+    }
+    default:
+      return paymentProblem(result, identity);
+  }
+}
+
+/** What the security check learns of a payment that was no sale; of sales `PaymentFlow` tells. */
+function tellOf({ buyers: { security } }: ReservationsOptions, result: PaymentResult): void {
+  if (result.kind !== 'declined') return;
+  const { card } = result.reservation;
+  const person = subjectOf(result.reservation);
+  security.tell({ kind: 'declined', person });
+  if (card !== undefined) security.tell({ kind: 'card', person, fingerprint: card });
+}
+
+function paymentStateRoute(options: ReservationsOptions): Route {
+  return defineRoute({
+    method: 'get',
+    path: '/api/v1/reservations/{id}/payment',
+    tag: 'reservations',
+    summary: 'How its payment stands',
+    description:
+      'With the tax contained, what was given back, and what became of a payment that came too late.',
+    security: OF_OWNER,
+    params: idParams,
+    responses: { 200: { description: 'As it was seen last', schema: paymentStateSchema } },
+    problems: ['unauthorized', 'forbidden', 'overloaded'],
+    authorize: authorizeOwner(options),
+    handle: async ({ params }) => {
+      const { paymentId } = (await read(options, params.id)) ?? {};
+      const record = paymentId === undefined ? null : await options.records.get(paymentId);
+      if (paymentId === undefined || !record) return notFound('A payment of this reservation');
+      return { status: 200, body: paymentJson(paymentId, record, options) };
+    },
+  });
 }
 
 function paymentProblem(
-  result: Exclude<PaymentResult, { kind: 'reserved' }>,
+  result: Exclude<PaymentResult, { kind: 'reserved' | 'requires_action' }>,
   { keyed, first }: RequestIdentity,
 ): Problem {
   switch (result.kind) {
     case 'declined':
-      return new Problem('payment_declined', {
-        detail: `The payment was declined (${result.reason}). Nothing was charged and the tickets were given back.`,
-        members: { reason: result.reason },
+      return declinedProblem(result);
+    case 'unavailable':
+      return unavailableProblem(result);
+    case 'refunded':
+      return new Problem('invalid_state', {
+        detail: 'The tickets were paid and refunded since; nothing was charged now.',
+        members: { reservationStatus: 'REFUNDED' },
       });
     case 'hold_expired':
       return new Problem('hold_expired', {
@@ -435,25 +713,60 @@ function paymentProblem(
   }
 }
 
+function declinedProblem({
+  reason,
+  held,
+  retryUntil,
+  reservation: { expiresAt },
+}: Extract<PaymentResult, { kind: 'declined' }>): Problem {
+  const until = retryUntil === undefined ? undefined : new Date(retryUntil).toISOString();
+  const holdEnd = new Date(expiresAt).toISOString();
+  const tickets = held
+    ? `the tickets are still held until ${holdEnd}: try another payment method`
+    : until === undefined
+      ? 'the tickets were given back'
+      : `the tickets were given back. Pay with another method before ${until} to take them again, if they are still to be had`;
+  return new Problem('payment_declined', {
+    detail: `The payment was declined (${reason}). Nothing was charged, and ${tickets}.`,
+    members: {
+      reason,
+      held,
+      ...(held && { expiresAt: holdEnd }),
+      ...(until !== undefined && { retryUntil: until }),
+    },
+  });
+}
+
+function unavailableProblem({ refusal, held }: Extract<PaymentResult, { kind: 'unavailable' }>): Problem {
+  if (refusal.kind !== 'purchase_limit' || !held) return refusalProblem(refusal);
+  return new Problem('purchase_limit', {
+    detail: `At most ${refusal.limit} tickets of a match per card; this one has ${refusal.owned}. Nothing was charged; try another card.`,
+    members: { limit: refusal.limit, owned: refusal.owned },
+  });
+}
+
 function cancelRoute(options: ReservationsOptions): Route {
   return defineRoute({
     method: 'delete',
     path: '/api/v1/reservations/{id}',
     tag: 'reservations',
     summary: 'Give a hold back',
-    security: WITH_TOKEN,
+    security: OF_OWNER,
     params: idParams,
     headers: keyHeader,
     responses: { 200: { description: 'CANCELLED', schema: reservationSchema } },
     problems: ['unauthorized', 'forbidden', 'hold_expired', 'invalid_state', 'overloaded'],
+    authorize: authorizeOwner(options),
     handle: async (input) => {
-      const ref = authorize(options, input);
-      if (ref instanceof Problem) return ref;
+      const ref = refOf(options, input.params.id);
       const identity = await identify(options, 'cancel', ref, input, null);
       if (identity.kind === 'conflict') return CONFLICT;
       const result = await options.flow.cancel(ref, idsOf(identity, input.requestId));
       switch (result.kind) {
         case 'released':
+          if (identity.first) {
+            options.buyers.security.tell({ kind: 'released', person: subjectOf(result.reservation) });
+          }
           return { status: 200, body: reservationJson(result.reservation) };
         case 'not_live':
           return alreadyEnded(await read(options, ref.reservationId));
@@ -508,9 +821,10 @@ function oneShotRoute(options: ReservationsOptions): Route {
     summary: 'Hold and pay at once',
     description:
       'For clients that know one request only. A body that does not validate is 403, a decline is 400.',
-    headers: keyHeader,
+    headers: payHeader,
     body,
     invalidBodyStatus: ONE_SHOT_INVALID_STATUS,
+    routeClass: 'hold',
     responses: { 200: { description: 'Bought', schema: purchaseSchema } },
     problems: [
       'sold_out',
@@ -518,7 +832,10 @@ function oneShotRoute(options: ReservationsOptions): Route {
       'purchase_limit',
       'hold_expired',
       'sales_closed',
+      'sales_paused',
       'not_found',
+      'unauthorized',
+      ...CHECKED,
       'overloaded',
     ],
     handle: (input) => purchase(options, input.body, input),
@@ -547,23 +864,41 @@ interface Purchase {
 async function purchase(
   options: ReservationsOptions,
   body: Purchase,
-  { headers, address, requestId }: RouteInput<unknown, unknown, KeyHeader, unknown>,
+  input: RouteInput<unknown, unknown, PayHeader, unknown>,
 ): Promise<Handled> {
+  const { headers, address, requestId, principal } = input;
   const { email, matchNumber, tickets, card } = body;
-  const { flow, idempotency, metrics } = options;
+  const { flow, idempotency, buyers } = options;
   if (flow.providerKind !== 'sandbox') return new Problem('forbidden', { detail: TOKEN_FLOW });
-  const wanted = { email, matchNumber, ...tickets };
+  const buyer = buyers.buyerOf(principal, email);
+  if (buyer instanceof Problem) return buyer;
+  const wanted = { ...buyer, matchNumber, ...tickets, country: options.countryOf(address) };
   if (!(await options.knows(wanted))) return notFound('This ticket');
   const key = headers['Idempotency-Key'];
   const identity = await idempotency.identify({ route: 'one-shot', caller: email, address, key, body });
   if (identity.kind === 'conflict') return CONFLICT;
   const ids = idsOf(identity, requestId);
-  const held = await hold(options, wanted, { ...ids, id: `${ids.id}-hold` }, identity);
+  const holdId = `${ids.id}-hold`;
+  const isRepeat = !identity.first && (await isHeld(options, wanted, holdId));
+  const payer = { ...buyer, id: reservationId(wanted, holdId) };
+  const refusal =
+    (await buyers.refusal(buyer, 'hold', input)) ??
+    (isRepeat ? null : await addressRefusal(options, payer, principal));
+  if (refusal && !isRepeat) return refusal;
+  const held = await hold(options, wanted, { ...ids, id: holdId }, identity);
   if (held instanceof Problem) return oneShotProblem(held);
   const ref = { ticket: { matchNumber, category: tickets.category }, reservationId: held.id };
-  const result = await flow.pay(ref, card.number, { ...ids, id: `${ids.id}-pay` });
+  const late = isRepeat ? null : await placeRefusal(options, payer);
+  if (late) {
+    const undone = await flow.cancel(ref, { ...ids, id: `${ids.id}-undo` });
+    const isUndone = undone.kind === 'released' || undone.kind === 'not_live';
+    const reservation = { id: held.id, token: guestToken(options.tokenSecret, held.id) };
+    return isUndone ? late : outcomeUnknown({ keyed: identity.keyed, reservation });
+  }
+  const payIds = { ...ids, id: `${ids.id}-pay` };
+  const result = await flow.pay(ref, card.number, payIds, buyerFacts(headers));
+  if (identity.first) tellOf(options, result);
   if (result.kind !== 'reserved') return oneShotUnpaid(options, result, ref, identity, ids);
-  if (identity.first) metrics.sales.inc();
   return { status: 200, body: purchased(result.reservation) };
 }
 
@@ -585,6 +920,12 @@ function oneShotProblem(problem: Problem): Problem {
   return problem.code === 'validation_failed' ? problem.withStatus(ONE_SHOT_INVALID_STATUS) : problem;
 }
 
+function oneShotDeclined(reason: string, reservation: Reservation): Problem {
+  return declinedProblem({ kind: 'declined', reason, reservation, held: false }).withStatus(
+    ONE_SHOT_DECLINED_STATUS,
+  );
+}
+
 async function oneShotUnpaid(
   { flow, tokenSecret }: ReservationsOptions,
   result: Exclude<PaymentResult, { kind: 'reserved' }>,
@@ -594,18 +935,31 @@ async function oneShotUnpaid(
 ): Promise<Problem> {
   const { keyed } = identity;
   const reservation = { id: ref.reservationId, token: guestToken(tokenSecret, ref.reservationId) };
+  /** Whether the tickets are not held any more: a repeat finds them given back before. */
+  const undo = async (): Promise<boolean> => {
+    const undone = await flow.cancel(ref, { ...ids, id: `${ids.id}-undo` });
+    return undone.kind === 'released' || undone.kind === 'not_live';
+  };
   switch (result.kind) {
     case 'declined':
-      return paymentProblem(result, identity).withStatus(ONE_SHOT_DECLINED_STATUS);
+      return !result.held || (await undo())
+        ? oneShotDeclined(result.reason, result.reservation)
+        : outcomeUnknown({ keyed, reservation });
+    case 'requires_action':
+      // These clients have no way to let their buyer authenticate.
+      return (await undo())
+        ? oneShotDeclined('authentication_required', result.reservation)
+        : outcomeUnknown({ keyed, reservation });
+    case 'unavailable':
+      return (await undo()) ? paymentProblem(result, identity) : outcomeUnknown({ keyed, reservation });
     case 'hold_expired':
+    case 'refunded':
       return paymentProblem(result, identity);
     case 'unknown':
       return outcomeUnknown({ keyed, reservation });
     case 'overloaded':
       // With a key the hold stands: the repeat that is asked for goes on with it.
       if (keyed) return outcomeUnknown({ keyed, reservation });
-      return (await flow.cancel(ref, { ...ids, id: `${ids.id}-undo` })).kind === 'released'
-        ? overloaded(result.retryAfterMs)
-        : outcomeUnknown({ keyed, reservation });
+      return (await undo()) ? overloaded(result.retryAfterMs) : outcomeUnknown({ keyed, reservation });
   }
 }

@@ -87,10 +87,8 @@ export function salesMessageRoute(options: SalesMessageOptions): Route {
       },
     },
     problems: ['unauthorized', 'forbidden', 'validation_failed', 'overloaded'],
-    handle: async ({ body, request, requestId }): Promise<Handled> => {
-      const refused = authorize(request.get('Authorization'), options.serviceToken);
-      return refused ?? take(options, body, requestId);
-    },
+    authorize: ({ request }) => authorize(request.get('Authorization'), options.serviceToken),
+    handle: ({ body, requestId }): Promise<Handled> => take(options, body, requestId),
   });
 }
 

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { pinoHttp } from 'pino-http';
@@ -15,10 +16,12 @@ import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Clock } from '../actors/ports.js';
 import type { Logger } from '../process/log.js';
-import { defineRoute, jsonReader, openApiDocument, requestIdOf, send } from './api.js';
-import type { Answer, ApiInfo, JsonReader, Route } from './api.js';
+import { defineRoute, jsonReader, openApiDocument, rawReader, requestIdOf, send } from './api.js';
+import type { Answer, ApiInfo, BodyReaders, Route } from './api.js';
 import { bounded } from './bounded.js';
 import { docsPage } from './docs.js';
+import { believeForwarder, type ForwardedSeal } from './forwarded.js';
+import type { RouteClass } from '../security/port.js';
 import type { Metrics } from './metrics.js';
 import { Problem, problemOfError, rawResponse } from './problem.js';
 
@@ -58,6 +61,12 @@ export const SERVICE_LIMITS: ServiceLimits = {
   closeMs: 10_000,
 };
 
+/**
+ * What a request passes before anything else is done for it; health and metrics, which machines ask for, do
+ * not. Puts the principal where `principalOf` finds it; answers why the request may not go on, or null.
+ */
+export type Gate = (request: Request, response: Response, routeClass: RouteClass) => Promise<Problem | null>;
+
 export interface ServiceOptions {
   readonly info: ApiInfo;
   readonly routes: readonly Route[];
@@ -69,8 +78,13 @@ export interface ServiceOptions {
   /** The setting to change when the port is taken, for the error that says so. */
   readonly portSetting: string;
   readonly limits?: Partial<ServiceLimits>;
+  readonly gate?: Gate;
+  /** Pages of these origins may use the API, without cookies. */
+  readonly corsOrigins?: readonly string[];
   /** Express `trust proxy`: whose X-Forwarded-For is believed. False when nobody's. */
   readonly trustProxy?: boolean | number | string;
+  /** Checks the client role's word of whom it forwards for. Absent: nobody's is taken. */
+  readonly forwarded?: ForwardedSeal;
   /** Mounts what is no API: the operators' pages, the web app. Before the answer "not found". */
   readonly mount?: (app: Express) => void;
   /** Called when the service starts to close: ends streams that would not end by themselves. */
@@ -91,7 +105,9 @@ export function createService(options: ServiceOptions): Service {
   const limits = { ...SERVICE_LIMITS, ...options.limits };
   const state = { closing: false };
   const routes: Route[] = [...options.routes, ...commonRoutes(options, limits, state, () => routes)];
-  const app = createApp(options, routes, jsonReader(limits.bodyBytesMax), state);
+  const { bodyBytesMax } = limits;
+  const readers = { json: jsonReader(bodyBytesMax), raw: rawReader(Math.max(bodyBytesMax, RAW_BYTES_MIN)) };
+  const app = createApp(options, routes, readers, state);
   const server = createHttpServer(app, limits, state);
   return {
     app,
@@ -101,6 +117,9 @@ export function createService(options: ServiceOptions): Service {
   };
 }
 
+/** Signed messages of a payment provider may be larger than any body of a client. */
+export const RAW_BYTES_MIN = 512 * 1024;
+
 interface State {
   closing: boolean;
 }
@@ -108,7 +127,7 @@ interface State {
 function createApp(
   options: ServiceOptions,
   routes: readonly Route[],
-  readJson: JsonReader,
+  readers: BodyReaders,
   state: State,
 ): Express {
   const app = express();
@@ -116,14 +135,17 @@ function createApp(
   app.disable('etag');
   app.set('trust proxy', options.trustProxy ?? false);
   app.use(identify);
+  app.use(believeForwarder(options.forwarded, options.clock, options.logger));
   app.use(observe(options, state));
   app.use(requestLog(options.logger));
   app.use(safeHeaders());
-  for (const route of routes) register(app, route, readJson);
+  if (options.corsOrigins) app.use('/api', crossOrigin(options.corsOrigins));
+  for (const route of routes) register(app, route, readers, options.gate);
   refuseOtherMethods(app, routes);
   options.mount?.(app);
-  app.use((_request, response) => {
-    send(response, new Problem('not_found'));
+  app.use(async (request, response) => {
+    const refused = await options.gate?.(request, response, 'unknown');
+    send(response, refused ?? new Problem('not_found'));
   });
   app.use(errorHandler(options.logger));
   return app;
@@ -146,6 +168,26 @@ function safeHeaders(): express.RequestHandler {
   });
 }
 
+/** Without it no page of another origin reads anything. Never with cookies: those are for our own pages. */
+function crossOrigin(origins: readonly string[]): express.RequestHandler {
+  return cors({
+    origin: [...origins],
+    credentials: false,
+    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Idempotency-Key',
+      'X-Challenge-Solution',
+      'X-Request-Id',
+      'X-Reservation-Token',
+    ],
+    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
+    maxAge: CORS_SECONDS,
+  });
+}
+
+const CORS_SECONDS = 600;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 function identify(request: Request, response: Response, next: NextFunction): void {
@@ -210,10 +252,12 @@ function loggedPath(url: string): string {
   return path.slice(0, PATH_CHARS_MAX).replace(/[^/]*(@|%40)[^/]*/gi, '[hidden]');
 }
 
-function register(app: Express, route: Route, readJson: JsonReader): void {
+function register(app: Express, route: Route, readers: BodyReaders, gate: Gate | undefined): void {
+  const routeClass = route.routeClass ?? (route.method === 'get' ? 'read' : 'write');
   app[route.method](expressPath(route.path), async (request: Request, response: Response) => {
     response.locals['route'] = route.path;
-    const handled = await route.serve(request, response, readJson);
+    const refused = QUIET.test(route.path) ? null : await gate?.(request, response, routeClass);
+    const handled = refused ?? (await route.serve(request, response, readers));
     if (handled !== 'streaming') send(response, handled);
   });
 }
@@ -290,7 +334,7 @@ function commonRoutes(
       summary: 'The service can do its work',
       responses: { 200: { description: 'Every part answers', schema: readySchema } },
       problems: ['not_ready'],
-      handle: readiness,
+      handle: readiness.answer,
     }),
     defineRoute({
       method: 'get',
@@ -298,10 +342,13 @@ function commonRoutes(
       tag: 'service',
       summary: 'Metrics for Prometheus',
       responses: { 200: { description: 'Text exposition format', contentType: 'text/plain' } },
-      handle: async () => ({
-        status: 200,
-        text: { type: options.registry.contentType, content: await options.registry.metrics() },
-      }),
+      handle: async () => {
+        await readiness.look();
+        return {
+          status: 200,
+          text: { type: options.registry.contentType, content: await options.registry.metrics() },
+        };
+      },
     }),
     defineRoute({
       method: 'get',
@@ -330,37 +377,46 @@ function once<T>(make: () => T): () => T {
 const partSchema = z.object({ name: z.string(), status: z.enum(['up', 'down']) });
 const readySchema = z.object({ status: z.literal('ready'), checks: z.array(partSchema) });
 
-/** Runs the checks; whoever asks while they run gets the same answer, so that asking costs nothing. */
-function readinessOf(
-  options: ServiceOptions,
-  limits: ServiceLimits,
-  state: State,
-): () => Promise<Answer | Problem> {
-  const { checks, clock, logger } = options;
-  const run = async (): Promise<z.infer<typeof partSchema>[]> =>
+type Part = z.infer<typeof partSchema>;
+
+interface Readiness {
+  /** Runs the checks; whoever asks while they run gets the same answer, so that asking costs nothing. */
+  readonly look: () => Promise<readonly Part[]>;
+  readonly answer: () => Promise<Answer | Problem>;
+}
+
+function readinessOf(options: ServiceOptions, limits: ServiceLimits, state: State): Readiness {
+  const { checks, clock, logger, metrics } = options;
+  const run = async (): Promise<Part[]> =>
     Promise.all(
       checks.map(async (part) => {
         const { name } = part;
         try {
           await bounded(clock, limits.readinessMs, name, part.check());
+          metrics.partReady.set({ part: name }, 1);
           return { name, status: 'up' as const };
         } catch (error) {
+          metrics.partReady.set({ part: name }, 0);
           logger.warn({ part: name, error: described(error) }, 'not ready');
           return { name, status: 'down' as const };
         }
       }),
     );
   let running: ReturnType<typeof run> | null = null;
-  return async () => {
+  const look = (): Promise<readonly Part[]> => {
     running ??= run().finally(() => {
       running = null;
     });
-    const parts = await running;
+    return running;
+  };
+  const answer = async (): Promise<Answer | Problem> => {
+    const parts = await look();
     const down = parts.filter((part) => part.status === 'down').map((part) => part.name);
     if (down.length === 0 && !state.closing) return { status: 200, body: { status: 'ready', checks: parts } };
     const detail = state.closing ? 'Shutting down.' : `Not answering: ${down.join(', ')}.`;
     return new Problem('not_ready', { detail, members: { closing: state.closing, checks: parts } });
   };
+  return { look, answer };
 }
 
 function createHttpServer(app: Express, limits: ServiceLimits, state: State): Server {

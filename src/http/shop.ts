@@ -37,8 +37,19 @@ const categorySchema = z
     price: z.number(),
     status: z.enum(TICKET_STATUSES),
     closed: z.literal(true).optional().meta({ description: 'Present once sales were closed.' }),
+    paused: z.literal(true).optional().meta({ description: 'Present while sales are stopped.' }),
   })
   .meta({ id: 'Category' });
+
+const noticeSchema = z
+  .object({
+    kind: z.enum(['cancelled', 'paused', 'rescheduled']),
+    message: z.object({ en: z.string(), ar: z.string().optional() }).optional(),
+    previousDateUtc: z.string().optional(),
+    previousLocation: z.string().optional(),
+    refundUntil: z.string().optional(),
+  })
+  .meta({ id: 'Notice', description: 'What the organiser says of the match.' });
 
 export const matchSchema = z
   .object({
@@ -54,6 +65,8 @@ export const matchSchema = z
     homeTeam: z.string(),
     awayTeam: z.string(),
     group: z.string().nullable(),
+    currency: z.string().meta({ description: 'Of the prices: ISO 4217, lower case.' }),
+    notice: noticeSchema.optional(),
   })
   .meta({ id: 'Match' });
 
@@ -203,7 +216,7 @@ function streamRoute(stream: AvailabilityStream): Route {
     tag: 'shop',
     summary: 'Availability as it changes',
     description:
-      'Server-sent events: first `snapshot` with `{ tickets: [...] }`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status }`. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything.',
+      'Server-sent events: first `snapshot` with `{ tickets: [...] }`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status, closed?, paused? }`. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything.',
     responses: { 200: { description: 'A stream that does not end', contentType: 'text/event-stream' } },
     problems: ['overloaded'],
     handle: async ({ request, response }): Promise<Handled> => {

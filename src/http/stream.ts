@@ -169,13 +169,6 @@ export const STREAM_HEADERS = {
 } as const;
 
 export function ticketData(counters: TicketCounters): object {
-  const { available, pending, price, status } = categoryView(counters);
-  return {
-    matchNumber: counters.matchNumber,
-    category: counters.category,
-    available,
-    pending,
-    price,
-    status,
-  };
+  const { matchNumber, category } = counters;
+  return { matchNumber, category, ...categoryView(counters) };
 }

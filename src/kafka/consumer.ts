@@ -41,19 +41,21 @@ export const OUTCOME_KEEP_MS = 10 * 60_000;
 export const CHECKPOINT_MS = 2_000;
 
 /** What became of one message, for metrics. */
-export type HandledKind =
-  | 'applied'
-  | 'orphaned'
-  | 'repeated'
-  | 'own'
-  | 'master_list'
+export const HANDLED_KINDS = [
+  'applied',
+  'orphaned',
+  'repeated',
+  'own',
+  'master_list',
   /** Waits for its ticket's master-list entry. */
-  | 'waiting'
+  'waiting',
   /** In the dead letters. */
-  | 'malformed'
-  | 'refused'
+  'malformed',
+  'refused',
   /** Not now: its batch is handed over again. */
-  | 'retry';
+  'retry',
+] as const;
+export type HandledKind = (typeof HANDLED_KINDS)[number];
 
 /** What Redis has of the messages that were handled. */
 export interface Durability {
@@ -171,6 +173,11 @@ export class SalesConsumer {
   /** Records that were not handed over yet, by source. */
   lag(): ReadonlyMap<string, number> {
     return this.#subscription?.lag() ?? new Map();
+  }
+
+  /** Whether this consumer takes part in reading the market now. */
+  get joined(): boolean {
+    return this.#subscription?.isJoined() ?? false;
   }
 
   /** Messages that wait for their ticket's master-list entry. */

@@ -158,6 +158,7 @@ export class InProcessFeed implements Log {
       commit: () => Promise.resolve(),
       rewind: () => Promise.all(readers.map((reader) => this.#rewind(reader))).then(() => undefined),
       lag: () => placesOf(({ topic, next }) => endOf(topic) - next),
+      isJoined: () => true,
       stop: () => this.#end(readers),
     });
   }

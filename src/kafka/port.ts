@@ -49,6 +49,8 @@ export interface Subscription {
   rewind(): Promise<void>;
   /** Records not handed over yet, by source. */
   lag(): ReadonlyMap<string, number>;
+  /** Whether records that come now would be handed over, here or to another member of the group. */
+  isJoined(): boolean;
   /** Resolves after the batch at hand. */
   stop(): Promise<void>;
 }

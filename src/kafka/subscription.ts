@@ -70,8 +70,8 @@ export class GroupSubscription implements Subscription {
   readonly #partitions = new Map<string, Partition>();
   #consumer: Consumer | null = null;
   #incarnations: ReadonlyMap<string, string> = new Map();
-  /** Partitions read here, by topic. */
-  #assigned: Readonly<Record<string, readonly number[]>> = {};
+  /** Partitions read here, by topic; null while this is no member of the group. */
+  #assigned: Readonly<Record<string, readonly number[]>> | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   /** Ends the wait for brokers that never were there. */
@@ -132,6 +132,10 @@ export class GroupSubscription implements Subscription {
       if (end !== null) lags.set(source, Math.max(0, Number(end - (next ?? 0n))));
     }
     return lags;
+  }
+
+  isJoined(): boolean {
+    return this.#assigned !== null;
   }
 
   async stop(): Promise<void> {
@@ -207,7 +211,7 @@ export class GroupSubscription implements Subscription {
     } finally {
       this.#consumer = null;
       this.#partitions.clear();
-      this.#assigned = {};
+      this.#assigned = null;
       await consumer.disconnect().catch(() => undefined);
     }
   }
@@ -328,7 +332,7 @@ export class GroupSubscription implements Subscription {
   /** Partitions from which nothing has come yet: only so is it told how far behind they are. */
   async #noteAssigned(): Promise<void> {
     const { client, groupId } = this.#options;
-    for (const [topic, partitions] of Object.entries(this.#assigned)) {
+    for (const [topic, partitions] of Object.entries(this.#assigned ?? {})) {
       const idle = partitions.filter((partition) => !this.#partitions.has(`${topic}/${partition}`));
       if (idle.length === 0) continue;
       const [committed, starts] = [
@@ -336,7 +340,7 @@ export class GroupSubscription implements Subscription {
         await client.offsetsAt(topic, EARLIEST),
       ];
       for (const partition of idle) {
-        if (!this.#assigned[topic]?.includes(partition)) continue;
+        if (!this.#assigned?.[topic]?.includes(partition)) continue;
         const known = BigInt(committed.get(partition) ?? -1);
         const made = await this.#partition(topic, partition);
         made.next ??= known >= 0n ? known : (starts.get(partition) ?? 0n);

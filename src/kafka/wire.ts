@@ -229,17 +229,24 @@ function announcementOf({
     case 'sold':
       return { action: 'TICKET_RESERVED', quantity: event.reservation.quantity, reason: 'paid' };
     case 'released':
+      // Of a cancelled match nothing is to be had again.
+      if (event.cause) return null;
       return {
         action: 'TICKET_CANCELLED',
         quantity: event.reservation.quantity,
         reason: event.reservation.reason ?? 'cancelled',
       };
     case 'refunded':
+      if (event.cause) return null;
       return { action: 'TICKET_CANCELLED', quantity: event.quantity, reason: 'refunded' };
     case 'paymentStarted':
+    case 'paymentDeclined':
     case 'remote':
     case 'loaded':
     case 'closed':
+    case 'paused':
+    case 'orphanDecided':
+    case 'remoteReleased':
       return null;
   }
 }

@@ -1,23 +1,45 @@
 /**
- * The way from a hold to a sale and its money.
+ * The way from a hold to a sale and its money, and back.
  *
- * Guarantees: the actor's PAYING commit comes before the charge, so at most one payment of a reservation is
- * under way; a sale is told only when the actor's confirm is durable; whoever was charged for a hold that
- * ended gets the money back; a step whose answer is not known is never guessed: the reservation stays PAYING
- * until a repeat or the settler learns it. Every step may be repeated under the same ids.
+ * Guarantees: each attempt to pay is one payment at the provider, and the one before is canceled there before
+ * the next is made, so a reservation is charged at most once; a payment is on record, durably, and the actor's
+ * PAYING commit is, before anything can be charged; a decline gives the tickets back, and another attempt takes
+ * them again if they are still to be had; a sale is told only when
+ * the actor's confirm is durable; whoever is charged for a hold that ended gets the tickets at that price or
+ * the money back, and is told which; a step whose answer is not known is never guessed: the record stays due
+ * until a repeat, a webhook, the actor or the reconciler has looked. All of them take the steps of
+ * `nextStep`, which may be repeated and may meet each other.
  */
 import { createHash } from 'node:crypto';
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
+import { ticketOfReservation } from '../http/identity.js';
 import type { CommandGateway, ReservationReader } from '../http/ports.js';
+import type { Locale } from '../mail/locale.js';
 import type { Logger } from '../process/log.js';
-import type { ReleaseReason, Reservation, TicketId } from '../rules/index.js';
-import type { PaymentProvider, PaymentState } from './port.js';
+import { mayTryAgain, type Reservation, type TicketId } from '../rules/index.js';
+import { RefundRefusedError, type Payment, type PaymentMethod, type PaymentProvider } from './port.js';
+import { reservationOfRecord, settled, type PaymentRecord, type PaymentRecords } from './records.js';
+import {
+  amountMinorOf,
+  minorOf,
+  newestDecline,
+  nextStep,
+  type SettlementPolicy,
+  type Standing,
+  type Step,
+} from './settlement.js';
 
 /** How the commands of one request are identified; the same ids repeat it. */
 export interface FlowIds {
   readonly id: string;
   readonly keepMs: number;
   readonly requestId?: string;
+}
+
+/** What a request says of the buyer beyond the reservation. */
+export interface BuyerFacts {
+  /** For mails. */
+  readonly locale?: Locale;
 }
 
 export interface ReservationRef {
@@ -27,14 +49,39 @@ export interface ReservationRef {
 
 export type PaymentResult =
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
-  /** The provider refused it for good; the hold was given back. */
-  | { readonly kind: 'declined'; readonly reason: string }
+  /** The buyer has to do something, in the browser with the client secret, or at the URL; then ask again. */
+  | {
+      readonly kind: 'requires_action';
+      readonly reservation: Reservation;
+      readonly clientSecret: string;
+      readonly nextAction: { readonly type: string; readonly url?: string };
+    }
+  /**
+   * Nothing was charged. `held`: the tickets are still held. Else they were given back, and until `retryUntil`
+   * (epoch milliseconds) another attempt takes them again, if they are still to be had.
+   */
+  | {
+      readonly kind: 'declined';
+      readonly reason: string;
+      readonly reservation: Reservation;
+      readonly held: boolean;
+      readonly retryUntil?: number;
+    }
+  /** The tickets cannot be had (again), or the card has its share of this match. Nothing was charged. */
+  | { readonly kind: 'unavailable'; readonly refusal: Unavailable; readonly held: boolean }
+  /** It was paid and refunded since. */
+  | { readonly kind: 'refunded'; readonly reservation: Reservation }
   /** The hold had ended. `refunded`: it was charged, and the money was given back. */
   | { readonly kind: 'hold_expired'; readonly refunded: boolean }
   /** Nothing was done and nothing will be. */
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
   /** Not known yet; the same ids asked again tell. */
   | { readonly kind: 'unknown' };
+
+export type Unavailable = Extract<
+  CommandResult,
+  { kind: 'sold_out' | 'temporarily_unavailable' | 'purchase_limit' | 'closed' | 'paused' }
+>;
 
 export type CancelResult =
   | { readonly kind: 'released'; readonly reservation: Reservation }
@@ -45,55 +92,103 @@ export type CancelResult =
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
   | { readonly kind: 'unknown' };
 
-/** `pending`: it is not over yet, or could not be settled now; try again later. */
-export type SettleResult = PaymentResult | { readonly kind: 'pending' };
+export type RefundResult =
+  /** The tickets are given back. `refundedMinor` in all; `pending` while the money is not on its way yet. */
+  | {
+      readonly kind: 'refunded';
+      /** Why the provider will not give it back: a person must look. */
+      readonly stuck?: string;
+      readonly reservation: Reservation;
+      readonly refundedMinor: number;
+      readonly pending: boolean;
+    }
+  | { readonly kind: 'refund_exceeds'; readonly quantity: number }
+  | { readonly kind: 'wrong_state'; readonly status: string }
+  | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
+  | { readonly kind: 'unknown' };
+
+/** What became of a payment that came too late; for the buyer to be told. */
+export type LateOutcome = 'reserved' | 'refunded';
 
 export interface PaymentFlowOptions {
   readonly gateway: CommandGateway;
   readonly provider: PaymentProvider;
   readonly reader: ReservationReader;
+  readonly records: PaymentRecords;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly policy: SettlementPolicy;
   /** How long the provider may take to answer a request. */
   readonly providerWaitMs: number;
-  /** How long the settler's outcomes stay on record. */
+  /** How long the outcomes of steps nobody repeats stay on record. */
   readonly unkeyedOutcomeMs: number;
   /** Unguessable, never the same. */
   readonly newId: () => string;
+  /** Where a buyer's bank sends the browser back to. */
+  readonly returnUrl: (reservationId: string) => string;
+  /** Part of every price that is tax. */
+  readonly taxPercent: number;
+  /** Told when a payment became a sale; more than once in rare cases. Must not throw. */
+  readonly onSold?: (reservation: Reservation, payment: Payment) => void;
+  /**
+   * Told when a payment that came too late was dealt with, before that is on record: more than once in rare cases,
+   * and never not at all. While it rejects, the payment stays due.
+   */
+  readonly onLate?: (reservation: Reservation, outcome: LateOutcome) => Promise<void>;
+  /** Told when money was given back, or sold tickets were taken back, as the books asked. Must not throw. */
+  readonly onGivenBack?: (payment: Payment, why: 'refunded' | 'voided') => void;
 }
 
 /** Retry hint when the sender gave none. */
 const RETRY_AFTER_MS = 2_000;
+/** Steps from any standing to rest; more mean that others change it all the time. */
+const STEPS_MAX = 12;
+/** Pause after a look that failed: doubled up to the second. */
+const FAILED_MS_MIN = 2_000;
+const FAILED_MS_MAX = 10 * 60_000;
+/** Looks that actors ask for at once. */
+const SETTLING_MAX = 8;
+/** After its time a payment that the provider does not know is given up. */
+const FORGOTTEN_MS = 10 * 60_000;
+/** What was sold here, or given back: what is owed of it is known. */
+const OWING: ReadonlySet<Reservation['status']> = new Set(['RESERVED', 'REFUNDED']);
+/** A refund that the provider refuses is tried again, in case a person made it possible. */
+const STUCK_MS = 6 * 60 * 60_000;
 
 type Submitted =
   | CommandResult
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
   | { readonly kind: 'unknown' };
 
-/** The payment an attempt makes: one per reservation and request, however often it is repeated. */
-export function paymentIdOf(reservationId: string, requestId: string): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([reservationId, requestId]))
-    .digest('hex');
-  return `pay_${hash.slice(0, 32)}`;
+/** How things stand after all steps that could be taken. */
+interface Settled {
+  readonly payment: Payment;
+  readonly reservation: Reservation | null;
+  /** False when something must be looked at again. */
+  readonly isSettled: boolean;
+  /** False when the steps came to no end, and the record does not say when to look again. */
+  readonly isNoted: boolean;
 }
 
-/** What a reservation costs, in minor units of its currency. */
-export function amountMinorOf({ quantity, unitPrice, currency }: Reservation): number {
-  return Math.round(quantity * unitPrice * 10 ** minorDigits(currency));
+/** The tax contained in an amount, both in minor units. */
+export function taxMinorOf(amountMinor: number, taxPercent: number): number {
+  return Math.round((amountMinor * taxPercent) / (100 + taxPercent));
 }
 
-function minorDigits(currency: string): number {
-  try {
-    const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-    return format.resolvedOptions().maximumFractionDigits ?? 2;
-  } catch {
-    return 2;
-  }
+/** The attempt that a request makes: one however often it is repeated. */
+export function attemptIdOf(reservationId: string, requestId: string): string {
+  const hash = createHash('sha256').update(JSON.stringify([reservationId, requestId]));
+  return hash.digest('hex').slice(0, 32);
 }
+
+const isLive = (reservation: Reservation | null): reservation is Reservation =>
+  reservation?.status === 'PENDING' || reservation?.status === 'PAYING';
 
 export class PaymentFlow {
   readonly #options: PaymentFlowOptions;
+  #settling = 0;
+  /** Payments that are being made, by reservation: who asks meanwhile gets the same. */
+  readonly #opening = new Map<string, Promise<Payment | 'unknown'>>();
 
   constructor(options: PaymentFlowOptions) {
     this.#options = options;
@@ -104,27 +199,39 @@ export class PaymentFlow {
   }
 
   /** Pays for a hold. `paymentMethod` goes to the provider as it is. */
-  async pay(ref: ReservationRef, paymentMethod: string, ids: FlowIds): Promise<PaymentResult> {
-    const paymentId = paymentIdOf(ref.reservationId, ids.id);
-    const started = await this.#submit(ref, 'start', ids, {
-      type: 'startPayment',
-      reservationId: ref.reservationId,
-      paymentId,
-    });
-    switch (started.kind) {
-      case 'paying':
-        return started.reservation.paymentId === paymentId
-          ? this.#charge(started.reservation, paymentMethod, ids)
-          : this.#finishOther(started.reservation);
-      case 'reserved':
-        return { kind: 'reserved', reservation: started.reservation };
-      case 'not_live':
-        return this.#recallEnded(ref, paymentId, ids);
-      case 'hold_expired':
-        return { kind: 'hold_expired', refunded: false };
-      default:
-        return refusedOrUnknown(started);
+  async pay(
+    ref: ReservationRef,
+    paymentMethod: string,
+    ids: FlowIds,
+    buyer: BuyerFacts = {},
+  ): Promise<PaymentResult> {
+    const attemptId = attemptIdOf(ref.reservationId, ids.id);
+    const startedAt = this.#options.clock.now();
+    const reservation = await this.#ask('read', this.#options.reader.find(ref.reservationId));
+    if (reservation === 'unknown') return { kind: 'unknown' };
+    if (!reservation) return { kind: 'hold_expired', refunded: false };
+    const isNew = !reservation.attempts?.some(({ id }) => id === attemptId);
+    const { clock, policy } = this.#options;
+    if (!isLive(reservation) && !(isNew && mayTryAgain(reservation, clock.now(), policy))) {
+      return this.#afterTheEnd(reservation, attemptId);
     }
+    const payment = await this.#open(reservation, attemptId, buyer);
+    if (payment === 'unknown') return { kind: 'unknown' };
+    if (isNew && reservation.status === 'PAYING') return this.#whileAnother(payment, startedAt);
+    // Succeeded or canceled before: what it is now is all there is to say.
+    if (payment.status === 'succeeded' || payment.status === 'canceled') {
+      return this.#outcome(await this.#advance(payment, startedAt), attemptId);
+    }
+    const { provider } = this.#options;
+    const method = await this.#ask(
+      'method',
+      provider.method(paymentMethod, `${ref.reservationId}:${attemptId}`),
+    );
+    if (method === 'unknown') return { kind: 'unknown' };
+    if ('declineReason' in method) {
+      return this.#declined(method.declineReason, reservation);
+    }
+    return this.#attempt(reservation, { payment, startedAt }, { attemptId, method }, ids);
   }
 
   /** Gives a hold back; one that is being paid only after its payment was cancelled at the provider. */
@@ -145,181 +252,548 @@ export class PaymentFlow {
     }
   }
 
-  /** Finishes a payment that nobody waits for: once its answer is known, or its time is over. */
-  async settle(reservation: Reservation): Promise<SettleResult> {
-    const { paymentId, payingUntil, status } = reservation;
-    if (status === 'RESERVED') return { kind: 'reserved', reservation };
-    if (status !== 'PAYING' || paymentId === undefined) return { kind: 'hold_expired', refunded: false };
-    const { provider, clock } = this.#options;
-    const found = await this.#ask('find', provider.find(paymentId));
-    if (found === 'unknown') return { kind: 'pending' };
-    if (found) return this.#finish(reservation, found, this.#freshIds(), 'expired');
-    if (payingUntil === undefined || clock.now() < payingUntil) return { kind: 'pending' };
-    const cancelled = await this.#cancelAtProvider(reservation, paymentId);
-    if (cancelled === 'unknown') return { kind: 'pending' };
-    return this.#finish(reservation, cancelled, this.#freshIds(), 'expired');
-  }
-
-  async #charge(reservation: Reservation, paymentMethod: string, ids: FlowIds): Promise<PaymentResult> {
-    const { provider } = this.#options;
-    const { id, paymentId, currency } = reservation;
-    if (paymentId === undefined) return { kind: 'unknown' };
-    const request = {
-      paymentId,
-      reservationId: id,
-      amountMinor: amountMinorOf(reservation),
-      currency,
-      paymentMethod,
-    };
-    const charged = await this.#ask('charge', provider.charge(request));
-    if (charged === 'unknown') return { kind: 'unknown' };
-    return this.#finish(reservation, charged, ids, 'cancelled');
-  }
-
-  /** Brings a final answer of the provider to the actor. */
-  async #finish(
-    reservation: Reservation,
-    state: PaymentState,
+  /** Gives sold tickets back, and then their money. `quantity` absent: all of them. */
+  async refund(
+    { ref, paymentId, quantity }: { ref: ReservationRef; paymentId: string; quantity: number | undefined },
     ids: FlowIds,
-    cancelReason: ReleaseReason,
-  ): Promise<PaymentResult> {
-    switch (state.status) {
-      case 'succeeded':
-        return this.#confirm(reservation, ids);
-      case 'declined':
-        await this.#fail(reservation, 'declined', ids);
-        // Told even if the hold could not be given back just now: the settler does, and no money moved.
-        return { kind: 'declined', reason: state.reason };
-      case 'cancelled':
-        await this.#fail(reservation, cancelReason, ids);
-        return { kind: 'hold_expired', refunded: false };
+  ): Promise<RefundResult> {
+    const { reader, records, clock, policy } = this.#options;
+    const { reservationId } = ref;
+    const sold = await reader.find(reservationId);
+    const isSold = sold?.status === 'RESERVED' || sold?.status === 'REFUNDED';
+    // Of several attempts only the one that was charged can be given back.
+    if (!isSold || sold.paymentId !== paymentId) {
+      return { kind: 'wrong_state', status: isSold ? 'paid another way' : (sold?.status ?? 'unknown') };
+    }
+    // Before the actor's commit: from then on the money is owed, whatever becomes of this process.
+    await records.remind(paymentId, clock.now() + policy.checkMs);
+    // A repeat is told what the first was, so even what is refunded by now is asked.
+    const body: CommandBody = { type: 'refund', reservationId, quantity: quantity ?? sold.quantity };
+    const given = await this.#submit(ref, 'refund', ids, body);
+    switch (given.kind) {
+      case 'refunded':
+        return this.#giveBack(given.reservation, paymentId);
+      case 'refund_exceeds':
+        return { kind: 'refund_exceeds', quantity: given.quantity };
+      case 'wrong_state':
+        return { kind: 'wrong_state', status: given.reservation.status };
+      case 'not_live':
+        return { kind: 'wrong_state', status: sold.status };
+      default:
+        return refusedOrUnknown(given);
     }
   }
 
-  async #confirm(reservation: Reservation, ids: FlowIds): Promise<PaymentResult> {
-    const { id, paymentId } = reservation;
-    if (paymentId === undefined) return { kind: 'unknown' };
-    const confirmed = await this.#submit(refOf(reservation), 'confirm', ids, {
-      type: 'confirm',
-      reservationId: id,
-      paymentId,
+  /** Asked by the actor about a reservation that is PAYING for long. */
+  async settle({ paymentId }: Reservation): Promise<void> {
+    // More than so many at once would keep those waiting who pay now; the actor asks again.
+    if (paymentId === undefined || this.#settling >= SETTLING_MAX) return;
+    this.#settling += 1;
+    try {
+      await this.look(paymentId);
+    } finally {
+      this.#settling -= 1;
+    }
+  }
+
+  /** Looks at a payment and takes the steps that are due. True when both sides say the same then. */
+  async look(paymentId: string): Promise<boolean> {
+    const { provider, records, clock, logger } = this.#options;
+    const startedAt = clock.now();
+    try {
+      const payment =
+        (await this.#within('find', provider.find(paymentId))) ?? (await this.#forgotten(paymentId));
+      if (payment) {
+        const { isSettled, isNoted } = await this.#advance(payment, startedAt);
+        if (isNoted) return isSettled;
+      } else
+        logger.error({ paymentId }, 'the provider does not know a payment of ours: is it the right account?');
+    } catch (error) {
+      logger.warn({ error: String(error), paymentId }, 'a payment could not be looked at');
+    }
+    await records.update(paymentId, (record) => {
+      // Somebody else has looked meanwhile.
+      if (record.dueAt === undefined) return record;
+      // Something happened since this look began.
+      if (record.remindAt !== undefined && record.remindAt > startedAt) return record;
+      // A person was asked to look.
+      if (record.stuck !== undefined) return { ...record, dueAt: clock.now() + STUCK_MS };
+      const failures = (record.failures ?? 0) + 1;
+      const pauseMs = Math.min(FAILED_MS_MAX, FAILED_MS_MIN * 2 ** Math.min(failures, 20));
+      const { failingSince = startedAt } = record;
+      return { ...record, failures, failingSince, dueAt: clock.now() + pauseMs };
     });
-    switch (confirmed.kind) {
+    return false;
+  }
+
+  /** A payment that the provider does not know can never be charged: after its time it counts as canceled. */
+  async #forgotten(paymentId: string): Promise<Payment | null> {
+    const { records, reader, clock } = this.#options;
+    const record = await records.get(paymentId);
+    const paying = record && (await reader.find(record.reservationId));
+    const isMine = paying?.status === 'PAYING' && paying.paymentId === paymentId;
+    if (!record || !isMine || clock.now() < (paying.payingUntil ?? 0) + FORGOTTEN_MS) return null;
+    const { reservationId, amountMinor, currency, createdAt } = record;
+    const facts = { id: paymentId, reservationId, amountMinor, currency, createdAt };
+    return { ...facts, status: 'canceled', clientSecret: '', refundedMinor: 0 };
+  }
+
+  // ---- paying -----------------------------------------------------------------------------------------
+
+  /** The payment of a live reservation, on record. */
+  #open(reservation: Reservation, attemptId: string, buyer: BuyerFacts): Promise<Payment | 'unknown'> {
+    const { id } = reservation;
+    const opening =
+      this.#opening.get(id) ??
+      this.#make(reservation, attemptId, buyer).finally(() => this.#opening.delete(id));
+    this.#opening.set(id, opening);
+    return opening;
+  }
+
+  #make(reservation: Reservation, attemptId: string, buyer: BuyerFacts): Promise<Payment | 'unknown'> {
+    const { provider, records, clock, policy, taxPercent } = this.#options;
+    const { status, paymentId, attempts = [] } = reservation;
+    const amountMinor = amountMinorOf(reservation);
+    const taxMinor = taxMinorOf(amountMinor, taxPercent);
+    const make = async (): Promise<Payment> => {
+      if (status === 'PAYING' && paymentId !== undefined) {
+        const found = await provider.find(paymentId);
+        if (found) return found;
+      }
+      const wanted = newPayment(reservation, amountMinor, taxMinor);
+      const number = attempts.length + 1;
+      let payment = await provider.create(number === 1 ? wanted : { ...wanted, attempt: String(number) });
+      // Made for an attempt that never began, and canceled since: this request gets one of its own.
+      if (payment.status === 'canceled') {
+        payment = await provider.create({ ...wanted, attempt: `${number}-${attemptId}` });
+      }
+      const now = clock.now();
+      await records.open(payment, reservation, { now, dueAt: now + policy.checkMs, taxMinor, ...buyer });
+      return payment;
+    };
+    return this.#ask('create', make());
+  }
+
+  /** Takes the hold into PAYING, or tickets that a decline gave back again, and charges. */
+  async #attempt(
+    reservation: Reservation,
+    { payment, startedAt }: { readonly payment: Payment; readonly startedAt: number },
+    { attemptId, method }: { readonly attemptId: string; readonly method: PaymentMethod },
+    { requestId }: FlowIds,
+  ): Promise<PaymentResult> {
+    const ref = refOf(payment);
+    if (!ref) return { kind: 'unknown' };
+    const { fingerprint } = method;
+    const attempt = {
+      paymentId: payment.id,
+      attemptId,
+      ...(fingerprint !== undefined && { card: fingerprint }),
+    };
+    const body: CommandBody = isLive(reservation)
+      ? { type: 'startPayment', reservationId: reservation.id, ...attempt }
+      : { type: 'rehold', reservation, ...attempt };
+    // A new id: the attempt's own id makes it safe to repeat, and that another was under way must not stick.
+    const started = await this.#submit(ref, 'start', this.#freshIds(requestId), body);
+    switch (started.kind) {
+      case 'paying': {
+        const { attempts = [], paymentId } = started.reservation;
+        const isOurs = paymentId === payment.id && attempts.at(-1)?.id === attemptId;
+        return isOurs
+          ? this.#charge(started.reservation, payment, method.id)
+          : this.#whileAnother(payment, startedAt);
+      }
       case 'reserved':
-        return { kind: 'reserved', reservation: confirmed.reservation };
+        return { kind: 'reserved', reservation: started.reservation };
+      case 'purchase_limit':
+      case 'sold_out':
+      case 'temporarily_unavailable':
+      case 'closed':
+      case 'paused':
+        // Nothing can be charged with it any more than before; what is open is looked at and canceled.
+        await this.#advance(payment, startedAt);
+        return { kind: 'unavailable', refusal: started, held: isLive(reservation) };
+      case 'hold_expired':
       case 'not_live':
       case 'wrong_state':
-        return this.#giveBack(reservation, paymentId);
+        return this.#outcome(await this.#advance(payment, startedAt), attemptId);
       default:
-        // The money moved: even "overloaded" is not "nothing happened" here. The settler or a repeat confirms.
-        return { kind: 'unknown' };
+        return refusedOrUnknown(started);
     }
   }
 
-  async #fail(reservation: Reservation, reason: ReleaseReason, ids: FlowIds): Promise<Submitted> {
-    const { id, paymentId } = reservation;
-    if (paymentId === undefined) return { kind: 'unknown' };
-    const body: CommandBody = { type: 'failPayment', reservationId: id, paymentId, reason };
-    return this.#submit(refOf(reservation), 'fail', ids, body);
-  }
-
-  /** Charged, but the hold ended: nobody is charged for nothing. */
-  async #giveBack(reservation: Reservation, paymentId: string): Promise<PaymentResult> {
-    const { provider, reader, logger } = this.#options;
-    const stored = await this.#ask('read', reader.find(reservation.id));
-    if (stored === 'unknown') return { kind: 'unknown' };
-    // It was sold and refunded since: the money went back then.
-    if (stored?.status === 'REFUNDED' && stored.paymentId === paymentId) {
-      return { kind: 'hold_expired', refunded: true };
-    }
-    // Durable outside Redis: a sale is never lost, whatever the actor has just been rebuilt from.
-    if (stored?.status === 'RESERVED' && stored.paymentId === paymentId) {
-      return { kind: 'reserved', reservation: stored };
-    }
-    const amountMinor = amountMinorOf(reservation);
-    const refund = provider.refund({ refundId: `${paymentId}_ended`, paymentId, amountMinor });
-    const refunded = await this.#ask(
-      'refund',
-      refund.then(() => true),
+  async #charge(
+    { id: reservationId, attempts = [] }: Reservation,
+    { id: paymentId }: Payment,
+    methodId: string,
+  ): Promise<PaymentResult> {
+    const { provider, returnUrl, clock } = this.#options;
+    const startedAt = clock.now();
+    const charged = await this.#ask(
+      'confirm',
+      provider.confirm({
+        paymentId,
+        reservationId,
+        attempt: attempts.length,
+        methodId,
+        returnUrl: returnUrl(reservationId),
+      }),
     );
-    if (refunded === 'unknown') {
-      logger.error(
-        { reservationId: reservation.id, paymentId },
-        'a refund is due and its answer is not known',
-      );
-      return { kind: 'unknown' };
+    if (charged === 'unknown') return { kind: 'unknown' };
+    const isDeclined = charged.status === 'requires_payment_method';
+    const declined = isDeclined ? (charged.declineReason ?? 'card_declined') : undefined;
+    return this.#outcome(await this.#advance(charged, startedAt, declined), attempts.at(-1)?.id ?? '');
+  }
+
+  /** Another attempt is under way: one payment at a time. It is finished if its answer is known. */
+  async #whileAnother(payment: Payment, startedAt: number): Promise<PaymentResult> {
+    const now = await this.#advance(payment, startedAt);
+    const { reservation } = now;
+    if (reservation?.status === 'RESERVED') return { kind: 'reserved', reservation };
+    // Declined meanwhile: the same request again makes an attempt of its own.
+    return reservation?.status === 'EXPIRED' ? this.#outcome(now, '') : { kind: 'unknown' };
+  }
+
+  /** What a buyer is told of how things stand. */
+  #outcome({ payment, reservation, isSettled }: Settled, attemptId: string): PaymentResult {
+    const attempt = reservation?.attempts?.find(({ id }) => id === attemptId);
+    if (reservation && attempt?.declined !== undefined && reservation.status !== 'RESERVED') {
+      return this.#declined(attempt.declined, reservation);
     }
-    logger.warn({ reservationId: reservation.id, paymentId }, 'charged after the hold had ended; refunded');
-    return { kind: 'hold_expired', refunded: true };
+    const mine = reservation?.paymentId === payment.id ? reservation : null;
+    switch (mine?.status) {
+      case 'RESERVED':
+        return { kind: 'reserved', reservation: mine };
+      case 'REFUNDED':
+        return { kind: 'refunded', reservation: mine };
+      case 'PAYING':
+        return whilePaying(payment, mine);
+      case 'PENDING':
+      case 'CANCELLED':
+      case 'EXPIRED':
+      case undefined:
+        break;
+    }
+    if (isLive(reservation)) return { kind: 'unknown' };
+    if (payment.status === 'succeeded') {
+      const isBack = payment.refundedMinor >= payment.amountMinor;
+      return isBack ? { kind: 'hold_expired', refunded: true } : { kind: 'unknown' };
+    }
+    // An open payment may still be charged: nothing is promised before it is canceled.
+    if (payment.status !== 'canceled' && !isSettled) return { kind: 'unknown' };
+    return { kind: 'hold_expired', refunded: false };
   }
 
-  /** Another payment of the reservation is under way: it is finished if its answer is known. */
-  async #finishOther(reservation: Reservation): Promise<PaymentResult> {
+  #declined(reason: string, reservation: Reservation): PaymentResult {
+    const { clock, policy } = this.#options;
+    const mayRetry = mayTryAgain(reservation, clock.now(), policy);
+    return {
+      kind: 'declined',
+      reason,
+      reservation,
+      held: isLive(reservation),
+      ...(mayRetry && { retryUntil: reservation.expiresAt }),
+    };
+  }
+
+  /** The hold is gone, or sold: a repeat is told the same again; money that is still on its way is dealt with. */
+  async #afterTheEnd(reservation: Reservation, attemptId: string): Promise<PaymentResult> {
+    if (reservation.status === 'RESERVED') return { kind: 'reserved', reservation };
+    if (reservation.status === 'REFUNDED') return { kind: 'refunded', reservation };
     const { paymentId } = reservation;
-    if (paymentId === undefined) return { kind: 'unknown' };
-    const found = await this.#ask('find', this.#options.provider.find(paymentId));
-    if (found === 'unknown' || found === null) return { kind: 'unknown' };
-    const result = await this.#finish(reservation, found, this.#freshIds(), 'cancelled');
-    // That decline is the other request's; this one only finds the hold gone.
-    return result.kind === 'declined' ? { kind: 'hold_expired', refunded: false } : result;
-  }
-
-  /** The hold is gone: a repeat of the request that ended it is told the same again. */
-  async #recallEnded(ref: ReservationRef, paymentId: string, ids: FlowIds): Promise<PaymentResult> {
-    const { provider, reader } = this.#options;
-    const found = await this.#ask('find', provider.find(paymentId));
-    if (found === 'unknown') return { kind: 'unknown' };
-    if (found?.status === 'declined') return { kind: 'declined', reason: found.reason };
-    if (found?.status !== 'succeeded') return { kind: 'hold_expired', refunded: false };
-    const stored = await this.#ask('read', reader.find(ref.reservationId));
-    if (stored === 'unknown') return { kind: 'unknown' };
-    // Without a record its price is not known here; reconciliation with the provider finds the charge.
-    if (stored === null) return { kind: 'unknown' };
-    return this.#confirm({ ...stored, paymentId }, ids);
+    if (paymentId === undefined) return { kind: 'hold_expired', refunded: false };
+    const startedAt = this.#options.clock.now();
+    const payment = await this.#ask('find', this.#options.provider.find(paymentId));
+    if (payment === 'unknown') return { kind: 'unknown' };
+    if (payment === null) return { kind: 'hold_expired', refunded: false };
+    return this.#outcome(await this.#advance(payment, startedAt), attemptId);
   }
 
   async #cancelPaying(reservation: Reservation): Promise<CancelResult> {
     const { paymentId } = reservation;
     if (paymentId === undefined) return { kind: 'unknown' };
-    const state = await this.#cancelAtProvider(reservation, paymentId);
-    if (state === 'unknown') return { kind: 'unknown' };
-    if (state.status === 'succeeded') {
-      const result = await this.#confirm(reservation, this.#freshIds());
-      switch (result.kind) {
-        case 'reserved':
-          return { kind: 'wrong_state', reservation: result.reservation };
-        case 'hold_expired':
-          return { kind: 'not_live' };
-        default:
-          return { kind: 'unknown' };
-      }
-    }
-    const reason = state.status === 'declined' ? 'declined' : 'cancelled';
-    const failed = await this.#fail(reservation, reason, this.#freshIds());
-    switch (failed.kind) {
-      case 'released':
-        return { kind: 'released', reservation: failed.reservation };
-      case 'not_live':
+    const startedAt = this.#options.clock.now();
+    const payment = await this.#ask('cancel', this.#options.provider.cancel(paymentId));
+    if (payment === 'unknown') return { kind: 'unknown' };
+    const { reservation: now } = await this.#advance(payment, startedAt);
+    switch (now?.status) {
+      case 'CANCELLED':
+      case 'EXPIRED':
+        return { kind: 'released', reservation: now };
+      case 'RESERVED':
+      case 'REFUNDED':
+        return { kind: 'wrong_state', reservation: now };
+      case undefined:
         return { kind: 'not_live' };
-      case 'wrong_state':
-        return { kind: 'wrong_state', reservation: failed.reservation };
       default:
-        // The payment is cancelled for good; the settler gives the hold back.
+        // The payment is cancelled for good; a later look gives the hold back.
         return { kind: 'unknown' };
     }
   }
 
-  #cancelAtProvider(reservation: Reservation, paymentId: string): Promise<PaymentState | 'unknown'> {
-    const { id, currency } = reservation;
-    const amountMinor = amountMinorOf(reservation);
-    const request = { paymentId, reservationId: id, amountMinor, currency };
-    return this.#ask('cancel', this.#options.provider.cancel(request));
+  async #giveBack(reservation: Reservation, paymentId: string): Promise<RefundResult> {
+    const { clock, provider, records } = this.#options;
+    const startedAt = clock.now();
+    try {
+      const payment = await this.#within('find', provider.find(paymentId));
+      if (payment) {
+        const after = await this.#advance(payment, startedAt);
+        const { refundedMinor } = after.payment;
+        if (after.isSettled) await this.#reminded(paymentId, startedAt);
+        const pending = refundedMinor < minorOf(reservation, reservation.refundedQuantity);
+        const stuck = pending ? (await records.get(paymentId))?.stuck : undefined;
+        return {
+          kind: 'refunded',
+          reservation,
+          refundedMinor,
+          pending,
+          ...(stuck !== undefined && { stuck }),
+        };
+      }
+    } catch (error) {
+      this.#options.logger.warn({ error: String(error), paymentId }, 'a refund waits for the provider');
+    }
+    return { kind: 'refunded', reservation, refundedMinor: 0, pending: true };
+  }
+
+  /** What this process reminded itself of is done. One that was made after it stays. */
+  async #reminded(paymentId: string, startedAt: number): Promise<void> {
+    const { records, policy } = this.#options;
+    const own = startedAt + policy.checkMs;
+    await records.update(paymentId, (record) =>
+      record.remindAt !== undefined && record.remindAt <= own ? settled(record, own) : record,
+    );
+  }
+
+  // ---- settling ---------------------------------------------------------------------------------------
+
+  /** Takes steps until nothing more can be done now. Never rejects: what failed stays due. */
+  /** `startedAt`: before the payment was read, so that a reminder made since is not taken for settled. */
+  async #advance(first: Payment, startedAt: number, declined?: string): Promise<Settled> {
+    const { clock, policy, logger, reader, records } = this.#options;
+    let payment = first;
+    let reservation: Reservation | null = null;
+    try {
+      for (let steps = 0; steps < STEPS_MAX; steps += 1) {
+        reservation = await this.#within('read', reader.find(payment.reservationId));
+        const record = await records.get(payment.id);
+        const standing: Standing = { payment, reservation, late: record?.late, now: clock.now() };
+        const step = knownDecline(standing, declined) ?? nextStep(standing, policy);
+        if (step.kind === 'rest' || step.kind === 'wait') {
+          await this.#note(payment, { reservation, before: record, startedAt }, step);
+          return { payment, reservation, isSettled: step.kind === 'rest', isNoted: true };
+        }
+        const taken = await this.#take(step, standing, record);
+        if (taken === 'unknown') break;
+        if (taken) payment = taken;
+        if (step.kind === 'cancel' && payment.status === 'processing') {
+          // The provider takes no cancel at this stage: asked again and again it would say the same.
+          const later = { kind: 'wait', until: clock.now() + policy.checkMs } as const;
+          await this.#note(payment, { reservation, before: record, startedAt }, later);
+          return { payment, reservation, isSettled: false, isNoted: true };
+        }
+      }
+    } catch (error) {
+      logger.warn({ error: String(error), paymentId: payment.id }, 'a payment is settled later');
+    }
+    return { payment, reservation, isSettled: false, isNoted: false };
+  }
+
+  /** Answers the payment after the step, null when only the reservation changed, or that it is not known. */
+  async #take(
+    step: Exclude<Step, { kind: 'rest' | 'wait' }>,
+    { payment, reservation }: Standing,
+    record: PaymentRecord | null,
+  ): Promise<Payment | null | 'unknown'> {
+    const { provider } = this.#options;
+    const { id: paymentId, reservationId } = payment;
+    switch (step.kind) {
+      case 'confirm': {
+        const answer = await this.#confirm(payment, { type: 'confirm', reservationId, paymentId });
+        // Read as PAYING, or as PENDING, and refused: somebody was quicker, or what is read is behind.
+        return answer === 'refused' ? (reservation?.status === 'PAYING' ? null : 'unknown') : answer;
+      }
+      case 'decline': {
+        const { reason } = step;
+        return this.#tell(payment, { type: 'declinePayment', reservationId, paymentId, reason });
+      }
+      case 'fail': {
+        const { reason } = step;
+        return this.#tell(payment, { type: 'failPayment', reservationId, paymentId, reason });
+      }
+      case 'void':
+        return this.#void(payment, step.quantity);
+      case 'refuse':
+        return this.#decideLate(payment, 'refund');
+      case 'cancel':
+        return this.#within('cancel', provider.cancel(paymentId));
+      case 'rehold':
+        return this.#rehold(payment, reservation, record);
+      case 'refund':
+        return this.#refund(payment, step.totalMinor, reservation, record);
+    }
+  }
+
+  async #void(payment: Payment, quantity: number): Promise<null | 'unknown'> {
+    const { reservationId } = payment;
+    const told = await this.#tell(payment, { type: 'refund', reservationId, quantity });
+    if (told === null) this.#options.onGivenBack?.(payment, 'voided');
+    return told;
+  }
+
+  /** Null when it is sold. */
+  async #confirm(payment: Payment, body: CommandBody): Promise<null | 'refused' | 'unknown'> {
+    const ref = refOf(payment);
+    if (!ref) return 'unknown';
+    const answer = await this.#submit(ref, 'confirm', this.#freshIds(), body);
+    if (!isAnswered(answer)) return 'unknown';
+    if (answer.kind !== 'reserved') return 'refused';
+    this.#options.onSold?.(answer.reservation, payment);
+    return null;
+  }
+
+  /** A command whose outcome the next look reads from the state. */
+  async #tell(payment: Payment, body: CommandBody): Promise<null | 'unknown'> {
+    const ref = refOf(payment);
+    if (!ref) return 'unknown';
+    const answer = await this.#submit(ref, body.type, this.#freshIds(), body);
+    return isAnswered(answer) ? null : 'unknown';
+  }
+
+  /**
+   * Tries to take the tickets again. Refused, it is decided for good, and on record, that the money goes back;
+   * only then, and only while the reservation is not live, is it given back.
+   */
+  async #rehold(
+    payment: Payment,
+    reservation: Reservation | null,
+    record: PaymentRecord | null,
+  ): Promise<Payment | null | 'unknown'> {
+    const ref = refOf(payment);
+    if (!record || !ref) {
+      // Whose it is is not known here, and no decision could be kept.
+      this.#options.logger.error({ paymentId: payment.id }, 'a payment without a record: look at it by hand');
+      return 'unknown';
+    }
+    const ended = reservation ?? reservationOfRecord(record, payment.id);
+    if ((await this.#decideLate(payment, 'rehold')) === 'unknown') return 'unknown';
+    const { logger } = this.#options;
+    const body: CommandBody = { type: 'rehold', reservation: ended, paymentId: payment.id };
+    const answer = await this.#submit(ref, 'rehold', this.#freshIds(), body);
+    if (!isAnswered(answer)) return 'unknown';
+    if (answer.kind === 'paying' || answer.kind === 'reserved') return null;
+    logger.warn(
+      { paymentId: payment.id, reservationId: ended.id, why: answer.kind },
+      'charged after the hold had ended, and the tickets are gone: the money goes back',
+    );
+    return this.#decideLate(payment, 'refund');
+  }
+
+  /** Keeps the decision unless it was decided for a refund, which stays. */
+  async #decideLate(payment: Payment, late: 'rehold' | 'refund'): Promise<null | 'unknown'> {
+    const kept = await this.#options.records.update(payment.id, (record) =>
+      record.late === late || record.late === 'refund' ? record : { ...record, late },
+    );
+    return kept ? null : 'unknown';
+  }
+
+  async #refund(
+    payment: Payment,
+    totalMinor: number,
+    reservation: Reservation | null,
+    before: PaymentRecord | null,
+  ): Promise<Payment | null | 'unknown'> {
+    const { provider, records, clock, logger } = this.#options;
+    const attempt = before?.refundAttempt ?? 0;
+    const isOwed = reservation?.paymentId === payment.id && OWING.has(reservation.status);
+    const answer = isOwed ? 'free' : await this.#askActor(payment);
+    if (answer !== 'free') return answer;
+    try {
+      const after = await this.#within(
+        'refund',
+        provider.refund({ paymentId: payment.id, totalMinor, attempt }),
+      );
+      if (after.refundedMinor > payment.refundedMinor) this.#options.onGivenBack?.(after, 'refunded');
+      return after.refundedMinor < totalMinor ? 'unknown' : after;
+    } catch (error) {
+      if (!(error instanceof RefundRefusedError)) throw error;
+      logger.error(
+        { paymentId: payment.id, error: error.message },
+        'a refund is refused: look at it by hand',
+      );
+      const dueAt = clock.now() + STUCK_MS;
+      await records.update(payment.id, (kept) => ({
+        ...kept,
+        stuck: error.message,
+        // The provider answers a request that it refused in the same way again: the next one is another.
+        refundAttempt: Math.max(kept.refundAttempt ?? 0, attempt + 1),
+        // Something that happened meanwhile is looked at when it said so.
+        dueAt: kept.remindAt === before?.remindAt ? dueAt : (kept.dueAt ?? dueAt),
+      }));
+      return 'unknown';
+    }
+  }
+
+  /**
+   * Whether the actor, who has looked at the archive, has nothing that this payment pays for: what was read may
+   * have lost a sale with Redis. A hold of it is given back; null when it has changed or is sold after all.
+   */
+  async #askActor(payment: Payment): Promise<'free' | null | 'unknown'> {
+    const { id: paymentId, reservationId } = payment;
+    const ref = refOf(payment);
+    if (!ref) return 'unknown';
+    const body: CommandBody = { type: 'failPayment', reservationId, paymentId, reason: 'expired' };
+    const answer = await this.#submit(ref, 'fail', this.#freshIds(), body);
+    if (!isAnswered(answer)) return 'unknown';
+    if (answer.kind === 'released') return null;
+    const isSold = answer.kind === 'wrong_state' && answer.reservation.status === 'RESERVED';
+    return isSold && answer.reservation.paymentId === paymentId ? null : 'free';
+  }
+
+  /** Keeps what was seen, and when to look again. */
+  async #note(
+    { id, status, amountMinor, refundedMinor, dispute, receiptUrl }: Payment,
+    {
+      reservation,
+      before,
+      startedAt,
+    }: {
+      readonly reservation: Reservation | null;
+      readonly before: PaymentRecord | null;
+      readonly startedAt: number;
+    },
+    step: Extract<Step, { kind: 'rest' | 'wait' }>,
+  ): Promise<void> {
+    if (!before) return;
+    const { records, clock } = this.#options;
+    const now = clock.now();
+    const outcome =
+      step.kind === 'rest' ? lateOutcomeOf(before, reservation, amountMinor <= refundedMinor) : undefined;
+    // Before it is on record, so that no crash in between leaves the buyer without a word.
+    if (outcome !== undefined && before.lateOutcome === undefined)
+      await this.#options.onLate?.(reservation ?? reservationOfRecord(before, id), outcome);
+    await records.update(id, (record) => {
+      const kept = settled(record, startedAt);
+      return {
+        ...kept,
+        status,
+        refundedMinor,
+        ...(dispute !== undefined && { dispute }),
+        ...(receiptUrl !== undefined && { receiptUrl }),
+        updatedAt: now,
+        // What happened since this look began is not pushed back by what it saw.
+        ...(step.kind === 'wait' && { dueAt: Math.min(step.until, kept.dueAt ?? step.until) }),
+        ...(outcome !== undefined && record.lateOutcome === undefined && { lateOutcome: outcome }),
+      };
+    });
   }
 
   /** Steps that the state itself makes safe to repeat get new ids: an old refusal on record must not stick. */
-  #freshIds(): FlowIds {
-    return { id: this.#options.newId(), keepMs: this.#options.unkeyedOutcomeMs };
+  #freshIds(requestId?: string): FlowIds {
+    const { newId, unkeyedOutcomeMs } = this.#options;
+    return { id: newId(), keepMs: unkeyedOutcomeMs, ...(requestId !== undefined && { requestId }) };
   }
+
+  // ---- asking -----------------------------------------------------------------------------------------
 
   async #submit(ref: ReservationRef, step: string, ids: FlowIds, body: CommandBody): Promise<Submitted> {
     const { gateway, logger } = this.#options;
@@ -335,29 +809,86 @@ export class PaymentFlow {
   }
 
   /** An answer within the time, or `unknown`. */
-  #ask<T>(what: string, answer: Promise<T>): Promise<T | 'unknown'> {
-    const { clock, providerWaitMs, logger } = this.#options;
-    return new Promise((resolve) => {
-      const cancel = clock.schedule(providerWaitMs, () => resolve('unknown'));
-      answer.then(
-        (value) => {
-          cancel();
-          resolve(value);
-        },
-        (error: unknown) => {
-          cancel();
-          logger.warn({ error: String(error), what }, 'the answer to a payment step is not known');
-          resolve('unknown');
-        },
-      );
+  async #ask<T>(what: string, asked: Promise<T>): Promise<T | 'unknown'> {
+    try {
+      return await this.#within(what, asked);
+    } catch (error) {
+      this.#options.logger.warn({ error: String(error), what }, 'the answer to a payment step is not known');
+      return 'unknown';
+    }
+  }
+
+  /** Rejects when there is no answer within the time. */
+  #within<T>(what: string, answer: Promise<T>): Promise<T> {
+    const { clock, providerWaitMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.schedule(providerWaitMs, () => reject(new Error(`${what}: no answer in time`)));
+      answer.then(resolve, reject).finally(cancel);
     });
   }
 }
 
-const refOf = ({ id, matchNumber, category }: Reservation): ReservationRef => ({
-  ticket: { matchNumber, category },
-  reservationId: id,
-});
+/** What became of a payment that came too late, once both sides rest. */
+function lateOutcomeOf(
+  { late }: PaymentRecord,
+  reservation: Reservation | null,
+  isAllBack: boolean,
+): LateOutcome | undefined {
+  if (late === undefined) return undefined;
+  if (isAllBack) return 'refunded';
+  return reservation?.status === 'RESERVED' ? 'reserved' : undefined;
+}
+
+/** What this very request learned of its attempt, which the provider's payment alone does not say. */
+function knownDecline({ payment, reservation }: Standing, declined: string | undefined): Step | null {
+  if (declined === undefined || payment.status !== 'requires_payment_method') return null;
+  if (reservation?.status !== 'PAYING' || reservation.paymentId !== payment.id) return null;
+  return newestDecline(reservation) === undefined ? { kind: 'decline', reason: declined } : null;
+}
+
+function whilePaying(payment: Payment, reservation: Reservation): PaymentResult {
+  if (payment.status !== 'requires_action') return { kind: 'unknown' };
+  const { clientSecret, nextAction = { type: 'unknown' } } = payment;
+  return { kind: 'requires_action', reservation, clientSecret, nextAction };
+}
+
+function newPayment(reservation: Reservation, amountMinor: number, taxMinor: number) {
+  const { id, matchNumber, category, quantity, currency, email } = reservation;
+  return {
+    reservationId: id,
+    amountMinor,
+    currency,
+    email,
+    description: `Match ${matchNumber}, category ${category}: ${quantity} ${quantity === 1 ? 'ticket' : 'tickets'}`,
+    metadata: {
+      matchNumber: String(matchNumber),
+      category: String(category),
+      quantity: String(quantity),
+      taxMinor: String(taxMinor),
+    },
+  };
+}
+
+/** The ticket that a payment's reservation is of; null when that is no reservation of ours. */
+function refOf({ reservationId }: Payment): ReservationRef | null {
+  const ticket = ticketOfReservation(reservationId);
+  return ticket && { ticket, reservationId };
+}
+
+/** Whether the actor has decided the command. */
+function isAnswered(answer: Submitted): boolean {
+  switch (answer.kind) {
+    case 'overloaded':
+    case 'unknown':
+    case 'deadline_passed':
+    case 'outbox_full':
+    case 'not_open':
+    case 'failed':
+      return false;
+    default:
+      return true;
+  }
+}
 
 /** Answers that say nothing of the reservation: refused undone, or not known. */
 function refusedOrUnknown(

@@ -67,7 +67,7 @@ function argumentsOf(argv: readonly string[]) {
 }
 
 async function publish(file: string | undefined, oneByOne: boolean, env: Environment): Promise<void> {
-  const entries = file === undefined ? bundledMasterList() : readList(await textOf(file), file);
+  const entries = file === undefined ? bundledMasterList() : await listOfFile(file);
   for (const line of reportLines(entries)) print(line);
   const settings = marketSettings(env, CLIENT_ID, WITHOUT_BROKERS);
   const { masterlistTopic: topic, kafkaBrokers = '' } = settings;
@@ -81,6 +81,11 @@ async function publish(file: string | undefined, oneByOne: boolean, env: Environ
   const late = `Kafka at ${kafkaBrokers} did not take it within ${PUBLISH_MS_MAX} ms; LOG_LEVEL=error says why.`;
   await withTimeout(work, PUBLISH_MS_MAX, late);
   print(publishedLine(entries, records, topic));
+}
+
+/** Throws `Failure`. */
+export async function listOfFile(file: string): Promise<readonly MatchEntry[]> {
+  return readList(await textOf(file), file);
 }
 
 async function textOf(file: string): Promise<string> {

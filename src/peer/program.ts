@@ -42,7 +42,9 @@ export const VARIABLES = settingsTable
 export function marketSettings(env: Environment, clientId: string, withoutBrokers: string): Settings {
   const own = Object.fromEntries(VARIABLES.map(({ env: name }) => [name, env[name]]));
   if (!own['KAFKA_BROKERS']?.trim()) throw new Failure(withoutBrokers);
-  const settings = loadSettings({ LOG_LEVEL, ...defined(own), CLIENT_ID: clientId }, []);
+  // They take no payments, so nothing has to be said about how.
+  const fixed = { CLIENT_ID: clientId, PAYMENT_SANDBOX: 'true' };
+  const settings = loadSettings({ LOG_LEVEL, ...defined(own), ...fixed }, []);
   if (env['CLIENT_ID']?.trim() === clientId) {
     throw new Failure(
       `The client id ${clientId} is that of the marketplace (CLIENT_ID), which would take every message for its own.`,

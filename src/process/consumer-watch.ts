@@ -1,9 +1,19 @@
 /** What the consumer needs of the process around it: news of lost writes, durable places, metrics. */
+import { hostname } from 'node:os';
 import type { Core } from './core.js';
 import type { Metrics } from '../http/metrics.js';
 import type { Durability, SalesConsumer } from '../kafka/consumer.js';
 import type { TicketProgress } from '../redis/ticket-store.js';
 import { comparePositions } from '../actors/position.js';
+
+/** What a consumer says of itself every `METRICS_MS`, for whoever looks at the whole marketplace. */
+export interface ConsumerStanding {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly lag: readonly { readonly source: string; readonly records: number }[];
+  /** Messages that wait for the master-list entry of their ticket. */
+  readonly waiting: number;
+}
 
 /** Several tickets are rebuilt at once: one rewind is for all of them. */
 const REWIND_DELAY_MS = 500;
@@ -15,9 +25,10 @@ const ARCHIVED_LOOK_MS = 100;
 /** Rewinds the consumer when Redis may have forgotten what only it knew; answers how to end that. */
 export async function watchConsumer(
   consumer: SalesConsumer,
-  { bus, keys, clock, logger }: Pick<Core, 'bus' | 'keys' | 'clock' | 'logger'>,
+  { redis, bus, keys, clock, logger }: Pick<Core, 'redis' | 'bus' | 'keys' | 'clock' | 'logger'>,
   metrics: Metrics,
 ): Promise<() => void> {
+  const id = `${hostname()}-${process.pid}`;
   let cancelRewind: (() => void) | null = null;
   const rewind = (): void => {
     cancelRewind ??= clock.schedule(REWIND_DELAY_MS, () => {
@@ -32,9 +43,14 @@ export async function watchConsumer(
   const unreset = bus.onReset(rewind);
   let cancelMetrics: () => void = () => undefined;
   const measure = (): void => {
+    metrics.marketJoined.set(consumer.joined ? 1 : 0);
     metrics.messagesWaiting.set(consumer.waiting);
     metrics.consumerLagRecords.reset();
-    for (const [source, lag] of consumer.lag()) metrics.consumerLagRecords.set({ source }, lag);
+    const lag = [...consumer.lag()].map(([source, records]) => ({ source, records }));
+    for (const { source, records } of lag) metrics.consumerLagRecords.set({ source }, records);
+    const said: ConsumerStanding = { at: clock.now(), lag, waiting: consumer.waiting };
+    // Only told to operators: a beat that is lost is followed by the next.
+    redis.hset(keys.consumers, id, JSON.stringify(said)).catch(() => undefined);
     cancelMetrics = clock.schedule(METRICS_MS, measure);
   };
   measure();
@@ -43,6 +59,8 @@ export async function watchConsumer(
     unreset();
     cancelRewind?.();
     cancelMetrics();
+    metrics.marketJoined.set(0);
+    redis.hdel(keys.consumers, id).catch(() => undefined);
   };
 }
 

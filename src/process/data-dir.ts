@@ -17,7 +17,6 @@ export class StartupError extends Error {
 
 export interface Secrets {
   readonly tokenSecret: string;
-  readonly adminToken: string;
   readonly serviceToken: string;
 }
 
@@ -52,12 +51,16 @@ export async function readSecrets(
 ): Promise<Secrets> {
   const secret = (name: string, value: string | undefined): Promise<string> =>
     value === undefined ? readOrCreateSecret(join(dataDir, 'secrets', name)) : Promise.resolve(value);
-  const [tokenSecret, adminToken, serviceToken] = await Promise.all([
+  const [tokenSecret, serviceToken] = await Promise.all([
     secret('token-secret', configured.tokenSecret),
-    secret('admin-token', configured.adminToken),
     secret('service-token', configured.serviceToken),
   ]);
-  return { tokenSecret, adminToken, serviceToken };
+  return { tokenSecret, serviceToken };
+}
+
+/** The generated secret of this folder; null when none was made yet. Throws `StartupError`. */
+export function keptTokenSecret(dataDir: string): Promise<string | null> {
+  return readSecret(join(dataDir, 'secrets', 'token-secret'));
 }
 
 /** Reads a secret, or makes a random one that every process then reads. Throws `StartupError`. */

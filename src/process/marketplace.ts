@@ -6,42 +6,84 @@
 import { randomUUID } from 'node:crypto';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Role, Settings } from '../../config/settings.js';
-import { EmbeddedArchive } from '../archive/embedded.js';
-import { MongoArchive } from '../archive/mongo.js';
-import type { Archive, DeadLetter } from '../archive/port.js';
+import type { DeadLetter } from '../archive/port.js';
 import { bundledMasterList } from '../catalog/bundled.js';
 import { MasterListLoader } from '../catalog/catalog.js';
 import { ticketsOf, type MatchEntry } from '../catalog/match.js';
 import { KickoffCloser } from '../catalog/kickoff.js';
+import { pauseOf } from '../catalog/notices.js';
 import { adminRouter } from '../http/admin.js';
 import { Idempotency, RedisIdempotencyStore } from '../http/idempotency.js';
 import { createMetrics, type Metrics } from '../http/metrics.js';
 import { ReadModel } from '../http/read-model.js';
-import { reservationRoutes } from '../http/reservations.js';
-import { createService, type ReadinessCheck, type Service, type ServiceOptions } from '../http/service.js';
+import type { Route } from '../http/api.js';
+import { guestToken } from '../http/identity.js';
+import { reservationRoutes, type ReservationsOptions } from '../http/reservations.js';
+import { createService } from '../http/service.js';
+import type { Gate, ReadinessCheck, Service, ServiceOptions } from '../http/service.js';
 import { shopRoutes } from '../http/shop.js';
 import { AvailabilityStream } from '../http/stream.js';
-import { SalesConsumer } from '../kafka/consumer.js';
+import { HANDLED_KINDS, SalesConsumer } from '../kafka/consumer.js';
 import { makeLog } from '../kafka/market-log.js';
 import type { Log } from '../kafka/port.js';
 import { TopicsError } from '../kafka/topics.js';
 import { decodeSalesValue, encodeSale, ownEventOf } from '../kafka/wire.js';
+import { DELIVERIES, MailDeliverer } from '../mail/deliverer.js';
+import { MailFeed } from '../mail/feed.js';
+import { QUEUED } from '../mail/kinds.js';
+import { MailWriter } from '../mail/writer.js';
 import { PaymentFlow } from '../payments/flow.js';
+import { PayoutDesk } from '../payments/payouts.js';
+import { PayoutResults } from '../payments/payouts/results.js';
+import { payoutRoutes } from '../payments/payouts/routes.js';
+import { PayoutWatch } from '../payments/payouts/watch.js';
 import type { PaymentProvider } from '../payments/port.js';
-import { SandboxPayments } from '../payments/sandbox.js';
+import { Reconciler } from '../payments/reconciler.js';
+import { PaymentRecords } from '../payments/records.js';
+import { paymentRoutes } from '../payments/routes.js';
+import { AccountIndex } from '../redis/account-index.js';
+import { securityRoutes } from '../security/routes.js';
+import { userRoutes } from '../users/routes.js';
+import { verdictProblem } from '../security/verdict.js';
+import { Buyers, subjectOf } from '../http/buyer.js';
+import { GuestPurchases } from '../http/guest-purchases.js';
+import { ForwardedSeal } from '../http/forwarded.js';
+import { createGate } from '../http/gate.js';
+import { attachTickets } from '../tickets/attach.js';
+import { CheckInDesk } from '../tickets/check-in.js';
+import { CheckInLists } from '../tickets/check-in-list.js';
+import { ConflictRecords } from '../tickets/check-in-records.js';
+import { checkInRoutes, type CheckInRoutesOptions } from '../tickets/check-in-routes.js';
+import { TicketCodes } from '../tickets/codes.js';
+import { TicketDesk } from '../tickets/desk.js';
+import { AccountExport } from '../tickets/export.js';
+import { GuestLookup } from '../tickets/lookup.js';
+import { PdfDesk } from '../tickets/pdf.js';
+import { AdmissionRecords, Shares } from '../tickets/records.js';
+import { BuyerRefunds } from '../tickets/refunds.js';
+import { exportRoute, ticketRoutes, type TicketRoutesOptions } from '../tickets/routes.js';
+import { countryOf } from '../geo/country.js';
+import { makeOperations, type Operations } from './operations.js';
+import { Trust, makePayments } from './trust.js';
+import { listOfFile } from '../peer/masterlist.js';
 import { entriesOnSale, startResidentPeers } from '../peer/resident.js';
 import { DeadLetterDesk, DeadLetterQueue } from '../queues/dead-letter-queue.js';
+import { LongJobs } from '../queues/long-jobs.js';
 import { redriveCommands } from '../queues/redrive.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
+import { makeArchive } from './archive.js';
 import { systemClock } from './clock.js';
 import { RedisDurability, watchConsumer } from './consumer-watch.js';
 import { startCore, type Core } from './core.js';
 import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
 import type { Logger } from './log.js';
+import { QueueWatch } from './queue-watch.js';
 import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
+import { VERSION } from './version.js';
+import { makeWeb, upstreamUrl, WEB_DIR } from './web.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export interface Marketplace {
@@ -53,6 +95,12 @@ export interface Marketplace {
   /** Of the Redis that this process started; null when it was given one. */
   readonly localRedisUrl: string | null;
   readonly matches: number;
+  /** The first operator, when this start made it: its password is told this once. */
+  readonly firstOperator: { readonly email: string; readonly password: string } | null;
+  /** Where mails go when no server is configured. */
+  readonly mailDir: string | null;
+  /** Whether the web app was built; false where this process does not serve it. */
+  readonly hasWebApp: boolean;
   stop(): Promise<void>;
 }
 
@@ -60,6 +108,8 @@ export interface Marketplace {
 const STREAM_FLUSH_MS = 100;
 const STREAM_HEARTBEAT_MS = 15_000;
 const STREAM_RETRY_MS = 2_000;
+/** Beyond the longest hold and payment: by then the archive knows of a purchase, or it came to nothing. */
+const GUEST_PURCHASE_MS = 24 * 60 * 60_000;
 
 /** One hung part must not keep the others from being stopped. */
 const STEP_MS_MAX = 8_000;
@@ -105,12 +155,6 @@ export async function startMarketplace(
   }
 }
 
-function makeArchive(settings: Settings, dataDir: string, logger: Logger): Archive {
-  const { mongoUrl, mongoTimeoutMs } = settings;
-  if (mongoUrl === undefined) return new EmbeddedArchive({ dir: `${dataDir}/archive` });
-  return new MongoArchive({ url: mongoUrl, timeoutMs: mongoTimeoutMs, logger });
-}
-
 /** The in-process feed, or that of the brokers. Not started yet. */
 async function startLog(log: Log): Promise<void> {
   try {
@@ -123,6 +167,9 @@ async function startLog(log: Log): Promise<void> {
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0);
 
+/** Roles that speak to the payment provider. */
+const PAYING: ReadonlySet<Role> = new Set(['reservations', 'payments', 'worker']);
+
 /** The parts that several roles share, while they are being put together. */
 class Starter {
   readonly #settings: Settings;
@@ -133,6 +180,7 @@ class Starter {
   readonly #metrics: Metrics;
   readonly #ports = new Map<Role, number>();
   #consumer: SalesConsumer | null = null;
+  #hasWebApp = false;
 
   constructor(settings: Settings, logger: Logger, undo: Undo, signal: AbortSignal) {
     this.#settings = settings;
@@ -160,21 +208,48 @@ class Starter {
     this.#undo.push('Redis connections', () => core.close());
     this.#undo.push('gateway', () => core.gateway.stop());
     const log = await makeLog(settings, this.#logger);
-    const parts = new Parts(settings, secrets, core, log, this.#metrics);
+    const trust = new Trust(settings, secrets, core, { dataDir, redisUrl });
+    await trust.start();
+    this.#undo.push('security and mail', () => trust.stop());
+    const payments = makePayments(settings, secrets, core, this.#ports);
+    if (settings.roles.some((role) => PAYING.has(role))) {
+      await payments.start();
+      this.#undo.push('payments', () => payments.stop());
+    }
+    const parts = new Parts(settings, secrets, core, log, this.#metrics, trust, payments);
     this.#undo.push('log', () => log.stop());
     this.#undo.push('dead letters', () => parts.deadLetters.close());
+    this.#undo.push('jobs of operators', () => parts.jobs.stop());
     if (settings.roles.some((role) => role === 'worker' || role === 'consumer')) await startLog(log);
 
-    for (const role of ['worker', 'consumer', 'shop', 'reservations'] as const) {
+    // The client last: what it forwards to is open by then.
+    const order = [
+      'worker',
+      'consumer',
+      'security',
+      'user',
+      'payments',
+      'shop',
+      'reservations',
+      'client',
+    ] as const;
+    for (const role of order) {
       this.#signal.throwIfAborted();
       if (settings.roles.includes(role)) await this.#startRole(role, parts);
     }
+    // Last, because its password is told only when all has started.
+    const firstOperator = settings.roles.includes('user')
+      ? await trust.ensureFirstOperator(settings.operatorEmail)
+      : null;
     const stopPeers = settings.peers > 0 ? await this.#startPeers(core, log) : () => Promise.resolve();
     return {
       ports: this.#ports,
       secrets,
       dataDir,
       localRedisUrl,
+      firstOperator,
+      mailDir: trust.mailDir,
+      hasWebApp: this.#hasWebApp,
       matches: new Set(core.catalog.tickets.map(({ matchNumber }) => matchNumber)).size,
       stop: async () => {
         // First no new request, then no new command; what was accepted is answered while the actors still work,
@@ -188,8 +263,8 @@ class Starter {
 
   /** A process whose parts are all elsewhere needs no disk. */
   async #openFolder(): Promise<string> {
-    const { redisUrl, mongoUrl, tokenSecret, adminToken, serviceToken } = this.#settings;
-    const elsewhere = [redisUrl, mongoUrl, tokenSecret, adminToken, serviceToken];
+    const { redisUrl, mongoUrl, tokenSecret, serviceToken, smtpUrl } = this.#settings;
+    const elsewhere = [redisUrl, mongoUrl, tokenSecret, serviceToken, smtpUrl];
     if (elsewhere.every((part) => part !== undefined)) return this.#settings.dataDir;
     const folder = await openDataDir(this.#settings.dataDir, { exclusive: this.#settings.allInOne });
     this.#undo.push('data folder', () => folder.release());
@@ -223,6 +298,8 @@ class Starter {
 
   async #startRole(role: Role, parts: Parts): Promise<void> {
     switch (role) {
+      case 'client':
+        return this.#startClient(parts);
       case 'worker':
         return this.#startWorker(parts);
       case 'consumer':
@@ -231,11 +308,46 @@ class Starter {
         return this.#startShop(parts);
       case 'reservations':
         return this.#startReservations(parts);
+      case 'user':
+        return this.#startUser(parts);
+      case 'payments':
+        return this.#startPayments(parts);
+      case 'security':
+        return this.#listen('security', parts, this.#settings.securityPort, parts.securityRoutes());
     }
   }
 
+  async #startUser(parts: Parts): Promise<void> {
+    const routes = [...userRoutes(parts.users()), exportRoute(parts.accountExport())];
+    await this.#listen('user', parts, this.#settings.userPort, routes);
+  }
+
+  async #startPayments(parts: Parts): Promise<void> {
+    const deliverer = parts.deliverer();
+    deliverer.start();
+    this.#undo.push('deliverer of mails', () => deliverer.stop());
+    const reconciler = parts.reconciler();
+    const operations = parts.operations();
+    await operations.start();
+    this.#undo.push('operations', () => operations.stop());
+    const payouts = parts.payouts();
+    const routes = [
+      ...payouts.routes,
+      ...paymentRoutes(parts.payments(() => reconciler.poke())),
+      ...operations.routes,
+    ];
+    await this.#listen('payments', parts, this.#settings.paymentsPort, routes);
+    reconciler.start();
+    this.#undo.push('reconciler of payments', () => reconciler.stop());
+    payouts.watch.start();
+    this.#undo.push('watch of payouts', () => payouts.watch.stop());
+  }
+
   async #startWorker(parts: Parts): Promise<void> {
-    const worker = parts.worker();
+    const mailFeed = parts.mailFeed();
+    mailFeed.start();
+    this.#undo.push('feed of mails', () => mailFeed.stop());
+    const worker = parts.worker(mailFeed);
     await worker.start();
     this.#undo.push('worker', () => worker.stop());
     // All in one, its metrics are on every other port already.
@@ -253,6 +365,12 @@ class Starter {
     if (this.#settings.kafkaBrokers === undefined) await this.#seed(parts);
     await consumer.start();
     this.#undo.push('consumer', () => consumer.stop());
+    const queues = parts.queueWatch();
+    queues.start();
+    this.#undo.push('watch of the queues', () => {
+      queues.stop();
+      return Promise.resolve();
+    });
     const endWatch = await watchConsumer(consumer, core, this.#metrics);
     this.#undo.push('watch of the consumer', () => {
       endWatch();
@@ -266,20 +384,30 @@ class Starter {
     await this.#listen('consumer', parts, this.#settings.consumerPort, []);
   }
 
-  /** The bundled list fills an empty store only; a load that was cut short is finished at the next start. */
+  /** A file, or the bundled list, fills an empty store only; a load that was cut short is finished at the next start. */
   async #seed({ core, loader }: Parts): Promise<void> {
     const { catalog, archive } = core;
     const known = new Set((await catalog.matches()).map(({ matchNumber }) => matchNumber));
     const missing: MatchEntry[] = [];
-    for (const entry of bundledMasterList()) {
+    for (const entry of await this.#firstList()) {
       if (known.size > 0 && !known.has(entry.matchNumber)) continue;
       const heads = await Promise.all(ticketsOf(entry.matchNumber).map((ticket) => archive.head(ticket)));
       // A ticket without any history was never opened.
       if (heads.some((head) => head === null)) missing.push(entry);
     }
     if (missing.length === 0) return;
-    this.#logger.info({ matches: missing.length }, 'no brokers: loading the bundled master list');
+    this.#logger.info({ matches: missing.length }, 'no brokers: loading the master list');
     await loader.load(missing, { source: 'bundled' });
+  }
+
+  async #firstList(): Promise<readonly MatchEntry[]> {
+    const { masterlistFile } = this.#settings;
+    if (masterlistFile === undefined) return bundledMasterList();
+    try {
+      return await listOfFile(masterlistFile);
+    } catch (error) {
+      throw new StartupError(`MASTERLIST_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   async #startShop(parts: Parts): Promise<void> {
@@ -307,8 +435,30 @@ class Starter {
   }
 
   async #startReservations(parts: Parts): Promise<void> {
-    const routes = reservationRoutes(parts.reservations());
+    const tickets = parts.tickets();
+    this.#undo.push('look-up of guests', () => tickets.lookup.stop());
+    const routes = [
+      ...reservationRoutes(parts.reservations()),
+      ...ticketRoutes(tickets),
+      ...checkInRoutes(parts.checkIn()),
+    ];
     await this.#listen('reservations', parts, this.#settings.reservationsPort, routes);
+  }
+
+  async #startClient(parts: Parts): Promise<void> {
+    const settings = this.#settings;
+    const web = await makeWeb({
+      dir: WEB_DIR,
+      settings,
+      url: (upstream) => upstreamUrl(settings, this.#ports, upstream),
+      seal: parts.seal,
+      gate: parts.gate,
+      clock: systemClock,
+      logger: this.#logger,
+    });
+    this.#undo.push('forwarding', () => web.stop());
+    this.#hasWebApp = web.isBuilt;
+    await this.#listen('client', parts, settings.clientPort, [], [() => web.endStreams()], web.mount);
   }
 
   async #listen(
@@ -317,9 +467,10 @@ class Starter {
     port: number,
     routes: ServiceOptions['routes'],
     onClosing: readonly (() => void)[] = [],
+    mount?: ServiceOptions['mount'],
   ): Promise<void> {
     const service = createService({
-      info: { title: `ticktak ${role}`, version: '0.1.0', description: `The ${role} service of ticktak.` },
+      info: { title: `ticktak ${role}`, version: VERSION, description: `The ${role} service of ticktak.` },
       routes,
       checks: parts.checks(),
       registry: this.#registry,
@@ -332,8 +483,18 @@ class Starter {
         closeMs: Math.max(1_000, this.#settings.shutdownMs - HANDOVER_MS),
       },
       onClosing,
+      gate: parts.gate,
+      ...trustProxyOf(this.#settings),
+      ...corsOf(this.#settings),
+      // Browsers reach the client role itself: nobody speaks for them.
+      ...(role !== 'client' && { forwarded: parts.seal }),
       mount: (app) => {
-        if (role !== 'worker') app.use(adminRouter(parts.admin()));
+        if (mount) {
+          mount(app);
+          return;
+        }
+        if (role === 'worker') return;
+        app.use(adminRouter(parts.admin()));
       },
     });
     this.#ports.set(role, await service.listen(this.#settings.host, port));
@@ -342,37 +503,95 @@ class Starter {
   }
 }
 
+const listOf = (text: string): string[] => text.split(',').map((part) => part.trim());
+
+/** Hops are a number to Express, addresses a list. */
+function trustProxyOf({ trustProxy }: Settings): Pick<ServiceOptions, 'trustProxy'> {
+  if (trustProxy === undefined) return {};
+  return { trustProxy: /^\d+$/.test(trustProxy) ? Number(trustProxy) : trustProxy };
+}
+
+function corsOf({ corsOrigins }: Settings): Pick<ServiceOptions, 'corsOrigins'> {
+  return corsOrigins === undefined ? {} : { corsOrigins: listOf(corsOrigins) };
+}
+
 /** Makes the parts of the roles, each at most once. */
 class Parts {
   readonly core: Core;
   readonly deadLetters: DeadLetterQueue;
+  readonly jobs: LongJobs;
   readonly loader: MasterListLoader;
   readonly services: Service[] = [];
   readonly #settings: Settings;
   readonly #secrets: Secrets;
   readonly #metrics: Metrics;
   readonly #log: Log;
+  readonly #trust: Trust;
   readonly #payments: PaymentProvider;
+  readonly #records: PaymentRecords;
   readonly #flow: PaymentFlow;
+  readonly gate: Gate;
+  /** Of the client role's word about whom it forwards for. */
+  readonly seal: ForwardedSeal;
   readonly #idempotency: Idempotency;
+  #deliverer: MailDeliverer | null = null;
+  readonly #shares: Shares;
+  readonly #admissions: AdmissionRecords;
+  readonly #tickets: TicketDesk;
 
-  constructor(settings: Settings, secrets: Secrets, core: Core, log: Log, metrics: Metrics) {
+  constructor(
+    settings: Settings,
+    secrets: Secrets,
+    core: Core,
+    log: Log,
+    metrics: Metrics,
+    trust: Trust,
+    payments: PaymentProvider,
+  ) {
     this.core = core;
+    this.#trust = trust;
+    this.#payments = payments;
     this.#settings = settings;
     this.#secrets = secrets;
     this.#metrics = metrics;
     const { archive, clock, logger, redis, keys, gateway, catalog, reader } = core;
     this.#log = log;
-    this.#payments = new SandboxPayments({ archive, now: () => clock.now() });
+    this.seal = new ForwardedSeal(secrets.serviceToken, clock);
+    const { devices } = trust;
+    this.gate = createGate({ tokens: trust.access.tokens, security: trust.security, devices });
+    this.#records = new PaymentRecords(archive);
+    const { paymentAttemptsMax, disputes, paymentTimeoutMs, paymentCheckMs, publicUrl } = settings;
     this.#flow = new PaymentFlow({
       gateway,
-      provider: this.#payments,
+      provider: payments,
       reader,
+      records: this.#records,
       clock,
       logger,
-      providerWaitMs: settings.paymentTimeoutMs,
+      policy: {
+        paymentAttemptsMax,
+        disputes,
+        // By then the request that made it was answered.
+        attemptOpenMs: 2 * paymentTimeoutMs,
+        checkMs: paymentCheckMs,
+      },
+      providerWaitMs: paymentTimeoutMs,
       unkeyedOutcomeMs: settings.unkeyedOutcomeMs,
       newId: randomUUID,
+      returnUrl: (id) => `${publicUrl}/reservations/${id}`,
+      taxPercent: settings.taxPercent,
+      onSold: (reservation, { cardFingerprint: fingerprint = reservation.card }) => {
+        metrics.sales.inc();
+        const person = subjectOf(reservation);
+        trust.security.tell({ kind: 'bought', person });
+        // A guest with the same mailbox has bought too.
+        if (person !== reservation.person)
+          trust.security.tell({ kind: 'bought', person: reservation.person });
+        // The card that was charged, which a browser may have changed after another was presented.
+        if (fingerprint !== undefined) trust.security.tell({ kind: 'card', person, fingerprint });
+      },
+      onLate: (reservation, outcome) => trust.tellLate(reservation, outcome),
+      onGivenBack: (payment, why) => trust.auditGivenBack(payment, why),
     });
     this.#idempotency = new Idempotency({
       store: new RedisIdempotencyStore(
@@ -387,13 +606,91 @@ class Parts {
       unkeyedOutcomeMs: settings.unkeyedOutcomeMs,
       newId: randomUUID,
     });
+    this.#shares = new Shares({ documents: archive, clock });
+    const { ticketSecret = secrets.tokenSecret, ticketKeysPast } = settings;
+    this.#admissions = new AdmissionRecords(archive);
+    this.#tickets = new TicketDesk({
+      records: this.#admissions,
+      shares: this.#shares,
+      codes: new TicketCodes({
+        secret: ticketSecret,
+        ...(ticketKeysPast !== undefined && { pastKeys: listOf(ticketKeysPast) }),
+      }),
+      mail: trust.ticketMail(),
+      audit: trust.audit,
+      clock,
+      findReservation: (id) => reader.find(id),
+      emailOf: (account) => trust.emailOf(account),
+    });
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
+    this.jobs = new LongJobs({ redis, prefix: keys.queuePrefix, logger });
     this.loader = new MasterListLoader(catalog, gateway, settings.currency);
   }
 
-  worker(): WorkerRole {
+  /** What workers archive is mailed about. */
+  mailFeed(): MailFeed {
+    const { archive, clock, logger, catalog } = this.core;
+    return new MailFeed({
+      archive,
+      mails: this.#trust.mails,
+      clock,
+      logger,
+      tickets: () => catalog.tickets,
+      onQueued: () => this.#deliverer?.poke(),
+    });
+  }
+
+  /** Beside the reconciler of payments: writing mails must not keep actors waiting. */
+  deliverer(): MailDeliverer {
+    const { clock, logger, catalog } = this.core;
+    const { publicUrl, taxName, taxPercent } = this.#settings;
+    const { mailCheckMs, mailsPerSecondMax, mailGiveUpMs } = this.#settings;
+    const { mails, mailer, users } = this.#trust;
+    const { tokenSecret } = this.#secrets;
+    // A series that begins with its first event has no rise that a rule could see.
+    for (const kind of Object.keys(QUEUED))
+      for (const outcome of DELIVERIES) this.#metrics.mails.inc({ kind, outcome }, 0);
+    const writer = new MailWriter({
+      clock,
+      publicUrl,
+      taxName,
+      taxPercent,
+      tokenOf: (id) => guestToken(tokenSecret, id),
+      matches: () => catalog.matches(),
+      noticeOf: (matchNumber) => catalog.notices.matches.get(matchNumber),
+      payment: (id) => this.#records.get(id),
+      accountLocale: (of) => users.localeOf(of),
+      attach: attachTickets({
+        desk: this.#tickets,
+        pdf: new PdfDesk(),
+        findReservation: (id) => this.core.reader.find(id),
+        match: (matchNumber) => catalog.match(matchNumber),
+      }),
+    });
+    this.#deliverer = new MailDeliverer({
+      mails,
+      writer,
+      mailer,
+      clock,
+      logger,
+      everyMs: mailCheckMs,
+      perSecondMax: mailsPerSecondMax,
+      giveUpMs: mailGiveUpMs,
+      mayMail: (address, perHourMax) => this.#trust.mayMail(address, perHourMax),
+      onDelivery: (kind, outcome) => this.#metrics.mails.inc({ kind, outcome }),
+      onDue: (count, oldestMs) => {
+        this.#metrics.mailsDue.set(count);
+        this.#metrics.mailsOldestSeconds.set(oldestMs / 1_000);
+      },
+    });
+    return this.#deliverer;
+  }
+
+  worker(mailFeed: MailFeed): WorkerRole {
     const { clientId, salesTopic, publishClientIdInValue } = this.#settings;
-    const metrics = new WorkerMetrics(this.#metrics);
+    const metrics = new WorkerMetrics(this.#metrics, (reservation) =>
+      this.#trust.security.tell({ kind: 'expired', person: subjectOf(reservation) }),
+    );
     const { counters, catalog } = this.core;
     const readAll = (): void => {
       counters.read(catalog.tickets).then(
@@ -411,10 +708,13 @@ class Parts {
         encode: (event) =>
           encodeSale(event, { clientId, topic: salesTopic, clientIdInValue: publishClientIdInValue }),
         identify: (record) => ownEventOf(record, clientId),
-        settle: (reservation) => this.#flow.settle(reservation),
+        settle: async (reservation) => {
+          await this.#flow.settle(reservation);
+        },
         deadLetter: (ticket, reason, raw) => this.#bury(ticket, reason, raw),
         observe: metrics,
-        onPulse: (pulses) => metrics.pulse(pulses, worker.relay),
+        onPulse: (pulses) => metrics.pulse(pulses, worker, this.core.clock.now()),
+        onArchived: (ticket, events) => mailFeed.heard(ticket, events),
       },
     );
     return worker;
@@ -434,6 +734,7 @@ class Parts {
   consumer(): SalesConsumer {
     const { clientId, masterlistTopic, salesTopic, idempotencyMs } = this.#settings;
     const { gateway, clock, logger, store, archive } = this.core;
+    for (const outcome of HANDLED_KINDS) this.#metrics.messages.inc({ outcome }, 0);
     return new SalesConsumer({
       log: this.#log,
       gateway,
@@ -451,6 +752,19 @@ class Parts {
       onHandled: (kind) => this.#metrics.messages.inc({ outcome: kind }),
       waitMs: this.#settings.salesMessageWaitMs,
       waitingMax: this.#settings.salesMessageWaitingMax,
+    });
+  }
+
+  queueWatch(): QueueWatch {
+    const { catalog, store, redis, keys, clock, logger } = this.core;
+    return new QueueWatch({
+      tickets: () => catalog.tickets,
+      store,
+      countWorkers: () => redis.zcount(keys.workers, clock.now(), '+inf'),
+      deadLetters: this.deadLetters,
+      clock,
+      logger,
+      metrics: this.#metrics,
     });
   }
 
@@ -481,8 +795,12 @@ class Parts {
 
   readonly #knows = (ticket: TicketId): Promise<boolean> => Promise.resolve(this.core.catalog.has(ticket));
 
-  reservations() {
-    const { gateway, reader, clock } = this.core;
+  reservations(): ReservationsOptions {
+    const { gateway, reader, clock, archive, redis, keys } = this.core;
+    const { guests, taxName, taxPercent, ticketsPerReservationMax, replyWaitMs } = this.#settings;
+    const { tokenSecret } = this.#secrets;
+    const { users } = this.#trust;
+    const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
     return {
       gateway,
       reader,
@@ -490,18 +808,248 @@ class Parts {
       flow: this.#flow,
       idempotency: this.#idempotency,
       metrics: this.#metrics,
-      tokenSecret: this.#secrets.tokenSecret,
-      ticketsPerReservationMax: this.#settings.ticketsPerReservationMax,
-      waitMs: this.#settings.replyWaitMs,
+      buyers: this.#buyers(),
+      pauseMessage: (ticket) => pauseOf(this.core.catalog.notices, ticket)?.message ?? null,
+      archived: archive,
+      accountIndex: new AccountIndex(redis, keys, clock),
+      records: this.#records,
+      isEmailConfirmed,
+      guests,
+      guestPurchases: new GuestPurchases({ documents: archive, clock, keepMs: GUEST_PURCHASE_MS }),
+      taxName,
+      taxPercent,
+      tokenSecret,
+      ticketsPerReservationMax,
+      waitMs: replyWaitMs,
+      countryOf,
       knows: this.#knows,
+    };
+  }
+
+  #buyers(): Buyers {
+    const { security, users, devices, requireOperator } = this.#trust;
+    const { guests } = this.#settings;
+    const { tokenSecret } = this.#secrets;
+    const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
+    return new Buyers({ guests, tokenSecret, security, isEmailConfirmed, devices, requireOperator });
+  }
+
+  tickets(): TicketRoutesOptions {
+    const { reader, clock, archive, logger } = this.core;
+    const { buyerRefunds, buyerRefundUntilMs, closeAtKickoff, replyWaitMs: waitMs } = this.#settings;
+    const { audit, requireSteward } = this.#trust;
+    const findReservation = (id: string) => reader.find(id);
+    const match = (matchNumber: number) => this.core.catalog.match(matchNumber);
+    const refunds = new BuyerRefunds({
+      desk: this.#tickets,
+      flow: this.#flow,
+      payments: this.#records,
+      clock,
+      findReservation,
+      isAllowed: buyerRefunds,
+      until: async (matchNumber) => {
+        const found = closeAtKickoff ? await match(matchNumber) : null;
+        return found && Date.parse(found.dateUtc) - buyerRefundUntilMs;
+      },
+      offeredUntil: (matchNumber) =>
+        this.core.catalog.notices.matches.get(matchNumber)?.rescheduled?.refundUntil ?? null,
+    });
+    const lookup = new GuestLookup({
+      archived: archive,
+      findReservation,
+      shares: this.#shares,
+      mail: this.#trust.ticketMail(),
+      clock,
+      logger,
+      waitMs,
+    });
+    return {
+      desk: this.#tickets,
+      refunds,
+      lookup,
+      pdf: new PdfDesk(),
+      buyers: this.#buyers(),
+      idempotency: this.#idempotency,
+      audit,
+      clock,
+      waitMs,
+      findReservation,
+      match,
+      requireSteward,
+    };
+  }
+
+  checkIn(): CheckInRoutesOptions {
+    const { clock, archive, catalog, counters, store } = this.core;
+    const { audit, requireSteward } = this.#trust;
+    const conflicts = new ConflictRecords(archive);
+    const records = this.#admissions;
+    // A match that will not be played lets nobody in; its actors know first.
+    const isCancelled = async (matchNumber: number): Promise<boolean> =>
+      (await this.core.store.counters(ticketsOf(matchNumber))).some(({ cancelled }) => cancelled === true);
+    return {
+      desk: new CheckInDesk({
+        desk: this.#tickets,
+        records,
+        conflicts,
+        clock,
+        counters: (tickets) => counters.read(tickets),
+        isCancelled,
+      }),
+      lists: new CheckInLists({
+        records,
+        codes: this.#tickets.codes,
+        clock,
+        sold: (ticket) => store.sold(ticket),
+        isCancelled,
+      }),
+      conflicts,
+      audit,
+      clock,
+      waitMs: this.#settings.replyWaitMs,
+      matches: () => catalog.matches(),
+      isCancelled,
+      requireSteward,
+    };
+  }
+
+  accountExport(): AccountExport {
+    const { reader, clock, archive, redis, keys } = this.core;
+    const { taxName, taxPercent, replyWaitMs: waitMs } = this.#settings;
+    const { users, access, audit } = this.#trust;
+    return new AccountExport({
+      account: (id) => users.account(id),
+      sessions: access.sessions,
+      audit,
+      archived: archive,
+      accountIndex: new AccountIndex(redis, keys, clock),
+      findReservation: (id) => reader.find(id),
+      payments: this.#records,
+      desk: this.#tickets,
+      clock,
+      waitMs,
+      taxName,
+      taxPercent,
+    });
+  }
+
+  users() {
+    const { users, operators, access, security, devices, secureCookies, operatorSecondFactor } = this.#trust;
+    const { publicUrl } = this.#settings;
+    const { clock } = this.core;
+    return {
+      users,
+      operators,
+      access,
+      clock,
+      security,
+      devices,
+      verdictProblem,
+      operatorSecondFactor,
+      secureCookies,
+      publicUrl,
+    };
+  }
+
+  securityRoutes(): Route[] {
+    const { local, audit, requireOperator } = this.#trust;
+    return securityRoutes({
+      security: local,
+      audit,
+      requireOperator,
+      serviceToken: this.#secrets.serviceToken,
+    });
+  }
+
+  reconciler(): Reconciler {
+    const { clock, logger } = this.core;
+    return new Reconciler({
+      flow: this.#flow,
+      provider: this.#payments,
+      records: this.#records,
+      clock,
+      logger,
+      everyMs: this.#settings.reconcileMs,
+      onDue: ({ count, oldestMs, stuck }) => {
+        this.#metrics.paymentsDue.set(count);
+        this.#metrics.paymentsOldestDueSeconds.set(oldestMs / 1_000);
+        this.#metrics.paymentsStuck.set(stuck);
+      },
+    });
+  }
+
+  payouts(): { readonly routes: readonly Route[]; readonly watch: PayoutWatch } {
+    const { archive, clock, logger } = this.core;
+    const { currency, payoutCompareMs } = this.#settings;
+    const provider = this.#payments;
+    const results = new PayoutResults(archive, clock);
+    const desk = new PayoutDesk({ provider, records: this.#records, results, clock, currency });
+    return {
+      routes: payoutRoutes({ desk, requireOperator: this.#trust.requireOperator }),
+      watch: new PayoutWatch({
+        desk,
+        provider,
+        results,
+        clock,
+        logger,
+        everyMs: payoutCompareMs,
+        onMismatches: (count) => this.#metrics.paymentMismatches.set(count),
+      }),
+    };
+  }
+
+  operations(): Operations {
+    return makeOperations({
+      settings: this.#settings,
+      core: this.core,
+      trust: this.#trust,
+      metrics: this.#metrics,
+      flow: this.#flow,
+      records: this.#records,
+      deadLetters: this.deadLetters,
+      jobs: this.jobs,
+    });
+  }
+
+  payments(poke: () => void) {
+    const { clock, archive } = this.core;
+    const { taxName, taxPercent, replyWaitMs, stripePublishableKey } = this.#settings;
+    return {
+      provider: this.#payments,
+      flow: this.#flow,
+      records: this.#records,
+      documents: archive,
+      idempotency: this.#idempotency,
+      audit: this.#trust.audit,
+      clock,
+      waitMs: replyWaitMs,
+      poke,
+      requireOperator: this.#trust.requireOperator,
+      publishableKey: stripePublishableKey,
+      taxName,
+      taxPercent,
     };
   }
 
   admin() {
     const { catalog, queues, clock } = this.core;
+    const { users, access, requireOperator, security, secureCookies, audit } = this.#trust;
     return {
-      operatorToken: this.#secrets.adminToken,
-      queues: () => [this.deadLetters.queue, ...catalog.tickets.map((ticket) => queues.queue(ticket))],
+      door: {
+        gate: this.gate,
+        users,
+        tokens: access.tokens,
+        requireOperator,
+        security,
+        adminToken: this.#settings.adminToken,
+        secureCookies,
+      },
+      audit,
+      queues: () => [
+        this.deadLetters.queue,
+        this.jobs.queue,
+        ...catalog.tickets.map((ticket) => queues.queue(ticket)),
+      ],
       clock,
       waitMs: this.#settings.replyWaitMs,
     };

@@ -1,29 +1,44 @@
 /** The last lines of a start: what is open where, and what to try first. */
-import type { Role, Settings } from '../../config/settings.js';
+import { ROLES, type Role, type Settings } from '../../config/settings.js';
 import { residents } from '../peer/resident.js';
 import type { Marketplace } from './marketplace.js';
 
 const PURPOSE: Readonly<Record<Role, string>> = {
+  client: 'the web app, and /api of all services',
   shop: 'matches, live availability, operators’ dashboard',
   consumer: 'messages of other marketplaces: health and metrics',
   reservations: 'hold, pay, cancel',
+  user: 'accounts: register, log in',
+  payments: 'webhook, payment state, refunds',
+  security: 'checks, challenges, block list, audit',
   worker: 'actors: health and metrics',
 };
+
+const NOT_BUILT =
+  '  The web app is not built, so there are no pages: run npm run build, and start again. /api is open.';
 
 export function welcome(settings: Settings, marketplace: Marketplace): string {
   const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host;
   const base = (role: Role): string => `http://${host}:${marketplace.ports.get(role) ?? 0}`;
   const lines = ['', `ticktak is open: ${marketplace.matches} matches on sale.`, ''];
-  for (const role of marketplace.ports.keys()) {
+  if (marketplace.ports.has('client')) {
+    lines.push(marketplace.hasWebApp ? `  Open ${base('client')} in a browser.` : NOT_BUILT);
+    if (marketplace.hasWebApp) lines.push(`  Operators: ${base('client')}/operator`);
+    lines.push('');
+  }
+  // In the order of the roles: the one that people open comes first.
+  for (const role of ROLES.filter((each) => marketplace.ports.has(each))) {
     lines.push(`  ${role.padEnd(13)} ${base(role).padEnd(26)} ${PURPOSE[role]}`);
   }
   if (marketplace.ports.has('shop')) {
     lines.push(
       '',
       `  dashboard     ${base('shop')}/admin/queues`,
-      `                any user name; the password is ${passwordPlace(settings, marketplace)}`,
+      '                for operators: log in with an operator’s e-mail address and password',
     );
   }
+  if (marketplace.firstOperator) lines.push('', ...firstOperatorLines(marketplace.firstOperator, settings));
+  if (marketplace.mailDir !== null) lines.push('', `  mails         ${marketplace.mailDir}`);
   if (marketplace.matches === 0 && settings.kafkaBrokers !== undefined) {
     lines.push(
       '',
@@ -39,8 +54,20 @@ export function welcome(settings: Settings, marketplace: Marketplace): string {
   return lines.join('\n');
 }
 
-const passwordPlace = ({ adminToken }: Settings, { dataDir }: Marketplace): string =>
-  adminToken === undefined ? `in ${dataDir}/secrets/admin-token` : 'what ADMIN_TOKEN is set to';
+function firstOperatorLines(
+  { email, password }: { readonly email: string; readonly password: string },
+  { environment, operatorSecondFactor }: Settings,
+): string[] {
+  const needsFactor = environment === 'prod' || operatorSecondFactor === 'required';
+  return [
+    '  The first operator was made. The password is shown this once: keep it now.',
+    `                ${email}`,
+    `                ${password}`,
+    ...(needsFactor
+      ? ['                A second factor is required: set it up at /api/v1/users/me/second-factor.']
+      : []),
+  ];
+}
 
 function peerLines({ peers, peerRate, clientId }: Settings, shop: string): string[] {
   const names = residents(peers, clientId).map((peer) => `${peer.clientId} (${IDS[peer.ids]})`);

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { ActorHost } from '../actors/host.js';
 import type { ActorObserver } from '../actors/actor.js';
 import type { Pulse } from '../actors/ports.js';
-import { Relay } from '../actors/relay.js';
+import { Relay, type RelayOptions } from '../actors/relay.js';
 import { Publishing, type PublishingOptions } from '../actors/publishing.js';
 import { RedlockLeases } from '../redis/leases.js';
 import { RedisMembership, RedisWakeUps } from '../redis/workers.js';
@@ -32,6 +32,8 @@ export interface WorkerDeps {
   readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
   readonly observe: ActorObserver;
   readonly onPulse?: (pulses: readonly Pulse[]) => void;
+  /** Told of what was archived. */
+  readonly onArchived?: RelayOptions['onArchived'];
 }
 
 export interface WorkerRole {
@@ -64,6 +66,7 @@ export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerD
     clock,
     logger,
     groupEventsMax: GROUP_EVENTS_MAX,
+    ...(deps.onArchived && { onArchived: deps.onArchived }),
   });
   const settling = new Map<string, Promise<unknown>>();
   const settle = (reservation: Reservation): void => {

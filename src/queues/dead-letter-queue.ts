@@ -35,6 +35,8 @@ const RESTORED_MAX = 1_000;
 const RESTORE_PAGE = 10;
 /** How long until letters that could not be put back are asked for again. */
 const RESTORE_RETRY_MS = 30_000;
+/** Between two looks at a letter that is being re-driven. */
+const REDRIVE_LOOK_MS = 50;
 /** How often an idle worker of this queue asks again, seconds. */
 const DRAIN_DELAY_S = 30;
 
@@ -45,6 +47,10 @@ export interface DeadLetterQueueOptions {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+export type RedriveAnswer =
+  | { readonly kind: 'redriven' | 'repeated' | 'not_found' | 'unknown' }
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** What the dashboard shows of a letter that the archive has. */
 export interface ShownLetter extends Pick<DeadLetter, 'id' | 'source' | 'reason' | 'receivedAt' | 'headers'> {
@@ -100,6 +106,43 @@ export class DeadLetterQueue implements DeadLetters {
       if (error instanceof ArchiveUnavailableError) return false;
       throw error;
     }
+  }
+
+  /**
+   * Re-drives a letter as "retry" on the dashboard does, and answers what came of it. `unknown`: nobody has taken it
+   * on in time, and it may still happen; the dashboard tells.
+   */
+  async redrive(id: string, waitMs: number): Promise<RedriveAnswer> {
+    const letter = await this.#options.archive.deadLetter(id);
+    if (!letter) return { kind: 'not_found' };
+    if (letter.redrivenAt !== undefined) return { kind: 'repeated' };
+    const endsAt = this.#options.clock.now() + waitMs;
+    // One that left the board, as all do with a loss of Redis, is filed again first.
+    await this.queue.add('letter', shownOf(letter), { jobId: jobIdOf(id) });
+    if ((await this.#ended(id, endsAt)) === 'failed') {
+      await (await this.queue.getJob(jobIdOf(id)))?.retry().catch(() => undefined);
+    }
+    const ended = await this.#ended(id, endsAt);
+    if (ended === null) return { kind: 'unknown' };
+    if (ended === 'completed') return { kind: 'redriven' };
+    const job = await this.queue.getJob(jobIdOf(id));
+    return { kind: 'refused', reason: job?.failedReason ?? 'the letter is gone' };
+  }
+
+  async #ended(id: string, endsAt: number): Promise<'completed' | 'failed' | null> {
+    const { clock } = this.#options;
+    for (;;) {
+      const state = await this.queue.getJobState(jobIdOf(id));
+      if (state === 'completed' || state === 'failed') return state;
+      if (clock.now() >= endsAt) return null;
+      await new Promise<void>((resolve) => clock.schedule(REDRIVE_LOOK_MS, resolve));
+    }
+  }
+
+  /** Letters that nobody has re-driven, as far as the dashboard shows them. */
+  async open(): Promise<number> {
+    const counts = await this.queue.getJobCounts('failed', 'waiting', 'active', 'delayed');
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Connections to Redis: two per process, whatever the number of tickets. One carries commands, scripts and
- * queues; one carries subscriptions (`Bus`). The consumer has a third, on which the dead-letter queue waits.
+ * queues; one carries subscriptions (`Bus`). The consumer has a third, on which the dead-letter queue waits, and
+ * so has a process with web roles, for the security check.
  */
 import { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';

@@ -77,9 +77,24 @@ export class RedisKeys {
     return `${this.#prefix}:idempotency:${scope}`;
   }
 
+  /** Sorted set: newest reservations of an account, by time. */
+  accountReservations(accountId: string): string {
+    return `${this.#prefix}:account:${accountId}:reservations`;
+  }
+
   /** Hash: match facts by match number. */
   get catalog(): string {
     return `${this.#prefix}:catalog`;
+  }
+
+  /** Hash: what operators tell buyers, see catalog/notices.ts. */
+  get notices(): string {
+    return `${this.#prefix}:notices`;
+  }
+
+  /** Hash: what each consumer says of itself, by its id. */
+  get consumers(): string {
+    return `${this.#prefix}:consumers`;
   }
 
   /** Sorted set: live workers by the end of their heartbeat. */
@@ -111,4 +126,44 @@ export function ticketName({ matchNumber, category }: TicketId): string {
 export function parseTicketName(name: string): TicketId | null {
   const match = /^(\d{1,4}):(\d)$/.exec(name);
   return match ? { matchNumber: Number(match[1]), category: Number(match[2]) } : null;
+}
+
+/** Of the security check. Persons and addresses are pseudonyms. */
+export class SecurityKeys {
+  readonly #prefix: string;
+
+  /** `redisPrefix`: of the whole installation. */
+  constructor(redisPrefix: string) {
+    this.#prefix = `${redisPrefix}:security`;
+  }
+
+  /** Prefix of counters: rate-limiter-flexible adds `:<name>`. */
+  limit(scope: 'person' | 'address', routeClass: string): string {
+    return `${this.#prefix}:limit:${scope}:${routeClass}`;
+  }
+
+  /** String: a challenge whose solution was used. */
+  spent(stage: string, nonce: string): string {
+    return `${this.#prefix}:spent:${stage}:${nonce}`;
+  }
+
+  /** Sorted set: what happened, by time. */
+  window(signal: string, subject: string): string {
+    return `${this.#prefix}:window:${signal}:${subject}`;
+  }
+
+  /** Hash: `<signal>/<level>` -> until when, epoch milliseconds. */
+  marks(subject: string): string {
+    return `${this.#prefix}:marks:${subject}`;
+  }
+
+  /** String: the person has bought. */
+  bought(person: string): string {
+    return `${this.#prefix}:bought:${person}`;
+  }
+
+  /** String: number of changes of the block list. */
+  get blocksVersion(): string {
+    return `${this.#prefix}:blocks-version`;
+  }
 }

@@ -25,7 +25,9 @@ import {
   available,
   isIdleTally,
   pending,
+  personsOf,
   remoteKey,
+  type Orphan,
   type Outcome,
   type RemoteTally,
   type Reservation,
@@ -39,6 +41,9 @@ import { loadScript } from './scripts.js';
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
 
+/** Reservations looked at by one step of a scan: about 200 KB. */
+const SCAN_COUNT = 500;
+
 /** In place of a publisher's name: Redis may have forgotten who it was. */
 const UNCERTAIN = '?';
 
@@ -49,6 +54,20 @@ const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
 interface StoredReservation {
   readonly r: Reservation;
   readonly p: string;
+}
+
+/** False for a sale that is not archived yet: nobody is told of it. */
+function isTold({ r, p }: StoredReservation, archived: LedgerPosition): boolean {
+  if (r.status !== 'RESERVED' || r.refundedQuantity > 0) return true;
+  return comparePositions(parsePosition(p), archived) <= 0;
+}
+
+/** What waits in a ticket's queue, and whether anybody looks after it. */
+export interface QueueStanding {
+  /** When the oldest job that is not done was added, epoch milliseconds; null when there is none any more. */
+  readonly oldestAt: number | null;
+  /** Whether a worker has the ticket. */
+  readonly isOwned: boolean;
 }
 
 /** The newest event in Redis, and the newest that is archived. */
@@ -238,6 +257,33 @@ export class RedisTicketStore implements TicketStore {
     });
   }
 
+  /** Of tickets with work in their queues: how old it is, and whether anybody has them. */
+  async standing(tickets: readonly TicketId[]): Promise<readonly QueueStanding[]> {
+    const lists = this.#redis.pipeline();
+    for (const ticket of tickets) {
+      const { queuePrefix, queueName, lease } = this.#keys.ticket(ticket);
+      // Jobs join at the head and leave at the tail.
+      lists.lindex(`${queuePrefix}:${queueName}:active`, -1);
+      lists.lindex(`${queuePrefix}:${queueName}:wait`, -1);
+      lists.exists(lease);
+    }
+    const found = valuesOf(await lists.exec());
+    const heads = tickets.map((ticket, i) => {
+      const { queuePrefix, queueName } = this.#keys.ticket(ticket);
+      const [active, waiting, leases] = found.slice(3 * i, 3 * i + 3);
+      const jobs = [active, waiting].filter((id) => typeof id === 'string');
+      return { keys: jobs.map((id) => `${queuePrefix}:${queueName}:${id}`), isOwned: leases === 1 };
+    });
+    const times = this.#redis.pipeline();
+    for (const { keys } of heads) for (const key of keys) times.hget(key, 'timestamp');
+    const addedAt = valuesOf(await times.exec()).values();
+    return heads.map(({ keys, isOwned }) => {
+      // One that was completed meanwhile has no time.
+      const all = keys.map(() => Number(addedAt.next().value ?? NaN)).filter((at) => !Number.isNaN(at));
+      return { oldestAt: all.length === 0 ? null : Math.min(...all), isOwned };
+    });
+  }
+
   /** This run of the server; asked anew after every reconnection. */
   #currentRun(): Promise<string> {
     this.#run ??= this.#redis.info('server').then(runIdOf);
@@ -278,11 +324,86 @@ export class RedisTicketStore implements TicketStore {
       this.#redis.get(this.#keys.ended(ticket, id)),
     ]);
     if (live !== null) {
-      const { r, p } = JSON.parse(live) as StoredReservation;
-      const durable = comparePositions(parsePosition(p), parsePosition(archivedText)) <= 0;
-      return r.status === 'RESERVED' && r.refundedQuantity === 0 && !durable ? { ...r, status: 'PAYING' } : r;
+      const stored = JSON.parse(live) as StoredReservation;
+      return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
     }
     return ended === null ? null : (JSON.parse(ended) as Reservation);
+  }
+
+  /**
+   * Every live reservation of a ticket, as committed; in no order, and without what is held meanwhile. Throws while
+   * Redis may be behind what buyers were told, because the ticket waits to be rebuilt.
+   */
+  async *live(ticket: TicketId): AsyncGenerator<Reservation> {
+    for await (const { r } of this.#scan(ticket)) yield r;
+  }
+
+  /** Those of them that are sales, as they may be told. */
+  async *sold(ticket: TicketId): AsyncGenerator<Reservation> {
+    const archived = parsePosition(await this.#redis.hget(this.#keys.ticket(ticket).meta, 'archived'));
+    for await (const stored of this.#scan(ticket)) {
+      if (stored.r.status === 'RESERVED' && isTold(stored, archived)) yield stored.r;
+    }
+  }
+
+  async *#scan(ticket: TicketId): AsyncGenerator<StoredReservation> {
+    if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
+    const keys = this.#keys.ticket(ticket);
+    // A scan may show the same twice when the hash grows.
+    const seen = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, found] = await this.#redis.hscan(keys.reservations, cursor, 'COUNT', SCAN_COUNT);
+      // After the look, too: what is read may be what a Redis that lost writes has left.
+      const [claimedRun, runId] = await Promise.all([
+        this.#redis.hget(keys.meta, 'runId'),
+        this.#currentRun(),
+      ]);
+      if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+      for (let i = 1; i < found.length; i += 2) {
+        const stored = JSON.parse(found[i] ?? '') as StoredReservation;
+        if (seen.has(stored.r.id)) continue;
+        seen.add(stored.r.id);
+        yield stored;
+      }
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  /** What waits for an operator's decision: orphans by id, and what peers hold, by tally. */
+  async market(ticket: TicketId): Promise<{
+    readonly orphans: ReadonlyMap<string, Orphan>;
+    readonly remote: ReadonlyMap<string, RemoteTally>;
+  }> {
+    const keys = this.#keys.ticket(ticket);
+    const [orphans, remote] = await Promise.all([
+      this.#redis.hget(keys.meta, 'orphans'),
+      this.#redis.hgetall(keys.remote),
+    ]);
+    return {
+      orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
+      remote: new Map(Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally])),
+    };
+  }
+
+  /** Who has each ticket (null: nobody), and how many of its events are not out yet; in the order of `tickets`. */
+  async holders(
+    tickets: readonly TicketId[],
+  ): Promise<readonly { readonly owner: string | null; readonly outbox: number }[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const ticket of tickets) {
+      const keys = this.#keys.ticket(ticket);
+      pipeline.hget(keys.meta, 'owner');
+      pipeline.exists(keys.lease);
+      pipeline.xlen(keys.outbox);
+    }
+    const found = valuesOf(await pipeline.exec());
+    return tickets.map((_, i) => {
+      const [owner, isLeased, outbox] = found.slice(3 * i, 3 * i + 3);
+      // An owner is a worker and a claim of it.
+      const worker = typeof owner === 'string' ? owner.slice(0, owner.lastIndexOf('/')) : null;
+      return { owner: isLeased === 1 ? worker : null, outbox: Number(outbox) };
+    });
   }
 
   /** Counters as committed; tickets that were never opened are absent. */
@@ -299,6 +420,14 @@ export class RedisTicketStore implements TicketStore {
   }
 }
 
+/** What a pipeline was answered, or its first error. */
+function valuesOf(results: readonly (readonly [Error | null, unknown])[] | null): unknown[] {
+  return (results ?? []).map(([error, value]) => {
+    if (error) throw error;
+    return value;
+  });
+}
+
 const isAtOrPast = (cursor: string, position: string): boolean =>
   comparePositions(parsePosition(cursor), parsePosition(position)) >= 0;
 
@@ -309,7 +438,8 @@ function runIdOf(info: string): string {
 }
 
 function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit): TicketCounters {
-  const { capacity, price, currency, closed, soldHere, soldElsewhere, heldHere, heldElsewhere } = after;
+  const { capacity, price, currency, closed, cancelled, paused, pauseRevision } = after;
+  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = after;
   return {
     ...ticket,
     capacity,
@@ -318,6 +448,9 @@ function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit
     price,
     currency,
     closed,
+    cancelled,
+    paused,
+    pauseRevision,
     soldHere,
     soldElsewhere,
     heldHere,
@@ -344,6 +477,9 @@ function metaFields(commit: Commit): (string | number)[] {
       fields.push('counters', JSON.stringify(countersAfter(after.ticket, commit)));
     }
   }
+  if (replace || after.orphans !== before.orphans) {
+    fields.push('orphans', JSON.stringify([...after.orphans.entries()]));
+  }
   if (replace || after.positions !== before.positions) {
     fields.push('positions', JSON.stringify([...after.positions.entries()]));
   }
@@ -361,8 +497,8 @@ interface Changes {
 }
 
 /** What of the state has to be written: all of it when it replaces, else what the events touched. */
-function changesOf({ after, events, replace, incarnation }: Commit): Changes {
-  const touched = touchedBy(events, after, replace ? { incarnation, sequence: 0 } : null);
+function changesOf({ before, after, events, replace, incarnation }: Commit): Changes {
+  const touched = touchedBy(events, before, after, replace ? { incarnation, sequence: 0 } : null);
   const changes: Changes = {
     setReservations: [],
     delReservations: [],
@@ -402,6 +538,7 @@ interface Touched {
 
 function touchedBy(
   events: readonly CommittedEvent[],
+  before: TicketState,
   after: TicketState,
   everythingAt: LedgerPosition | null,
 ): Touched {
@@ -417,9 +554,14 @@ function touchedBy(
     if ('reservation' in event) {
       const { reservation } = event;
       touched.reservations.set(reservation.id, { last: reservation, position: formatPosition(committed) });
-      touched.persons.add(reservation.person);
-    } else if (event.type === 'remote') {
-      touched.remote.add(remoteKey(event.clientId, event.reservationId));
+      for (const key of personsOf(reservation)) touched.persons.add(key);
+      // Another card may have paid before.
+      const known = before.reservations.get(reservation.id);
+      if (known) for (const key of personsOf(known)) touched.persons.add(key);
+    } else if ('clientId' in event) {
+      touched.remote.add(
+        remoteKey(event.clientId, 'reservationId' in event ? event.reservationId : undefined),
+      );
     }
   }
   return touched;
@@ -472,6 +614,7 @@ function storedTicket(
       ...(JSON.parse(meta['state']) as ReturnType<typeof scalarsOf>),
       reservations: reservations.map((json) => (JSON.parse(json) as StoredReservation).r),
       remote: Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+      orphans: JSON.parse(meta['orphans'] ?? '[]') as [string, Orphan][],
       positions: JSON.parse(meta['positions'] ?? '[]') as [string, { offset: string; index: number }][],
     }),
   };

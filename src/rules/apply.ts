@@ -1,6 +1,14 @@
 /** `apply(state, event) -> state`: what each committed fact does to a ticket. Total and pure. */
 import { Map as ImmutableMap } from 'immutable';
-import type { LogPosition, RemoteTally, Reservation, TicketEvent, TicketId, TicketState } from './types.js';
+import type {
+  LogPosition,
+  Orphan,
+  RemoteTally,
+  Reservation,
+  TicketEvent,
+  TicketId,
+  TicketState,
+} from './types.js';
 
 /** A ticket before any master list: it can hold nothing. */
 export function initialState(ticket: TicketId): TicketState {
@@ -8,6 +16,9 @@ export function initialState(ticket: TicketId): TicketState {
     ticket,
     opened: false,
     closed: false,
+    cancelled: false,
+    paused: false,
+    pauseRevision: 0,
     capacity: 0,
     price: 0,
     currency: '',
@@ -18,6 +29,7 @@ export function initialState(ticket: TicketId): TicketState {
     reservations: ImmutableMap(),
     persons: ImmutableMap(),
     remote: ImmutableMap(),
+    orphans: ImmutableMap(),
     positions: ImmutableMap(),
   };
 }
@@ -54,19 +66,34 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
     case 'paymentStarted':
+    case 'paymentDeclined':
     case 'sold':
     case 'released':
     case 'refunded':
       return withReservation(state, event.reservation);
-    case 'remote': {
-      const key = remoteKey(event.clientId, event.reservationId);
+    case 'remote':
       return {
         ...withPosition(state, event.position),
         heldElsewhere: state.heldElsewhere + event.heldDelta,
         soldElsewhere: state.soldElsewhere + event.soldDelta,
-        remote: isIdleTally(event.tally) ? state.remote.delete(key) : state.remote.set(key, event.tally),
+        remote: withRemote(state.remote, event),
+        orphans: withOrphan(state.orphans, event),
+      };
+    case 'orphanDecided': {
+      const { clientId, orphanId, givenBack, tally } = event;
+      return {
+        ...state,
+        soldElsewhere: state.soldElsewhere - givenBack,
+        remote: tally ? withRemote(state.remote, { clientId, tally }) : state.remote,
+        orphans: state.orphans.delete(orphanId),
       };
     }
+    case 'remoteReleased':
+      return {
+        ...state,
+        heldElsewhere: state.heldElsewhere - event.quantity,
+        remote: withRemote(state.remote, event),
+      };
     case 'loaded':
       return {
         ...withPosition(state, event.position),
@@ -76,8 +103,36 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
         currency: event.currency,
       };
     case 'closed':
-      return { ...state, closed: true };
+      return { ...state, closed: true, cancelled: state.cancelled || event.cause === 'match_cancelled' };
+    case 'paused':
+      return { ...state, paused: event.paused, pauseRevision: event.revision };
   }
+}
+
+function withRemote(
+  remote: TicketState['remote'],
+  event: { readonly clientId: string; readonly reservationId?: string; readonly tally: RemoteTally },
+): TicketState['remote'] {
+  const key = remoteKey(event.clientId, event.reservationId);
+  return isIdleTally(event.tally) ? remote.delete(key) : remote.set(key, event.tally);
+}
+
+/** Orphans of one ticket that wait for a decision; a peer that sends more of them pushes out the oldest. */
+export const ORPHANS_MAX = 500;
+
+function withOrphan(
+  orphans: TicketState['orphans'],
+  event: Extract<TicketEvent, { type: 'remote' }>,
+): TicketState['orphans'] {
+  if (!event.orphan) return orphans;
+  const { id, kind, quantity } = event.orphan;
+  const { clientId, recordedAt } = event;
+  const orphan: Orphan = { clientId, kind, quantity, recordedAt };
+  // A map that is set keeps its order only while it is small: the oldest is found by its time.
+  const after = orphans.set(id ?? `${clientId}/${recordedAt}`, orphan);
+  if (after.size <= ORPHANS_MAX) return after;
+  const [oldest] = [...after.entries()].reduce((a, b) => (b[1].recordedAt < a[1].recordedAt ? b : a));
+  return after.delete(oldest);
 }
 
 /** Replaces one reservation and moves every counter by the difference, so that none can drift. */
@@ -86,14 +141,37 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
   const heldDelta = (isHeld(after) ? after.quantity : 0) - (before && isHeld(before) ? before.quantity : 0);
   const soldDelta = (isSold(after) ? after.quantity : 0) - (before && isSold(before) ? before.quantity : 0);
   const live = isHeld(after) || isSold(after);
-  const owned = (state.persons.get(after.person) ?? 0) + heldDelta + soldDelta;
   return {
     ...state,
     heldHere: state.heldHere + heldDelta,
     soldHere: state.soldHere + soldDelta,
     reservations: live ? state.reservations.set(after.id, after) : state.reservations.delete(after.id),
-    persons: owned > 0 ? state.persons.set(after.person, owned) : state.persons.delete(after.person),
+    persons: withTally(withTally(state.persons, before, -1), after, 1),
   };
+}
+
+/** Keys of the tallies that a reservation counts in: its buyer's, and its card's once that is known. */
+export function personsOf({ person, card }: Reservation): readonly string[] {
+  return card === undefined ? [person] : [person, cardKey(card)];
+}
+
+/** Tally of a card among those of persons, which are e-mail addresses or accounts and hold no colon first. */
+export function cardKey(fingerprint: string): string {
+  return `card:${fingerprint}`;
+}
+
+function withTally(
+  persons: TicketState['persons'],
+  reservation: Reservation | undefined,
+  sign: 1 | -1,
+): TicketState['persons'] {
+  if (!reservation || !(isHeld(reservation) || isSold(reservation))) return persons;
+  let tallies = persons;
+  for (const key of personsOf(reservation)) {
+    const owned = (tallies.get(key) ?? 0) + sign * reservation.quantity;
+    tallies = owned > 0 ? tallies.set(key, owned) : tallies.delete(key);
+  }
+  return tallies;
 }
 
 function withPosition(state: TicketState, position: LogPosition | undefined): TicketState {

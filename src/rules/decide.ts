@@ -1,18 +1,23 @@
 /** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
-import { available, pending, remoteKey } from './apply.js';
+import { available, cardKey, pending, remoteKey } from './apply.js';
 import type {
   Command,
   Confirm,
+  DecideOrphan,
   Decision,
+  DeclinePayment,
   Expire,
   FailPayment,
   Hold,
   Load,
   LogPosition,
   Outcome,
+  Pause,
   Policy,
   Refund,
+  Rehold,
   Release,
+  ReleaseRemote,
   Remote,
   RemoteTally,
   Reservation,
@@ -23,11 +28,34 @@ import type {
 } from './types.js';
 
 export function decide(state: TicketState, command: Command, policy: Policy): Decision {
+  const decision = decideOn(state, command, policy);
+  const isCancelled = state.cancelled || (command.type === 'close' && command.cancelled === true);
+  return isCancelled ? { ...decision, events: decision.events.map(ofCancelledMatch) } : decision;
+}
+
+/** Why it came to this: who hears of it, and what buyers are told, depends on it. */
+function ofCancelledMatch(event: TicketEvent): TicketEvent {
+  switch (event.type) {
+    case 'sold':
+    case 'released':
+    case 'refunded':
+    case 'closed':
+      return { ...event, cause: 'match_cancelled' };
+    default:
+      return event;
+  }
+}
+
+function decideOn(state: TicketState, command: Command, policy: Policy): Decision {
   switch (command.type) {
     case 'hold':
       return hold(state, command, policy);
+    case 'rehold':
+      return rehold(state, command, policy);
     case 'startPayment':
       return startPayment(state, command, policy);
+    case 'declinePayment':
+      return declinePayment(state, command);
     case 'confirm':
       return confirm(state, command);
     case 'failPayment':
@@ -44,6 +72,12 @@ export function decide(state: TicketState, command: Command, policy: Policy): De
       return load(state, command);
     case 'close':
       return close(state, command);
+    case 'pause':
+      return pause(state, command);
+    case 'decideOrphan':
+      return decideOrphan(state, command);
+    case 'releaseRemote':
+      return releaseRemote(state, command);
   }
 }
 
@@ -55,19 +89,15 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   if (existing) return refused({ kind: 'held', reservation: existing });
   if (!state.opened) return refused({ kind: 'not_open' });
   if (state.closed) return refused({ kind: 'closed' });
+  if (state.paused) return refused({ kind: 'paused' });
   if (command.price !== undefined && command.price !== state.price) {
     return refused({ kind: 'price_mismatch', price: state.price });
   }
   if (command.quantity > policy.ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: policy.ticketsPerReservationMax, owned: 0 });
   }
-  if (available(state) <= 0) return refused({ kind: 'sold_out' });
-  const owned = (state.persons.get(command.person) ?? 0) + command.personElsewhere;
-  if (owned + command.quantity > policy.ticketsPerPersonMax) {
-    return refused({ kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned });
-  }
-  const free = Math.max(0, pending(state));
-  if (command.quantity > free) return refused({ kind: 'temporarily_unavailable', remaining: free });
+  const refusal = withoutRoom(state, command, policy);
+  if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
     matchNumber: state.ticket.matchNumber,
@@ -79,6 +109,8 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     currency: state.currency,
     email: command.email,
     person: command.person,
+    ...(command.account !== undefined && { account: command.account }),
+    ...(command.country !== undefined && { country: command.country }),
     createdAt: command.at,
     updatedAt: command.at,
     expiresAt: command.at + policy.holdMs,
@@ -89,21 +121,98 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   };
 }
 
+/** Why the tickets cannot be held; null when they can. */
+function withoutRoom(
+  state: TicketState,
+  { person, quantity, personElsewhere }: Pick<Hold, 'person' | 'quantity' | 'personElsewhere'>,
+  policy: Policy,
+): Outcome | null {
+  if (available(state) <= 0) return { kind: 'sold_out' };
+  const owned = (state.persons.get(person) ?? 0) + personElsewhere;
+  if (owned + quantity > policy.ticketsPerPersonMax) {
+    return { kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned };
+  }
+  const free = Math.max(0, pending(state));
+  return quantity > free ? { kind: 'temporarily_unavailable', remaining: free } : null;
+}
+
+function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
+  const { at, attemptId, reservation: ended } = command;
+  const current = state.reservations.get(ended.id);
+  if (current) {
+    const { status } = current;
+    const kind = status === 'PAYING' ? 'paying' : status === 'RESERVED' ? 'reserved' : 'wrong_state';
+    return refused({ kind, reservation: current });
+  }
+  if (!state.opened) return refused({ kind: 'not_open' });
+  if (attemptId !== undefined && !mayTryAgain(ended, at, policy)) return refused({ kind: 'hold_expired' });
+  if (state.closed) return refused({ kind: 'closed' });
+  // What was charged for is taken again all the same: it is no new sale.
+  if (state.paused && attemptId !== undefined) return refused({ kind: 'paused' });
+  const { person, quantity } = ended;
+  const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
+  const refusal =
+    withoutRoom(state, { person, quantity, personElsewhere }, policy) ??
+    cardLimit(state, quantity, { card, cardElsewhere }, policy);
+  return refusal ? refused(refusal) : heldAgain(command, card, policy);
+}
+
+/** After a decline the buyer may try again for as long as the hold would have lasted. */
+export function mayTryAgain(
+  { status, reason, attempts = [], expiresAt }: Reservation,
+  at: number,
+  { paymentAttemptsMax }: Pick<Policy, 'paymentAttemptsMax'>,
+): boolean {
+  const isDeclined = status === 'CANCELLED' && reason === 'declined';
+  return isDeclined && attempts.length < paymentAttemptsMax && at < expiresAt;
+}
+
+function heldAgain(
+  { at, attemptId, paymentId, reservation: ended }: Rehold,
+  card: string | undefined,
+  policy: Policy,
+): Decision {
+  const { reason: _reason, payingUntil: _until, card: _card, attempts = [], ...kept } = ended;
+  const all = attemptId === undefined ? attempts : [...attempts, { id: attemptId }];
+  const held: Reservation = {
+    ...kept,
+    ...(all.length > 0 && { attempts: all }),
+    ...(card !== undefined && { card }),
+    paymentId,
+    status: 'PENDING',
+    updatedAt: at,
+    expiresAt: attemptId === undefined ? at + policy.holdMs : ended.expiresAt,
+  };
+  const reservation: Reservation = { ...held, status: 'PAYING', payingUntil: at + policy.payingMs };
+  return {
+    events: [
+      { type: 'held', at, reservation: held },
+      { type: 'paymentStarted', at, reservation },
+    ],
+    outcome: { kind: 'paying', reservation },
+  };
+}
+
 function startPayment(state: TicketState, command: StartPayment, policy: Policy): Decision {
   const current = state.reservations.get(command.reservationId);
   if (!current) return refused({ kind: 'not_live' });
   switch (current.status) {
     case 'PENDING': {
       if (command.at >= current.expiresAt) return ended(current, 'expired', command.at, 'hold_expired');
+      const { at, card, cardElsewhere, paymentId, attemptId = paymentId } = command;
+      const refusal = cardLimit(state, current.quantity, { card, cardElsewhere }, policy);
+      if (refusal) return refused(refusal);
       const reservation: Reservation = {
         ...current,
         status: 'PAYING',
-        paymentId: command.paymentId,
-        payingUntil: command.at + policy.payingMs,
-        updatedAt: command.at,
+        paymentId,
+        payingUntil: at + policy.payingMs,
+        attempts: [{ id: attemptId }],
+        ...(card !== undefined && { card }),
+        updatedAt: at,
       };
       return {
-        events: [{ type: 'paymentStarted', at: command.at, reservation }],
+        events: [{ type: 'paymentStarted', at, reservation }],
         outcome: { kind: 'paying', reservation },
       };
     }
@@ -115,6 +224,42 @@ function startPayment(state: TicketState, command: StartPayment, policy: Policy)
     default:
       return refused({ kind: 'not_live' });
   }
+}
+
+/** A card buys no more than a person, whoever presents it. `more`: tickets that it does not have yet. */
+function cardLimit(
+  state: TicketState,
+  more: number,
+  {
+    card,
+    cardElsewhere = 0,
+  }: { readonly card: string | undefined; readonly cardElsewhere?: number | undefined },
+  { ticketsPerPersonMax: limit }: Policy,
+): Outcome | null {
+  if (card === undefined) return null;
+  const owned = (state.persons.get(cardKey(card)) ?? 0) + cardElsewhere;
+  return owned + more > limit ? { kind: 'purchase_limit', limit, owned } : null;
+}
+
+function declinePayment(state: TicketState, command: DeclinePayment): Decision {
+  const current = state.reservations.get(command.reservationId);
+  if (!current) return refused({ kind: 'not_live' });
+  if (current.status !== 'PAYING' || current.paymentId !== command.paymentId) {
+    return refused({ kind: 'wrong_state', reservation: current });
+  }
+  const { attempts = [] } = current;
+  const newest = attempts.at(-1);
+  if (!newest || newest.declined !== undefined) return refused({ kind: 'paying', reservation: current });
+  const reservation: Reservation = {
+    ...current,
+    attempts: [...attempts.slice(0, -1), { ...newest, declined: command.reason }],
+    reason: 'declined',
+    updatedAt: command.at,
+  };
+  return {
+    events: [{ type: 'paymentDeclined', at: command.at, reservation }],
+    outcome: { kind: 'paying', reservation },
+  };
 }
 
 function confirm(state: TicketState, command: Confirm): Decision {
@@ -211,13 +356,49 @@ function load(state: TicketState, command: Load): Decision {
 }
 
 function close(state: TicketState, command: Close): Decision {
-  const events: TicketEvent[] = state.closed ? [] : [{ type: 'closed', at: command.at }];
+  const isClosed = state.closed && (state.cancelled || command.cancelled !== true);
+  const events: TicketEvent[] = isClosed ? [] : [{ type: 'closed', at: command.at }];
   if (command.endHolds) {
     for (const current of state.reservations.values()) {
       if (current.status === 'PENDING') events.push(...ended(current, 'cancelled', command.at).events);
     }
   }
   return { events, outcome: events.length > 0 ? { kind: 'applied' } : { kind: 'unchanged' } };
+}
+
+function pause(state: TicketState, { paused, revision, at }: Pause): Decision {
+  if (revision <= state.pauseRevision) return refused({ kind: 'unchanged' });
+  return { events: [{ type: 'paused', at, paused, revision }], outcome: { kind: 'applied' } };
+}
+
+function decideOrphan(state: TicketState, { orphanId, decision, at }: DecideOrphan): Decision {
+  const orphan = state.orphans.get(orphanId);
+  if (!orphan) return refused({ kind: 'unchanged' });
+  const { clientId, quantity } = orphan;
+  const event = { type: 'orphanDecided', at, orphanId, clientId, decision } as const;
+  if (decision === 'dismiss') {
+    return { events: [{ ...event, givenBack: 0 }], outcome: { kind: 'orphan_decided', givenBack: 0 } };
+  }
+  const known = state.remote.get(remoteKey(clientId, undefined));
+  const givenBack = Math.min(known?.sold ?? 0, quantity);
+  if (!known || givenBack === 0) return refused({ kind: 'nothing_sold' });
+  const tally: RemoteTally = { ...known, sold: known.sold - givenBack };
+  return { events: [{ ...event, givenBack, tally }], outcome: { kind: 'orphan_decided', givenBack } };
+}
+
+function releaseRemote(state: TicketState, command: ReleaseRemote): Decision {
+  const { clientId, reservationId, heldSince, at } = command;
+  const known = state.remote.get(remoteKey(clientId, reservationId));
+  if (!known || known.held === 0 || known.heldSince !== heldSince) return refused({ kind: 'unchanged' });
+  const event: TicketEvent = {
+    type: 'remoteReleased',
+    at,
+    clientId,
+    ...(reservationId !== undefined && { reservationId }),
+    quantity: known.held,
+    tally: { ...known, held: 0 },
+  };
+  return { events: [event], outcome: { kind: 'remote_released', quantity: known.held } };
 }
 
 /**
@@ -247,6 +428,7 @@ function remote(state: TicketState, command: Remote, policy: Policy): Decision {
     ...(command.reservationId !== undefined && { reservationId: command.reservationId }),
     ...(command.position && { position: command.position }),
     ...effect,
+    ...(effect.orphan && { orphan: { id: command.id, ...effect.orphan } }),
   };
   return { events: [event], outcome: { kind: effect.orphan ? 'orphaned' : 'applied' } };
 }

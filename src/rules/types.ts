@@ -38,6 +38,10 @@ export interface Reservation {
   readonly email: string;
   /** Whose purchase limit it counts against. */
   readonly person: string;
+  /** The account that made it; absent for a guest. */
+  readonly account?: string;
+  /** Where the buyer is, ISO 3166-1 alpha-2, as far as that is known; for figures only. */
+  readonly country?: string;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** End of the hold; without meaning once RESERVED. */
@@ -45,7 +49,18 @@ export interface Reservation {
   /** Set while PAYING and after: the payment that pays for it, and when that payment is given up. */
   readonly paymentId?: string;
   readonly payingUntil?: number;
+  /** Tries to pay, the newest last; each is a payment of its own. */
+  readonly attempts?: readonly PaymentAttempt[];
+  /** Fingerprint of the card that pays or paid: it counts against the purchase limit like a person. */
+  readonly card?: string;
   readonly reason?: ReleaseReason | 'paid' | 'refunded';
+}
+
+export interface PaymentAttempt {
+  /** Made by the request that tries. */
+  readonly id: string;
+  /** Why it was declined; absent while its outcome is open, and when it paid. */
+  readonly declined?: string;
 }
 
 /** What is known of one peer without ids, or of one reservation of a peer with ids. */
@@ -58,6 +73,16 @@ export interface RemoteTally {
   readonly cancelledEarly: number;
   /** Record time of its last PENDING: a hold without an end is flagged to operators by it. */
   readonly heldSince: number;
+}
+
+/** A CANCELLED of a peer without ids that nothing outstanding explained: an operator decides what it meant. */
+export interface Orphan {
+  readonly clientId: string;
+  /** `suspected_refund`: the peer had sales then. */
+  readonly kind: 'orphan' | 'suspected_refund';
+  readonly quantity: number;
+  /** Record time, epoch milliseconds. */
+  readonly recordedAt: number;
 }
 
 /** Where a message stood in a log: each takes effect once, in the order of its partition. */
@@ -77,6 +102,12 @@ export interface TicketState {
   readonly opened: boolean;
   /** True once sales were closed (kick-off, cancelled match). */
   readonly closed: boolean;
+  /** True once its match was cancelled: nothing that ends is offered to others any more. */
+  readonly cancelled: boolean;
+  /** True while an operator has stopped sales; what is held can be paid for. */
+  readonly paused: boolean;
+  /** Number of the decision that last paused or resumed it: an older one that comes late changes nothing. */
+  readonly pauseRevision: number;
   readonly capacity: number;
   readonly price: number;
   readonly currency: string;
@@ -90,6 +121,8 @@ export interface TicketState {
   readonly persons: ImmutableMap<string, number>;
   /** By `clientId` (peers without ids) or `clientId/reservationId`. */
   readonly remote: ImmutableMap<string, RemoteTally>;
+  /** Orphans that wait for a decision, by id; the ledger has those that were pushed out. */
+  readonly orphans: ImmutableMap<string, Orphan>;
   /** Last position taken from each log partition. */
   readonly positions: ImmutableMap<string, { readonly offset: string; readonly index: number }>;
 }
@@ -98,6 +131,7 @@ export interface TicketState {
 export interface Policy {
   readonly holdMs: number;
   readonly payingMs: number;
+  readonly paymentAttemptsMax: number;
   readonly ticketsPerPersonMax: number;
   readonly ticketsPerReservationMax: number;
   /** A PENDING this close (record time) to an unmatched RESERVED of a peer without ids is not counted again. */
@@ -120,15 +154,47 @@ export interface Hold extends CommandBase {
   readonly quantity: number;
   readonly email: string;
   readonly person: string;
+  readonly account?: string;
+  readonly country?: string;
   /** A price the buyer saw; must match when given. */
   readonly price?: number;
   /** Tickets the person has in the match's other categories, as observed; guarded at the commit. */
   readonly personElsewhere: number;
 }
+/**
+ * Takes the tickets of a reservation that has ended again, at its price, if they are to be had: because its
+ * payment succeeded all the same, or because the buyer tries to pay once more after a decline.
+ */
+export interface Rehold extends CommandBase {
+  readonly type: 'rehold';
+  /** As it ended. */
+  readonly reservation: Reservation;
+  readonly paymentId: string;
+  /** Names the new attempt; absent when the payment has succeeded. */
+  readonly attemptId?: string;
+  /** Fingerprint of the card of the new attempt, where it is known. */
+  readonly card?: string;
+  readonly personElsewhere: number;
+  /** As with StartPayment. */
+  readonly cardElsewhere?: number;
+}
 export interface StartPayment extends CommandBase {
   readonly type: 'startPayment';
   readonly reservationId: string;
   readonly paymentId: string;
+  /** Names the attempt; the same one is the same attempt. Default: the payment's id. */
+  readonly attemptId?: string;
+  /** Fingerprint of the card, where it is known. */
+  readonly card?: string;
+  /** Tickets the card has in the match's other categories, as observed; guarded at the commit. With `card`. */
+  readonly cardElsewhere?: number;
+}
+/** The attempt was declined, and why. The hold is given back by FailPayment, once it cannot be charged any more. */
+export interface DeclinePayment extends CommandBase {
+  readonly type: 'declinePayment';
+  readonly reservationId: string;
+  readonly paymentId: string;
+  readonly reason: string;
 }
 export interface Confirm extends CommandBase {
   readonly type: 'confirm';
@@ -182,10 +248,48 @@ export interface Load extends CommandBase {
 export interface Close extends CommandBase {
   readonly type: 'close';
   readonly endHolds: boolean;
+  /** Its match is cancelled: whatever ends from now on is no news to others, who would sell it again. */
+  readonly cancelled?: true;
+}
+/** Stops new holds, or lets them go on. */
+export interface Pause extends CommandBase {
+  readonly type: 'pause';
+  readonly paused: boolean;
+  /** Of the decision; decisions are numbered in their order. */
+  readonly revision: number;
+}
+/** An operator says what a CANCELLED without a hold meant. */
+export interface DecideOrphan extends CommandBase {
+  readonly type: 'decideOrphan';
+  readonly orphanId: string;
+  /** `give_back`: it was a refund; as many of the peer's sales as it says are given back. */
+  readonly decision: 'give_back' | 'dismiss';
+}
+/** An operator ends what a peer holds without ever saying what became of it. */
+export interface ReleaseRemote extends CommandBase {
+  readonly type: 'releaseRemote';
+  readonly clientId: string;
+  readonly reservationId?: string;
+  /** As the operator saw it: a hold that was renewed since is another one. */
+  readonly heldSince: number;
 }
 
 export type Command =
-  Hold | StartPayment | Confirm | FailPayment | Release | Expire | Refund | Remote | Load | Close;
+  | Hold
+  | Rehold
+  | StartPayment
+  | DeclinePayment
+  | Confirm
+  | FailPayment
+  | Release
+  | Expire
+  | Refund
+  | Remote
+  | Load
+  | Close
+  | Pause
+  | DecideOrphan
+  | ReleaseRemote;
 
 /**
  * A fact an actor committed. Events about a reservation carry the whole reservation after the fact, so a
@@ -194,14 +298,27 @@ export type Command =
 export type TicketEvent =
   | { readonly type: 'held'; readonly at: number; readonly reservation: Reservation }
   | { readonly type: 'paymentStarted'; readonly at: number; readonly reservation: Reservation }
-  | { readonly type: 'sold'; readonly at: number; readonly reservation: Reservation }
-  | { readonly type: 'released'; readonly at: number; readonly reservation: Reservation }
+  | { readonly type: 'paymentDeclined'; readonly at: number; readonly reservation: Reservation }
+  | {
+      readonly type: 'sold';
+      readonly at: number;
+      readonly reservation: Reservation;
+      readonly cause?: 'match_cancelled';
+    }
+  | {
+      readonly type: 'released';
+      readonly at: number;
+      readonly reservation: Reservation;
+      readonly cause?: 'match_cancelled';
+    }
   | {
       readonly type: 'refunded';
       readonly at: number;
       readonly reservation: Reservation;
       /** Tickets given back by this refund. */
       readonly quantity: number;
+      /** The match is cancelled: the buyer is told so, and nobody that there are tickets again. */
+      readonly cause?: 'match_cancelled';
     }
   | {
       readonly type: 'remote';
@@ -217,7 +334,30 @@ export type TicketEvent =
       readonly soldDelta: number;
       readonly tally: RemoteTally;
       /** CANCELLED that nothing outstanding explains; the operator decides. */
-      readonly orphan?: { readonly kind: 'orphan' | 'suspected_refund'; readonly quantity: number };
+      readonly orphan?: {
+        /** Of the command that brought it; absent in facts older than the decisions on them. */
+        readonly id?: string;
+        readonly kind: 'orphan' | 'suspected_refund';
+        readonly quantity: number;
+      };
+    }
+  | {
+      readonly type: 'orphanDecided';
+      readonly at: number;
+      readonly orphanId: string;
+      readonly clientId: string;
+      readonly decision: 'give_back' | 'dismiss';
+      /** Of its sales; what the peer has after it. */
+      readonly givenBack: number;
+      readonly tally?: RemoteTally;
+    }
+  | {
+      readonly type: 'remoteReleased';
+      readonly at: number;
+      readonly clientId: string;
+      readonly reservationId?: string;
+      readonly quantity: number;
+      readonly tally: RemoteTally;
     }
   | {
       readonly type: 'loaded';
@@ -227,7 +367,8 @@ export type TicketEvent =
       readonly currency: string;
       readonly position?: LogPosition;
     }
-  | { readonly type: 'closed'; readonly at: number };
+  | { readonly type: 'closed'; readonly at: number; readonly cause?: 'match_cancelled' }
+  | { readonly type: 'paused'; readonly at: number; readonly paused: boolean; readonly revision: number };
 
 /** The named results of a command. Expected outcomes are values; only a broken invariant throws. */
 export type Outcome =
@@ -239,6 +380,8 @@ export type Outcome =
   | { readonly kind: 'price_mismatch'; readonly price: number }
   | { readonly kind: 'not_open' }
   | { readonly kind: 'closed' }
+  /** An operator has stopped sales for now. */
+  | { readonly kind: 'paused' }
   | { readonly kind: 'paying'; readonly reservation: Reservation }
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
   | { readonly kind: 'released'; readonly reservation: Reservation }
@@ -254,6 +397,10 @@ export type Outcome =
   /** Remote message, master-list entry or close: it took effect. */
   | { readonly kind: 'applied' }
   | { readonly kind: 'orphaned' }
+  | { readonly kind: 'orphan_decided'; readonly givenBack: number }
+  /** The peer has no sale that could be given back. */
+  | { readonly kind: 'nothing_sold' }
+  | { readonly kind: 'remote_released'; readonly quantity: number }
   /** It took effect before. */
   | { readonly kind: 'repeated' }
   | { readonly kind: 'unchanged' }

@@ -16,6 +16,7 @@ import {
   until,
   type Engine,
 } from '../helpers/engine.js';
+import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket = { matchNumber: 7, category: 2 };
 const to = (id: string, body: CommandEnvelope['body']) => envelopeOf(id, body, { replyTo: 'probe' });
@@ -73,7 +74,10 @@ describe('what cannot be worked on', () => {
     await engine.addWorker(undefined, undefined, { logger });
     await engine.tell(ticket, loadBody(3));
     const replies = await hearReplies(engine.core, 'probe');
-    await engine.core.queues.add(ticket, { schema: 2, commands: [to('new', holdBody('r1'))] });
+    await engine.core.queues.add(ticket, {
+      schema: SCHEMA_VERSION + 1,
+      commands: [to('new', holdBody('r1'))],
+    });
     await addJob(engine.core, ticket, [to('old', holdBody('r2'))]);
     const refusals = () => lines.filter(({ err }) => err?.type === 'NewerSchemaError').length;
     await until(() => refusals() >= 2);
@@ -81,7 +85,8 @@ describe('what cannot be worked on', () => {
     // First in line again each time, and those behind it wait for their turn.
     await until(async () => (await queue.getActiveCount()) === 0 || refusals() >= 3);
     expect((await queue.getJobs(['active', 'waiting'])).map(({ data }) => data.schema).sort()).toEqual([
-      1, 2,
+      SCHEMA_VERSION,
+      SCHEMA_VERSION + 1,
     ]);
     expect(await queue.getFailedCount()).toBe(0);
     expect({ replies, letters }).toEqual({ replies: [], letters: [] });
@@ -96,7 +101,7 @@ describe('what cannot be worked on', () => {
     await engine.tell(ticket, loadBody(3));
     await engine.workers[0]!.stop();
     const { redis, keys } = engine.core;
-    await redis.hset(keys.ticket(ticket).meta, 'schema', 2);
+    await redis.hset(keys.ticket(ticket).meta, 'schema', SCHEMA_VERSION + 1);
     const before = (await storedOf(engine.core, ticket)) as { meta: Record<string, string> };
     await engine.addWorker(undefined, undefined, { logger });
     const replies = await hearReplies(engine.core, 'probe');
@@ -106,7 +111,7 @@ describe('what cannot be worked on', () => {
     // All but who was here last.
     expect({ ...after, meta: { ...meta, owner: before.meta['owner'] } }).toEqual(before);
     expect(await engine.core.store.pulse([ticket])).toMatchObject([{ waiting: 1, active: 0 }]);
-    await redis.hset(keys.ticket(ticket).meta, 'schema', 1);
+    await redis.hset(keys.ticket(ticket).meta, 'schema', SCHEMA_VERSION);
     await until(() => replies.length > 0);
     expect(replies).toMatchObject([{ id: 'h', result: { kind: 'held' } }]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseCommands, parseJob } from '../../src/actors/job.js';
 import type { CommandBody } from '../../src/actors/ports.js';
-import { NewerSchemaError } from '../../src/actors/state-codec.js';
+import { NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const envelope = (body: unknown, more: object = {}) => ({ id: 'c', body, deadline: 1, keepMs: 1, ...more });
 const position = { source: 'kafka/0', offset: '9223372036854775807', index: 0 };
@@ -58,7 +58,9 @@ describe('the data of a job', () => {
   });
 
   it('of a newer version is not guessed at', () => {
-    expect(() => parseJob({ schema: 2, commands: 'whatever it means then' })).toThrow(NewerSchemaError);
+    expect(() => parseJob({ schema: SCHEMA_VERSION + 1, commands: 'whatever it means then' })).toThrow(
+      NewerSchemaError,
+    );
   });
 
   it('reads from a dead letter: a whole job, or one command of it', () => {

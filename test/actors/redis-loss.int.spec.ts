@@ -11,6 +11,7 @@ import {
   type Engine,
 } from '../helpers/engine.js';
 import { deleteKeys, dumpKeys, patched } from '../helpers/faults.js';
+import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket = { matchNumber: 7, category: 2 };
 
@@ -89,7 +90,7 @@ describe('a Redis that lost writes', () => {
     await until(async () => (await engine.archive.snapshot(ticket)) !== null);
     await engine.workers[0]!.stop();
     const snapshot = await engine.archive.snapshot(ticket);
-    expect(snapshot).toMatchObject({ incarnation: 1, sequence: 2, schema: 1 });
+    expect(snapshot).toMatchObject({ incarnation: 1, sequence: 2, schema: SCHEMA_VERSION });
     const asked: unknown[] = [];
     const { archive } = engine;
     await engine.addWorker({ snapshotMs: 60_000 }, undefined, {

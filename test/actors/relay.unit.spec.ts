@@ -38,6 +38,7 @@ describe('the relay', () => {
   let advances: { ticket: TicketId; owner: string; cursors: string; replies: string[] }[];
   let append: (batches: readonly AppendBatch[]) => Promise<readonly AppendResult[]>;
   let publish: () => Promise<void>;
+  let readLedger: () => Promise<void>;
   let advance: () => Promise<void>;
   let relay: Relay;
   let fenced: string[];
@@ -51,6 +52,7 @@ describe('the relay', () => {
     fenced = [];
     append = (batches) => Promise.resolve(batches.map(() => 'appended'));
     publish = () => Promise.resolve();
+    readLedger = () => Promise.resolve();
     advance = () => Promise.resolve();
     relay = new Relay({
       archive: {
@@ -67,7 +69,7 @@ describe('the relay', () => {
         }),
         archive: {
           events: async function* (_ticket, after) {
-            await Promise.resolve();
+            await readLedger();
             for (const one of ledger) if (!after || comparePositions(one, after) > 0) yield one;
           },
           savePublisher: () => Promise.resolve(),
@@ -146,6 +148,46 @@ describe('the relay', () => {
     ends[1]?.();
     await settled();
     expect(groups.map(([batch]) => batch?.events.map(nameOf))).toEqual([['1/1-1'], ['1/1-2', '1/1-3']]);
+  });
+
+  it('says how long ago the oldest event was committed that is not out yet', async () => {
+    const ends: (() => void)[] = [];
+    append = (batches) => new Promise((resolve) => ends.push(() => resolve(batches.map(() => 'appended'))));
+    let published: () => void = () => undefined;
+    publish = () => new Promise((resolve) => (published = resolve));
+    expect(relay.oldestAt()).toBeNull();
+    const [first, second] = [open(one), open(two)];
+    second.push([event(two, 7)], []);
+    first.push([event(one, 3), event(one, 4)], []);
+    await settled();
+    expect(relay.oldestAt()).toBe(3);
+    ends[0]?.();
+    await settled();
+    // Archived, and still on its way to the others.
+    expect(relay.oldestAt()).toBe(3);
+    first.push([event(one, 5)], []);
+    published();
+    await settled();
+    expect(relay.oldestAt()).toBe(5);
+    ends[1]?.();
+    await settled();
+    published();
+    await settled();
+    expect(relay.oldestAt()).toBeNull();
+  });
+
+  it('takes what the last owner left in the ledger to be as old as this owner', async () => {
+    let read: () => void = () => undefined;
+    readLedger = () => new Promise((resolve) => (read = resolve));
+    const at = (sequence: number) => ({ incarnation: 1, sequence });
+    ledger = events(one, 1, 3);
+    const openedAt = clock.now();
+    open(one, { archived: at(3), published: at(1) }).begin();
+    await clock.advance(10_000);
+    expect(relay.oldestAt()).toBe(openedAt);
+    read();
+    await settled();
+    expect(relay.oldestAt()).toBeNull();
   });
 
   it('tells what had to be durable after the archive has it, with the cursors, and not before', async () => {

@@ -17,16 +17,21 @@ const position = fc.option(
 );
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({
-    type: fc.constant('hold' as const),
-    id,
-    at,
-    reservationId,
-    quantity,
-    email: fc.emailAddress(),
-    person: fc.string(),
-    personElsewhere: fc.constant(0),
-  }),
+  fc.record(
+    {
+      type: fc.constant('hold' as const),
+      id,
+      at,
+      reservationId,
+      quantity,
+      email: fc.emailAddress(),
+      person: fc.string(),
+      personElsewhere: fc.constant(0),
+      account: fc.constant('a1'),
+      country: fc.constantFrom('QA', 'EC'),
+    },
+    { requiredKeys: ['type', 'id', 'at', 'reservationId', 'quantity', 'email', 'person', 'personElsewhere'] },
+  ),
   fc.record({ type: fc.constant('startPayment' as const), id, at, reservationId, paymentId }),
   fc.record({ type: fc.constant('confirm' as const), id, at, reservationId, paymentId }),
   fc.record({ type: fc.constant('release' as const), id, at, reservationId }),
@@ -57,6 +62,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     currency: fc.constant('USD'),
   }),
   fc.record({ type: fc.constant('close' as const), id, at, endHolds: fc.boolean() }),
+  fc.record({
+    type: fc.constant('close' as const),
+    id,
+    at,
+    endHolds: fc.boolean(),
+    cancelled: fc.constant(true),
+  }),
+  fc.record({ type: fc.constant('pause' as const), id, at, paused: fc.boolean(), revision: quantity }),
 );
 
 const load: Command = { type: 'load', id: 'l', at: 1, capacity: 12, price: 75, currency: 'USD' };
@@ -75,6 +88,7 @@ const plain = (state: TicketState): unknown => ({
   reservations: state.reservations.toJSON(),
   persons: state.persons.toJSON(),
   remote: state.remote.toJSON(),
+  orphans: state.orphans.toJSON(),
   positions: state.positions.toJSON(),
 });
 
@@ -89,6 +103,18 @@ describe('a state as plain JSON', () => {
         expect(decide(read, next, TEST_POLICY)).toEqual(decide(state, next, TEST_POLICY));
       }),
     );
+  });
+
+  it('of the version before reads: nothing was paused or cancelled then, and orphans were not kept', () => {
+    const {
+      cancelled: _c,
+      paused: _p,
+      pauseRevision: _r,
+      orphans: _o,
+      ...older
+    } = encodeState(reached([])) as Record<string, unknown>;
+    const read = decodeState(ticket, 2, JSON.parse(JSON.stringify(older)));
+    expect(plain(read)).toEqual(plain(reached([])));
   });
 
   it('of a newer version is refused with what to do', () => {

@@ -1,14 +1,14 @@
 /** The embedded archive keeps the contract, and what it promises beyond: crashes and several processes. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { open } from 'lmdb';
 import { EMBEDDED_SCHEMA, EmbeddedArchive } from '../../src/archive/embedded.js';
-import { ArchiveUnavailableError } from '../../src/archive/port.js';
+import { ArchiveRefusedError, ArchiveUnavailableError, type OpenOptions } from '../../src/archive/port.js';
 import type { TicketId } from '../../src/rules/index.js';
 import { all, archiveContract, batchOf, positionsOf } from '../contract/archive.js';
 
@@ -17,8 +17,8 @@ const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'ticktak-archive
 archiveContract('EmbeddedArchive', async () => {
   const dir = await newFolder();
   const opened: EmbeddedArchive[] = [];
-  const reopen = async (): Promise<EmbeddedArchive> => {
-    const archive = new EmbeddedArchive({ dir });
+  const reopen = async (options: OpenOptions = {}): Promise<EmbeddedArchive> => {
+    const archive = new EmbeddedArchive({ dir, ...options });
     await archive.start();
     opened.push(archive);
     return archive;
@@ -213,6 +213,44 @@ describe('EmbeddedArchive on a machine', () => {
     expect(await all(archive.events(ticket, null))).toEqual(batchOf(ticket, 1, 1, 8_000).events);
     await archive.stop();
   }, 60_000);
+
+  test('is read while another process writes, without a write and always as a prefix', async () => {
+    const appender = append(ticket);
+    await appender.more(5);
+    const reader = new EmbeddedArchive({ dir, isReadOnly: true });
+    await reader.start();
+    let seen = 0;
+    for (let round = 0; round < 20; round += 1) {
+      const acknowledged = appender.acknowledged.length;
+      const read = positionsOf(await all(reader.events(ticket, null)));
+      expect(read).toEqual(read.map((_, index) => [1, index + 1]));
+      expect(read.length).toBeGreaterThanOrEqual(acknowledged);
+      expect(read.length).toBeGreaterThanOrEqual(seen);
+      seen = read.length;
+      await appender.more(10);
+    }
+    await expect(reader.append([batchOf(other, 1, 1, 1)])).rejects.toThrow('reading only');
+    await expect(new EmbeddedArchive({ dir }).start()).rejects.toThrow('open for reading');
+    await reader.stop();
+    await appender.kill();
+    expect(await ledgerOf(other)).toEqual([]);
+  }, 60_000);
+
+  test('is not made by who only reads, nor read where readers cannot be seen', async () => {
+    const reads = async (of: string): Promise<void> => {
+      const reader = new EmbeddedArchive({ dir: of, isReadOnly: true });
+      await reader.start();
+      await reader.stop();
+    };
+    await expect(reads(join(dir, 'nowhere'))).rejects.toThrow(/There is no archive in .*nowhere/);
+    await expect(reads(dir)).rejects.toBeInstanceOf(ArchiveRefusedError);
+    expect(await readdir(dir)).toEqual([]);
+    await withArchive((archive) => archive.append([batchOf(ticket, 1, 1, 1)]));
+    await reads(dir);
+    if (process.getuid?.() === 0) return;
+    await chmod(join(dir, 'archive.mdb-lock'), 0o400);
+    await expect(reads(dir)).rejects.toThrow(/archive.mdb-lock cannot be written.*user/);
+  });
 
   test('names the folder that cannot be written', async () => {
     const file = join(dir, 'a file');

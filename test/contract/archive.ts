@@ -7,22 +7,24 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Match } from '../../src/catalog/match.js';
 import {
+  ArchiveRefusedError,
   ArchiveUnavailableError,
   type AppendBatch,
   type Archive,
   type CommittedEvent,
   type DeadLetter,
   type LedgerPosition,
-  type PaymentRecord,
+  type OpenOptions,
   type TicketSnapshot,
 } from '../../src/archive/port.js';
 import type { Reservation, ReservationStatus, TicketEvent, TicketId } from '../../src/rules/index.js';
+import { documentsContract } from './documents.js';
 
 export interface ArchiveUnderTest {
   /** Started. */
   readonly archive: Archive;
   /** Another started archive on the same store, as after a restart or in another process. */
-  readonly reopen: () => Promise<Archive>;
+  readonly reopen: (options?: OpenOptions) => Promise<Archive>;
   /** Stops all of them and removes the store. */
   readonly cleanup: () => Promise<void>;
 }
@@ -118,18 +120,6 @@ async function pages<T>(
 
 function snapshotAt(incarnation: number, sequence: number, state: unknown): TicketSnapshot {
   return { ticket: TICKET, incarnation, sequence, schema: 1, takenAt: T0, state };
-}
-
-function paymentOf(fields: Partial<PaymentRecord> = {}): PaymentRecord {
-  return {
-    id: randomUUID(),
-    reservationId: 'r-1',
-    status: 'succeeded',
-    amountMinor: 25_000,
-    currency: 'usd',
-    createdAt: T0,
-    ...fields,
-  };
 }
 
 function letterOf(id: string, fields: Partial<DeadLetter> = {}): DeadLetter {
@@ -440,6 +430,76 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
       });
     });
 
+    describe('backups and restores', () => {
+      const tickets = (...names: string[]): TicketId[] =>
+        names.map((name) => {
+          const [matchNumber, category] = name.split(':').map(Number);
+          return { matchNumber: matchNumber!, category: category! };
+        });
+
+      test('are told every ticket that has a ledger or an incarnation, in order, each once', async () => {
+        expect(await archive.ledgerTickets()).toEqual([]);
+        const wanted = tickets('1:1', '1:3', '2:1', '10:1', '10:2', '100:1', '9999:3');
+        for (const ticket of [...wanted].reverse()) await archive.append([batchOf(ticket, 1, 1, 2)]);
+        await archive.append([batchOf(wanted[3]!, 1, 3, 9), batchOf(wanted[3]!, 4, 1, 2)]);
+        await archive.openIncarnation({ matchNumber: 3, category: 2 });
+        await archive.openIncarnation({ matchNumber: 3, category: 2 });
+        await archive.saveMatches([matchOf(50)]);
+        const all = tickets('1:1', '1:3', '2:1', '3:2', '10:1', '10:2', '100:1', '9999:3');
+        expect(await (await reopen()).ledgerTickets()).toEqual(all);
+      });
+
+      test('an append without events closes the incarnations before it, and adds nothing', async () => {
+        const held = reservationOf();
+        await archive.append([story(1, 1, [held]), batchOf(TICKET, 2, 1, 1)]);
+        const far = 1_700_000_000;
+        expect(await archive.append([{ ticket: TICKET, incarnation: far, events: [] }])).toEqual([
+          'appended',
+        ]);
+        expect(positionsOf(await ledger())).toEqual([
+          [1, 1],
+          [2, 1],
+        ]);
+        expect(await archive.head(TICKET)).toEqual({ incarnation: 2, sequence: 1 });
+        expect(await archive.append([batchOf(TICKET, 2, 2, 2)])).toEqual(['fenced']);
+        expect(await archive.openIncarnation(TICKET)).toEqual({
+          incarnation: far + 1,
+          head: { incarnation: 2, sequence: 1 },
+        });
+        expect(await archive.append([batchOf(TICKET, far + 1, 1, 1)])).toEqual(['appended']);
+        expect(await ledger(TICKET, { incarnation: 2, sequence: 1 })).toEqual(
+          batchOf(TICKET, far + 1, 1, 1).events,
+        );
+      });
+
+      test('an archive that was filled by half opens for restores only', async () => {
+        await archive.append([batchOf(TICKET, 1, 1, 1)]);
+        await archive.markRestore(true);
+        await archive.markRestore(true);
+        await expect(reopen()).rejects.toThrow(/restore into the archive .* was not finished/);
+        await expect(reopen({ isReadOnly: true })).rejects.toBeInstanceOf(ArchiveRefusedError);
+        const restorer = await reopen({ isRestore: true });
+        await restorer.append([batchOf(TICKET, 1, 2, 2)]);
+        await restorer.markRestore(false);
+        await restorer.markRestore(false);
+        expect(await (await reopen()).head(TICKET)).toEqual({ incarnation: 1, sequence: 2 });
+      });
+
+      test('a reader sees what others write meanwhile, and writes nothing', async () => {
+        await archive.append([batchOf(TICKET, 1, 1, 1)]);
+        await archive.insertDocument('users', { id: 'u', value: 1 });
+        const reader = await reopen({ isReadOnly: true });
+        await archive.append([batchOf(TICKET, 1, 2, 3)]);
+        expect(await all(reader.events(TICKET, null))).toEqual(batchOf(TICKET, 1, 1, 3).events);
+        expect(await reader.ledgerTickets()).toEqual([TICKET]);
+        expect(await all(reader.allDocuments('users'))).toEqual([
+          { id: 'u', version: 1, value: 1, lists: {} },
+        ]);
+        await reader.stop();
+        expect(await archive.append([batchOf(TICKET, 1, 4, 4)])).toEqual(['appended']);
+      });
+    });
+
     describe('snapshots', () => {
       test('the newest wins, whatever the order of saving', async () => {
         expect(await archive.snapshot(TICKET)).toBeNull();
@@ -567,8 +627,6 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
         ['empty', ''],
       ])('any text is looked up safely: %s', async (_, text) => {
         expect(await archive.reservation(text)).toBeNull();
-        expect(await archive.payment(text)).toBeNull();
-        expect(await archive.refunds(text)).toEqual([]);
         expect(await archive.markRedriven(text, T0)).toBe(false);
         expect(await archive.reservationsByEmail(text, { limit: 1 })).toEqual({ items: [] });
         const odd = reservationOf({ id: text, email: text });
@@ -584,60 +642,6 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
         await archive.saveMatches([matchOf(10), matchOf(2)]);
         await archive.saveMatches([matchOf(9), matchOf(10, 'Wales'), matchOf(1)]);
         expect(await archive.matches()).toEqual([matchOf(1), matchOf(2), matchOf(9), matchOf(10, 'Wales')]);
-      });
-    });
-
-    describe('payments', () => {
-      test('the first record of an id wins', async () => {
-        const first = paymentOf();
-        expect(await archive.payment(first.id)).toBeNull();
-        expect(await archive.decidePayment(first)).toEqual(first);
-        const second = paymentOf({ id: first.id, status: 'declined', declineReason: 'card_declined' });
-        expect(await archive.decidePayment(second)).toEqual(first);
-        expect(await archive.payment(first.id)).toEqual(first);
-      });
-
-      test('the first record wins among 50 at the same time', async () => {
-        const second = await reopen();
-        const id = randomUUID();
-        const records = Array.from({ length: 50 }, (_, index) =>
-          paymentOf({ id, status: index % 3 ? 'succeeded' : 'cancelled', amountMinor: index }),
-        );
-        const decided = await Promise.all(
-          records.map((record, index) => (index % 2 ? archive : second).decidePayment(record)),
-        );
-        const winner = await archive.payment(id);
-        expect(records).toContainEqual(winner);
-        for (const record of decided) expect(record).toEqual(winner);
-        expect(await all(archive.payments())).toEqual([winner]);
-      });
-
-      test('are listed oldest first, all of them', async () => {
-        const records = Array.from({ length: 1_203 }, (_, index) =>
-          paymentOf({ id: `p-${index}`, createdAt: T0 + ((index * 7) % 400) }),
-        );
-        await Promise.all(records.map((record) => archive.decidePayment(record)));
-        const listed = await all(archive.payments());
-        const times = listed.map(({ createdAt }) => createdAt);
-        expect(times).toEqual([...times].sort((a, b) => a - b));
-        expect(new Set(listed.map(({ id }) => id))).toEqual(new Set(records.map(({ id }) => id)));
-        expect(listed).toHaveLength(records.length);
-      });
-
-      test('refunds are recorded once by id, payment by payment, oldest first', async () => {
-        const refund = { id: 'f-1', paymentId: 'p-1', amountMinor: 100, createdAt: T0 + 5 };
-        const earlier = { id: 'f-2', paymentId: 'p-1', amountMinor: 50, createdAt: T0 };
-        const other = { id: 'f-3', paymentId: 'p-10', amountMinor: 70, createdAt: T0 };
-        expect(await archive.recordRefund(refund)).toEqual(refund);
-        const repeats = Array.from({ length: 10 }, () =>
-          archive.recordRefund({ ...refund, amountMinor: 1, createdAt: T0 + 9 }),
-        );
-        for (const answer of await Promise.all(repeats)) expect(answer).toEqual(refund);
-        await archive.recordRefund(earlier);
-        await archive.recordRefund(other);
-        expect(await archive.refunds('p-1')).toEqual([earlier, refund]);
-        expect(await archive.refunds('p-10')).toEqual([other]);
-        expect(await archive.refunds('p')).toEqual([]);
       });
     });
 
@@ -691,14 +695,11 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
       test('everything is there after a restart', async () => {
         const held = reservationOf();
         const sold: Reservation = { ...held, status: 'RESERVED' };
-        const payment = paymentOf();
-        const refund = { id: 'f-1', paymentId: payment.id, amountMinor: 5, createdAt: T0 };
         await archive.openIncarnation(TICKET);
         await archive.append([story(1, 1, [held, sold])]);
         await archive.saveSnapshot(snapshotAt(1, 2, { some: 'state' }));
         await archive.saveMatches([matchOf(1)]);
-        await archive.decidePayment(payment);
-        await archive.recordRefund(refund);
+        await archive.insertDocument('users', { id: 'u', value: 1 });
         await archive.saveDeadLetter(letterOf('l-1'));
         await archive.openIncarnation(TICKET);
         await archive.stop();
@@ -711,8 +712,7 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
         expect(await archive.reservation(held.id)).toEqual(sold);
         expect(await archive.reservationsByEmail(held.email, { limit: 1 })).toEqual({ items: [sold] });
         expect(await archive.matches()).toEqual([matchOf(1)]);
-        expect(await all(archive.payments())).toEqual([payment]);
-        expect(await archive.refunds(payment.id)).toEqual([refund]);
+        expect(await archive.document('users', 'u')).toEqual({ id: 'u', version: 1, value: 1 });
         expect(await archive.deadLetters({ limit: 1 })).toEqual({ items: [letterOf('l-1')] });
         expect((await archive.openIncarnation(TICKET)).incarnation).toBe(3);
       });
@@ -748,18 +748,19 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
           () => archive.reservationsByEmail('e', { limit: 1 }),
           () => archive.saveMatches([matchOf(1)]),
           () => archive.matches(),
-          () => archive.decidePayment(paymentOf()),
-          () => archive.payment('p'),
-          () => all(archive.payments()),
-          () => archive.recordRefund({ id: 'f', paymentId: 'p', amountMinor: 1, createdAt: T0 }),
-          () => archive.refunds('p'),
           () => archive.saveDeadLetter(letterOf('l')),
           () => archive.markRedriven('l', T0),
           () => archive.deadLetter('l'),
           () => archive.deadLetters({ limit: 1 }),
+          () => archive.ledgerTickets(),
+          () => all(archive.allDocuments('users')),
+          () => archive.putDocuments('users', [{ id: 'u', version: 1, value: 1, lists: {} }]),
+          () => archive.markRestore(true),
         ];
         for (const call of calls) await expect(call()).rejects.toBeInstanceOf(ArchiveUnavailableError);
       });
     });
   });
+
+  describe(name, () => documentsContract(make));
 }

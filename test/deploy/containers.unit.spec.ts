@@ -15,9 +15,11 @@ const fileOf = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8
 
 const SECRETS = {
   TOKEN_SECRET: 'f3b1c9d27a6e4f80b5d8e1a29c47f063',
-  ADMIN_TOKEN: '9d0e7c5b3a1f2e4d6c8b',
   SERVICE_TOKEN: '1c3e5a7b9d0f2e4c6a8b',
 };
+
+/** Secrets that it goes without. */
+const OPTIONAL = ['STRIPE_SECRET_KEY', 'STRIPE_PUBLISHABLE_KEY', 'STRIPE_WEBHOOK_SECRET'];
 
 // ---- the image --------------------------------------------------------------------------------------------
 
@@ -230,6 +232,11 @@ const ADDRESSES = {
   mongoUrl: 'mongodb://mongo:27017/ticktak',
   kafkaBrokers: 'kafka:9092',
   clientId: 'ticktak',
+  shopUrl: 'http://shop:8080',
+  reservationsUrl: 'http://reservations:8080',
+  userUrl: 'http://user:8080',
+  paymentsUrl: 'http://payments:8080',
+  securityServiceUrl: 'http://security:8080',
 };
 
 describe('docker-compose.yml', () => {
@@ -248,7 +255,7 @@ describe('docker-compose.yml', () => {
     skipBecause(criterion, 'docker compose is not installed; the rest of the suite reads the file by itself');
   }
 
-  it('has the four roles and three stores', () => {
+  it('has all roles and three stores', () => {
     expect(Object.keys(compose.services).sort()).toEqual([...ROLES, ...STORES].sort());
   });
 
@@ -257,11 +264,38 @@ describe('docker-compose.yml', () => {
     expect(command).toEqual([...COMMAND, '--role', role]);
     const settings = loadSettings(containerEnv(role, SECRETS), command.slice(COMMAND.length));
     expect(settings).toMatchObject({ roles: [role], host: '0.0.0.0', [`${role}Port`]: 8_080, ...ADDRESSES });
+    expect(settings).toMatchObject({ securityCheck: true, paymentSandbox: true });
+    expect(settings.adminToken).toBeUndefined();
     expect(service.environment).not.toHaveProperty('DATA_DIR');
     expect(service.environment).toEqual(serviceOf('worker').environment);
     const waitsFor = Object.entries(service.depends_on ?? {});
     expect(waitsFor).toEqual(STORES.map((store) => [store, { condition: 'service_healthy' }]));
     expect(graceMs(service)).toBeGreaterThanOrEqual(settings.shutdownMs + 2_000);
+  });
+
+  it('is for trying it out, and takes Stripe and a mail server instead', () => {
+    const stripe = {
+      STRIPE_SECRET_KEY: 'sk_live_0123456789abcdef',
+      STRIPE_PUBLISHABLE_KEY: 'pk_live_0123456789abcdef',
+      STRIPE_WEBHOOK_SECRET: 'whsec_0123456789abcdef',
+      PAYMENT_SANDBOX: 'false',
+      SMTP_URL: 'smtp://mail.example:587',
+      PUBLIC_URL: 'https://tickets.example',
+      TRUST_PROXY: '1',
+    };
+    for (const role of ROLES) {
+      const env = containerEnv(role, { ...SECRETS, ...stripe, ENVIRONMENT: 'prod' });
+      expect(loadSettings(env, ['--role', role])).toMatchObject({
+        environment: 'prod',
+        paymentSandbox: false,
+        stripeSecretKey: stripe.STRIPE_SECRET_KEY,
+        stripePublishableKey: stripe.STRIPE_PUBLISHABLE_KEY,
+        stripeWebhookSecret: stripe.STRIPE_WEBHOOK_SECRET,
+        smtpUrl: stripe.SMTP_URL,
+        publicUrl: stripe.PUBLIC_URL,
+        trustProxy: '1',
+      });
+    }
   });
 
   it('builds the image of all roles once', () => {
@@ -278,7 +312,11 @@ describe('docker-compose.yml', () => {
 
   it('has no other secret in it', () => {
     const secrets = fileOf('docker-compose.yml').match(/\w*(TOKEN|SECRET|PASSWORD|_KEY)\w*(?=:)/g) ?? [];
-    expect(secrets.filter((name) => !(name in SECRETS))).toEqual([]);
+    expect(secrets.filter((name) => !(name in SECRETS) && !OPTIONAL.includes(name))).toEqual([]);
+    // Given from outside, or empty.
+    for (const name of OPTIONAL) {
+      expect(serviceOf('worker').environment?.[name]).toBe(`\${${name}:-}`);
+    }
   });
 
   it('keeps Redis from forgetting and evicting', () => {
@@ -311,11 +349,18 @@ describe('docker-compose.yml', () => {
     expect(compose.volumes).toHaveProperty(volume);
   });
 
-  it('publishes the two web roles on loopback, and nothing else', () => {
+  it('publishes the web roles on loopback, and nothing else', () => {
     const published = Object.entries(compose.services).flatMap(([name, { ports = [] }]) =>
       ports.map((port) => `${name} ${resolved(port, {})}`),
     );
-    expect(published).toEqual(['shop 127.0.0.1:3000:8080', 'reservations 127.0.0.1:3020:8080']);
+    expect(published).toEqual([
+      'client 127.0.0.1:9000:8080',
+      'shop 127.0.0.1:3000:8080',
+      'reservations 127.0.0.1:3020:8080',
+      'user 127.0.0.1:3030:8080',
+      'payments 127.0.0.1:3040:8080',
+      'security 127.0.0.1:3050:8080',
+    ]);
     for (const { network_mode } of Object.values(compose.services)) expect(network_mode).toBeUndefined();
   });
 

@@ -36,9 +36,23 @@ const PLATFORM = {
   KAFKA_PASSWORD: 'p4ssw0rd',
   CLIENT_ID: 'tickets.example',
   TOKEN_SECRET: 'f3b1c9d27a6e4f80b5d8e1a29c47f063',
-  ADMIN_TOKEN: '9d0e7c5b3a1f2e4d6c8b',
   SERVICE_TOKEN: '1c3e5a7b9d0f2e4c6a8b',
+  PUBLIC_URL: 'https://tickets.example',
+  SHOP_URL: 'https://shop.tickets.example',
+  RESERVATIONS_URL: 'https://reservations.tickets.example',
+  USER_URL: 'https://user.tickets.example',
+  PAYMENTS_URL: 'https://payments.tickets.example',
+  TRUST_PROXY: '1',
+  OPERATOR_EMAIL: 'desk@tickets.example',
+  SMTP_URL: 'smtps://user:p4ssw0rd@mail.example:465',
+  MAIL_FROM: 'Tickets <tickets@tickets.example>',
+  // Made up.
+  STRIPE_SECRET_KEY: 'sk_live_0123456789abcdef',
+  STRIPE_PUBLISHABLE_KEY: 'pk_live_0123456789abcdef',
+  STRIPE_WEBHOOK_SECRET: 'whsec_0123456789abcdef',
 };
+/** The types that a router can send requests to. */
+const WEB = ['client', 'shop', 'reservations', 'user', 'payments', 'security'] as const;
 
 /** The words that a shell makes of a command. */
 function wordsOf(command: string, env: NodeJS.ProcessEnv): string[] {
@@ -70,20 +84,59 @@ describe('Procfile', () => {
   it.each(ROLES)('%s starts with what the platform sets, on the port of its role', (role) => {
     const settings = settingsOf(role);
     expect(settings).toMatchObject({ roles: [role], allInOne: false, host: '0.0.0.0', kafkaTls: true });
-    expect(settings.workerPort).toBe(3060);
+    const { userPort, paymentsPort, securityPort, workerPort } = settings;
+    expect([userPort, paymentsPort, securityPort, workerPort]).toEqual([3030, 3040, 3050, 3060]);
   });
 
   it('web is the shop on PORT, or the web role that WEB_ROLE names', () => {
     expect(settingsOf('web', { PORT: '24601' })).toMatchObject({ roles: ['shop'], shopPort: 24_601 });
-    const reservations = settingsOf('web', { PORT: '24601', WEB_ROLE: 'reservations' });
-    expect(reservations).toMatchObject({ roles: ['reservations'], reservationsPort: 24_601 });
+    for (const role of WEB) {
+      const settings = settingsOf('web', { PORT: '24601', WEB_ROLE: role });
+      expect(settings).toMatchObject({ roles: [role], [`${role}Port`]: 24_601 });
+    }
+  });
+
+  it('can have the security service on its own, or not at all', () => {
+    expect(settingsOf('reservations').securityUrl).toBeUndefined();
+    const apart = settingsOf('reservations', { SECURITY_URL: 'http://security.internal:3050' });
+    expect(apart.securityUrl).toBe('http://security.internal:3050');
   });
 
   it('does not start without what the roles share', () => {
-    const shared = ['REDIS_URL', 'MONGODB_URL', 'KAFKA_BROKERS', 'CLIENT_ID', 'TOKEN_SECRET'];
-    for (const name of [...shared, 'ADMIN_TOKEN', 'SERVICE_TOKEN']) {
-      expect(() => settingsOf('worker', { [name]: '' })).toThrow(SettingsError);
-      expect(() => settingsOf('worker', { [name]: '' })).toThrow(name);
+    const shared = [
+      'REDIS_URL',
+      'MONGODB_URL',
+      'KAFKA_BROKERS',
+      'CLIENT_ID',
+      'TOKEN_SECRET',
+      'SERVICE_TOKEN',
+    ];
+    for (const role of ROLES) {
+      for (const name of shared) {
+        expect(() => settingsOf(role, { [name]: '' })).toThrow(SettingsError);
+        expect(() => settingsOf(role, { [name]: '' })).toThrow(name);
+      }
+    }
+  });
+
+  it('does not sell without a key for payments, nor take them without the secret of the webhook', () => {
+    for (const role of ['reservations', 'payments', 'worker']) {
+      expect(() => settingsOf(role, { STRIPE_SECRET_KEY: '' })).toThrow(/^STRIPE_SECRET_KEY is not set/m);
+    }
+    const withoutWebhook = () => settingsOf('payments', { STRIPE_WEBHOOK_SECRET: '' });
+    expect(withoutWebhook).toThrow(/^STRIPE_WEBHOOK_SECRET is not set/m);
+  });
+
+  it('does not forward without knowing where to', () => {
+    for (const name of ['SHOP_URL', 'RESERVATIONS_URL', 'USER_URL', 'PAYMENTS_URL']) {
+      expect(() => settingsOf('client', { [name]: '' })).toThrow(new RegExp(`^${name} is not set`, 'm'));
+      expect(() => settingsOf('shop', { [name]: '' })).not.toThrow();
+    }
+  });
+
+  it('has no way to the dashboard but accounts', () => {
+    for (const role of ROLES) {
+      expect(() => settingsOf(role, { ADMIN_TOKEN: '9d0e7c5b3a1f2e4d6c8b' })).toThrow(/^ADMIN_TOKEN is set/m);
     }
   });
 });
@@ -101,6 +154,21 @@ describe('the package', () => {
   });
 });
 
+/** What a router of one's own must not send to the shop. */
+const ROUTED = [
+  '/api/v1/reservations',
+  '/api/reservation',
+  '/api/v1/users',
+  '/api/v1/sessions',
+  '/api/v1/email-confirmations',
+  '/api/v1/password-resets',
+  '/.well-known/jwks.json',
+  '/api/v1/payments',
+  '/api/v1/challenges',
+  '/api/v1/blocks',
+  '/api/v1/audit',
+];
+
 describe('the guide', () => {
   const guide = fileOf('docs/scale-out.md');
 
@@ -110,6 +178,20 @@ describe('the guide', () => {
     const known = new Set([...settingsTable.map(({ env }) => env), ...others]);
     const named = guide.match(/\b[A-Z]+(_[A-Z]+)+\b/g) ?? [];
     expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it('says of each role on which port it is, and who needs what', () => {
+    const missing = ROLES.filter(
+      (role) => !new RegExp(`^\\| \`${role}\` .*\`[A-Z]+_PORT\``, 'm').test(guide),
+    );
+    expect(missing).toEqual([]);
+    const needed = ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'SMTP_URL', 'PUBLIC_URL', 'TRUST_PROXY'];
+    const named = [...needed, 'OPERATOR_EMAIL', 'PAYMENT_SANDBOX', 'SECURITY_URL'];
+    expect(named.filter((name) => !guide.includes(`\`${name}`))).toEqual([]);
+  });
+
+  it('sends every path of a service to it', () => {
+    expect(ROUTED.filter((path) => !guide.includes(`\`${path}\``))).toEqual([]);
   });
 
   it('names metrics that there are', () => {

@@ -11,7 +11,7 @@ import { decodeState } from '../../src/actors/state-codec.js';
 import { KafkaClient, LATEST } from '../../src/kafka/kafkajs.js';
 import { apply, initialState, type TicketState } from '../../src/rules/index.js';
 import { silentLogger, until } from '../helpers/engine.js';
-import { request, run, type Json, type Running } from '../helpers/processes.js';
+import { request, run, scratchDir, type Json, type Running } from '../helpers/processes.js';
 import { uniqueName } from '../helpers/services.js';
 import { fold, strictProblem, type Folded, type LogRecord } from './fold.js';
 
@@ -112,6 +112,8 @@ export class Marketplace {
   readonly processes: { readonly roles: readonly string[]; running: Running }[] = [];
   readonly told: Told[] = [];
   readonly redis: Redis;
+  /** For its mails. */
+  readonly scratch = scratchDir();
   /** Answers that are neither what was asked for nor one of the refusals that are documented. */
   readonly surprises: string[] = [];
   #requests = 0;
@@ -133,12 +135,12 @@ export class Marketplace {
       CLIENT_ID: this.clientId,
       REDIS_URL: redisUrl,
       REDIS_PREFIX: this.prefix,
+      DATA_DIR: this.scratch.dir,
       MONGODB_URL: `${mongoUrl.replace(/\/+$/, '')}/${this.database}`,
       KAFKA_BROKERS: brokers.join(','),
       SALES_TOPIC_PREFIX: `${this.topics.name}-sales`,
       MASTERLIST_TOPIC_PREFIX: `${this.topics.name}-lists`,
       TOKEN_SECRET: 'a-secret-that-only-these-tests-have-1234',
-      ADMIN_TOKEN: 'admin-token-of-the-tests',
       SERVICE_TOKEN: 'service-token-of-the-tests',
       HOLD_MS: '4000',
       SNAPSHOT_MS: '500',
@@ -163,6 +165,7 @@ export class Marketplace {
   async close(): Promise<void> {
     await this.stop('SIGKILL');
     this.redis.disconnect();
+    this.scratch.remove();
   }
 
   /** A base URL of a role; of several processes in turn. */

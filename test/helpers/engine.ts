@@ -33,6 +33,7 @@ import { ProcessClock } from './faults.js';
 
 export const TEST_POLICY: Policy = {
   holdMs: 600_000,
+  paymentAttemptsMax: 3,
   payingMs: 900_000,
   ticketsPerPersonMax: 4,
   ticketsPerReservationMax: 2,

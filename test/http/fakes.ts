@@ -2,7 +2,8 @@
  * Fakes at the ports of the HTTP services. The market runs the real rules, so every outcome a test sees is a
  * true one; time stands still until a test moves it.
  */
-import { ArchiveUnavailableError } from '../../src/archive/port.js';
+import { NO_NOTICES } from '../../src/catalog/notices.js';
+import { ArchiveUnavailableError, type Page } from '../../src/archive/port.js';
 import type { Clock, CommandResult, TicketCounters } from '../../src/actors/ports.js';
 import { ticketsOf, type Match } from '../../src/catalog/match.js';
 import type {
@@ -13,14 +14,28 @@ import type {
   Submission,
   SubmissionResult,
 } from '../../src/http/ports.js';
+import type {
+  CheckRequest,
+  PersonCheckRequest,
+  Security,
+  SecurityFact,
+  Verdict,
+} from '../../src/security/port.js';
+import type { Principal } from '../../src/users/principal.js';
 import type { IdempotencyStore } from '../../src/http/idempotency.js';
 import {
   PaymentUnavailableError,
-  type ChargeRequest,
+  RefundRefusedError,
+  WebhookRefusedError,
+  type BalanceTransaction,
+  type NewPayment,
+  type Payment,
+  type PaymentMethod,
   type PaymentProvider,
-  type PaymentState,
+  type Payout,
+  type WebhookMessage,
 } from '../../src/payments/port.js';
-import { apply, available, decide, initialState, pending } from '../../src/rules/index.js';
+import { apply, available, cardKey, decide, initialState, pending } from '../../src/rules/index.js';
 import type { Command, Outcome, Policy, Reservation, TicketId, TicketState } from '../../src/rules/index.js';
 
 export class ManualClock implements Clock {
@@ -54,6 +69,7 @@ export class ManualClock implements Clock {
 export const POLICY: Policy = {
   holdMs: 600_000,
   payingMs: 900_000,
+  paymentAttemptsMax: 3,
   ticketsPerPersonMax: 4,
   ticketsPerReservationMax: 2,
   earlyReservedWindowMs: 60_000,
@@ -126,6 +142,7 @@ export class Market implements CommandGateway, ReservationReader {
 
   readonly catalog: CatalogSource = {
     matches: async () => this.#matches,
+    notices: NO_NOTICES,
     subscribe: (onChange) => {
       this.#onCatalog.add(onChange);
       return () => this.#onCatalog.delete(onChange);
@@ -155,6 +172,10 @@ export class Market implements CommandGateway, ReservationReader {
     return Promise.resolve(this.ended.get(id) ?? null);
   }
 
+  async *sold(ticket: TicketId): AsyncGenerator<Reservation> {
+    for (const one of this.#state(ticket).reservations.values()) if (one.status === 'RESERVED') yield one;
+  }
+
   async submit(submission: Submission): Promise<SubmissionResult> {
     this.submissions.push(submission);
     const instead = this.intercept(submission);
@@ -162,6 +183,12 @@ export class Market implements CommandGateway, ReservationReader {
     if (typeof instead === 'object') return instead;
     const result = this.#run(submission);
     return instead === 'answer lost' ? { kind: 'unknown' } : { kind: 'answered', result };
+  }
+
+  /** As the archive lists them: newest first. */
+  async reservationsByEmail(email: string, { limit }: { limit: number }): Promise<Page<Reservation>> {
+    const all = [...this.ended.values()].filter((one) => one.email === email);
+    return { items: all.sort((a, b) => b.createdAt - a.createdAt).slice(0, limit) };
   }
 
   async recall(ticket: TicketId, id: string): Promise<Outcome | undefined> {
@@ -210,15 +237,24 @@ export class Market implements CommandGateway, ReservationReader {
     return outcome;
   }
 
-  #elsewhere({ matchNumber, category }: TicketId, body: Submission['body']): { personElsewhere?: number } {
-    if (body.type !== 'hold') return {};
-    const others = ticketsOf(matchNumber).filter((other) => other.category !== category);
-    return {
-      personElsewhere: others.reduce(
-        (sum, other) => sum + (this.#state(other).persons.get(body.person) ?? 0),
-        0,
-      ),
-    };
+  #elsewhere(
+    { matchNumber, category }: TicketId,
+    body: Submission['body'],
+  ): { personElsewhere?: number; cardElsewhere?: number } {
+    const tally = (key: string): number =>
+      ticketsOf(matchNumber)
+        .filter((other) => other.category !== category)
+        .reduce((sum, other) => sum + (this.#state(other).persons.get(key) ?? 0), 0);
+    switch (body.type) {
+      case 'hold':
+        return { personElsewhere: tally(body.person) };
+      case 'rehold':
+        return { personElsewhere: tally(body.reservation.person) };
+      case 'startPayment':
+        return { cardElsewhere: body.card === undefined ? 0 : tally(cardKey(body.card)) };
+      default:
+        return {};
+    }
   }
 
   #state(ticket: TicketId): TicketState {
@@ -231,52 +267,208 @@ const name = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${
 export const CARDS = {
   good: '4242424242424242',
   declined: '4000000000000002',
+  /** Approved once the buyer has authenticated. */
+  secure: '4000002760003184',
   /** The provider takes it, and its answer is lost. */
   lost: '4000000000000341',
   /** The provider cannot be reached. */
   away: '4000000000000119',
 };
 
+/** A provider in memory that keeps to the port: one payment per reservation, attempts replayed. */
 export class FakeProvider implements PaymentProvider {
-  readonly payments = new Map<string, PaymentState>();
-  readonly charged = new Map<string, number>();
-  readonly refunds = new Map<string, number>();
+  readonly payments = new Map<string, Payment>();
+  readonly attempts = new Map<string, Payment>();
   refundsFail = false;
+  refundRefused = false;
+  isAway = false;
+  fingerprints = new Map<string, string>();
   /** Runs between the provider's decision and its answer. */
   beforeAnswer: () => void | Promise<void> = () => undefined;
+  readonly #now: () => number;
 
-  constructor(readonly kind: 'sandbox' | 'stripe' = 'sandbox') {}
+  constructor(
+    readonly kind: 'sandbox' | 'stripe' = 'sandbox',
+    now: () => number = Date.now,
+  ) {
+    this.#now = now;
+  }
 
-  async charge(request: ChargeRequest): Promise<PaymentState> {
-    if (request.paymentMethod === CARDS.away) throw new PaymentUnavailableError('away');
-    const state = this.#decide(request.paymentId, () =>
-      request.paymentMethod === CARDS.declined
-        ? { status: 'declined', reason: 'card_declined' }
-        : { status: 'succeeded' },
-    );
-    if (state.status === 'succeeded') this.charged.set(request.paymentId, request.amountMinor);
+  start = () => Promise.resolve();
+  stop = () => Promise.resolve();
+
+  /** What was taken, payment by payment, minor units. */
+  get charged(): number[] {
+    return [...this.payments.values()]
+      .filter(({ status }) => status === 'succeeded')
+      .map((one) => one.amountMinor);
+  }
+
+  /** What buyers have paid in all, minor units. */
+  get takenMinor(): number {
+    return [...this.payments.values()].reduce((sum, payment) => sum + taken(payment), 0);
+  }
+
+  async create({ reservationId, attempt, amountMinor, currency }: NewPayment): Promise<Payment> {
+    this.#reach();
+    const id = `pi_${reservationId}${attempt === undefined ? '' : `_${attempt}`}`;
+    const payment: Payment = this.payments.get(id) ?? {
+      id,
+      reservationId,
+      status: 'requires_payment_method',
+      amountMinor,
+      currency,
+      clientSecret: `${id}_secret`,
+      refundedMinor: 0,
+      createdAt: this.#now(),
+    };
+    this.payments.set(id, payment);
+    return payment;
+  }
+
+  async method(paymentMethod: string, key: string): Promise<PaymentMethod | { declineReason: string }> {
+    this.#reach();
+    if (paymentMethod === 'pm_none') return { declineReason: 'invalid_payment_method' };
+    const fingerprint = this.fingerprints.get(paymentMethod);
+    return { id: `${paymentMethod}/${key}`, ...(fingerprint !== undefined && { fingerprint }) };
+  }
+
+  async confirm({
+    paymentId,
+    attempt,
+    methodId,
+  }: Parameters<PaymentProvider['confirm']>[0]): Promise<Payment> {
+    this.#reach();
+    const card = methodId.split('/')[0];
+    if (card === CARDS.away) throw new PaymentUnavailableError('away');
+    const key = `${paymentId}/${attempt}`;
+    const known = this.attempts.get(key);
+    const payment = this.#get(paymentId);
+    const isOpen = payment.status === 'requires_payment_method';
+    if (!known && isOpen) this.attempts.set(key, this.#set(paymentId, outcomeOf(card)));
     await this.beforeAnswer();
-    if (request.paymentMethod === CARDS.lost) throw new PaymentUnavailableError('lost');
-    return state;
+    if (card === CARDS.lost) throw new PaymentUnavailableError('lost');
+    return known?.declineReason === undefined ? this.#get(paymentId) : known;
   }
 
-  async cancel({ paymentId }: Omit<ChargeRequest, 'paymentMethod'>): Promise<PaymentState> {
-    return this.#decide(paymentId, () => ({ status: 'cancelled' }));
+  /** What the buyer does at the bank's page. */
+  authenticate(paymentId: string, succeeds = true): void {
+    if (this.payments.get(paymentId)?.status !== 'requires_action') return;
+    const failed = { status: 'requires_payment_method', declineReason: 'authentication_failed' } as const;
+    this.#set(paymentId, succeeds ? { status: 'succeeded' } : failed);
   }
 
-  async find(paymentId: string): Promise<PaymentState | null> {
+  cancels = 0;
+  async cancel(paymentId: string): Promise<Payment> {
+    this.#reach();
+    const payment = this.#get(paymentId);
+    this.cancels += 1;
+    const isBeyond = payment.status === 'succeeded' || payment.status === 'processing';
+    return isBeyond ? payment : this.#set(paymentId, { status: 'canceled' });
+  }
+
+  async find(paymentId: string): Promise<Payment | null> {
+    this.#reach();
     return this.payments.get(paymentId) ?? null;
   }
 
-  async refund({ refundId, amountMinor }: { refundId: string; amountMinor: number }): Promise<void> {
+  /** Attempts to refund, as they were asked for. */
+  readonly refundAttempts: number[] = [];
+  async refund({
+    paymentId,
+    totalMinor,
+    attempt,
+  }: Parameters<PaymentProvider['refund']>[0]): Promise<Payment> {
+    this.#reach();
+    this.refundAttempts.push(attempt);
     if (this.refundsFail) throw new PaymentUnavailableError('away');
-    this.refunds.set(refundId, amountMinor);
+    if (this.refundRefused) throw new RefundRefusedError('no balance');
+    const payment = this.#get(paymentId);
+    if (payment.status !== 'succeeded') throw new Error(`${paymentId} took no money`);
+    return this.#set(paymentId, { refundedMinor: Math.max(payment.refundedMinor, totalMinor) });
   }
 
-  #decide(paymentId: string, decision: () => PaymentState): PaymentState {
-    const state = this.payments.get(paymentId) ?? decision();
-    this.payments.set(paymentId, state);
-    return state;
+  async *list(since: number): AsyncIterable<Payment> {
+    this.#reach();
+    yield* [...this.payments.values()].filter(({ createdAt }) => createdAt >= since);
+  }
+
+  /** Newest first. */
+  readonly paidOut: Payout[] = [];
+  /** By payout, and under `''` what is not paid out. Newest first. */
+  readonly balance = new Map<string, readonly BalanceTransaction[]>();
+
+  async payouts({ limit, after, since = 0 }: Parameters<PaymentProvider['payouts']>[0]): Promise<{
+    payouts: Payout[];
+    next?: string;
+  }> {
+    this.#reach();
+    const from = after === undefined ? 0 : this.paidOut.findIndex(({ id }) => id === after) + 1;
+    const wanted = this.paidOut.slice(from).filter(({ createdAt }) => createdAt >= since);
+    const payouts = wanted.slice(0, limit);
+    const next = wanted.length > limit ? payouts.at(-1)?.id : undefined;
+    return { payouts, ...(next !== undefined && { next }) };
+  }
+
+  async payout(id: string): Promise<Payout | null> {
+    this.#reach();
+    return this.paidOut.find((one) => one.id === id) ?? null;
+  }
+
+  async *balanceTransactions(
+    of: Parameters<PaymentProvider['balanceTransactions']>[0],
+  ): AsyncIterable<BalanceTransaction> {
+    this.#reach();
+    if ('payout' in of) {
+      yield* this.balance.get(of.payout) ?? [];
+      return;
+    }
+    const all = [...this.balance.values()].flat().filter(({ at }) => at >= of.since);
+    yield* all.toSorted((a, b) => b.at - a.at);
+  }
+
+  async webhook(body: Buffer, signature: string): Promise<WebhookMessage> {
+    if (signature !== 'signed') throw new WebhookRefusedError('not signed');
+    return JSON.parse(body.toString()) as WebhookMessage;
+  }
+
+  #reach(): void {
+    if (this.isAway) throw new PaymentUnavailableError('away');
+  }
+
+  #get(id: string): Payment {
+    const payment = this.payments.get(id);
+    if (!payment) throw new Error(`no payment ${id}`);
+    return payment;
+  }
+
+  #set(id: string, changes: Partial<Payment>): Payment {
+    const { declineReason: _, ...before } = this.#get(id);
+    const after: Payment = { ...before, ...changes };
+    this.payments.set(id, after);
+    return after;
+  }
+
+  /** For tests: what happens at the provider's own pages. */
+  alter(id: string, changes: Partial<Payment>): void {
+    this.#set(id, changes);
+  }
+}
+
+const taken = ({ status, amountMinor, refundedMinor }: Payment): number =>
+  status === 'succeeded' ? amountMinor - refundedMinor : 0;
+
+function outcomeOf(card: string | undefined): Partial<Payment> {
+  switch (card) {
+    case CARDS.declined:
+      return { status: 'requires_payment_method', declineReason: 'card_declined' };
+    case CARDS.secure:
+      return {
+        status: 'requires_action',
+        nextAction: { type: 'redirect_to_url', url: 'http://127.0.0.1/authenticate' },
+      };
+    default:
+      return { status: 'succeeded' };
   }
 }
 
@@ -291,3 +483,52 @@ export class MemoryIdempotency implements IdempotencyStore {
     return { first: known === undefined, fingerprint: known ?? fingerprint };
   }
 }
+
+/** A security check that lets all pass until a test says otherwise, and remembers what it was told. */
+export class FakeSecurity implements Security {
+  readonly facts: SecurityFact[] = [];
+  readonly asked: CheckRequest[] = [];
+  readonly persons: PersonCheckRequest[] = [];
+  readonly buyers = new Set<string>();
+  verdict: Verdict = { verdict: 'allow', reasons: [] };
+  personVerdict: Verdict = { verdict: 'allow', reasons: [] };
+
+  start = () => Promise.resolve();
+  stop = () => Promise.resolve();
+  async check(request: CheckRequest): Promise<Verdict> {
+    this.asked.push(request);
+    return this.verdict;
+  }
+  async checkPerson(request: PersonCheckRequest): Promise<Verdict> {
+    this.persons.push(request);
+    return this.personVerdict;
+  }
+  async hasBought(person: string): Promise<boolean> {
+    return this.buyers.has(person);
+  }
+  tell(fact: SecurityFact): void {
+    this.facts.push(fact);
+    if (fact.kind === 'bought') this.buyers.add(fact.person);
+  }
+}
+
+/** Access tokens that say who they are, for tests of what stands behind them. */
+export function accessTokenOf(principal: Partial<Principal> & { readonly accountId: string }): string {
+  const whole: Principal = {
+    email: `${principal.accountId}@example.com`,
+    emailConfirmed: false,
+    roles: ['buyer'],
+    sessionId: 's',
+    secondFactor: false,
+    ...principal,
+  };
+  return `h.${Buffer.from(JSON.stringify(whole)).toString('base64url')}.s`;
+}
+
+export const fakeTokens = {
+  verify: async (token: string): Promise<Principal | null> => {
+    const [head, body = '', signature] = token.split('.');
+    if (head !== 'h' || signature !== 's') return null;
+    return JSON.parse(Buffer.from(body, 'base64url').toString()) as Principal;
+  },
+};

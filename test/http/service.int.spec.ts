@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineRoute } from '../../src/http/api.js';
+import { PROBLEMS } from '../../src/http/problem.js';
 import { HOLD, bearer, startBench, type Bench, type Reply } from './bench.js';
 
 let bench: Bench;
@@ -244,6 +245,23 @@ describe('logs and metrics', () => {
     ]) {
       expect(text).toContain(`ticktak_${name}`);
     }
+  });
+});
+
+describe('metrics', () => {
+  it('say of each part whether it is ready, as it is when they are asked for', async () => {
+    down = true;
+    const { text } = await bench.call('GET', '/metrics');
+    down = false;
+    expect(text).toContain('ticktak_part_ready{part="redis"} 1');
+    expect(text).toContain('ticktak_part_ready{part="archive"} 0');
+    expect((await bench.call('GET', '/metrics')).text).toContain('ticktak_part_ready{part="archive"} 1');
+  });
+
+  it('begin with 0 where a rule waits for the first of something', async () => {
+    const { text } = await bench.call('GET', '/metrics');
+    for (const code of Object.keys(PROBLEMS))
+      expect(text).toMatch(new RegExp(`^ticktak_refusals_total\\{code="${code}"\\} \\d+$`, 'm'));
   });
 });
 

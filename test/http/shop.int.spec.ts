@@ -34,6 +34,7 @@ describe('matches', () => {
     expect(status).toBe(200);
     expect(body).toEqual({
       ...someMatch(1),
+      currency: 'usd',
       availability: {
         category1: { available: 20, pending: 20, price: 75, status: 'available' },
         category2: { available: 20, pending: 20, price: 125, status: 'available' },

@@ -169,9 +169,11 @@ if (!isReal) {
         found.push(...records);
       });
       await until(() => found.length === 4);
+      expect(first.isJoined()).toBe(true);
       const [source = ''] = found.map((record) => record.source);
       await first.commit(new Map([[source, '2']]));
       await first.stop();
+      expect(first.isJoined()).toBe(false);
       const again: IncomingRecord[] = [];
       const second = await log.subscribe([sales, lists], async (records) => void again.push(...records));
       await until(() => again.length === 2);

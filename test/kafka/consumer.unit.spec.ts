@@ -43,6 +43,7 @@ const KEEP_MS = 24 * 3_600_000;
 const WAIT_MS = 600_000;
 const POLICY: Policy = {
   holdMs: 600_000,
+  paymentAttemptsMax: 3,
   payingMs: 900_000,
   ticketsPerPersonMax: 4,
   ticketsPerReservationMax: 2,
@@ -179,6 +180,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
             rewinds += 1;
           },
           lag: () => new Map([[SOURCE, 3]]),
+          isJoined: () => true,
           stop: async () => void (unsubscribed += 1),
         };
       },

@@ -13,7 +13,7 @@ import {
 } from '../../src/process/data-dir.js';
 
 let dir: string;
-const NONE = { tokenSecret: undefined, adminToken: undefined, serviceToken: undefined };
+const NONE = { tokenSecret: undefined, serviceToken: undefined };
 
 beforeEach(async () => {
   dir = await realpath(await mkdtemp(join(tmpdir(), 'ticktak-data-')));
@@ -87,15 +87,17 @@ describe('secrets', () => {
     const secrets = await readSecrets(dir, NONE);
     expect(await readSecrets(dir, NONE)).toEqual(secrets);
     const all = Object.values(secrets) as string[];
-    expect(new Set(all).size).toBe(3);
+    expect(new Set(all).size).toBe(2);
     for (const secret of all) expect(secret.length).toBeGreaterThanOrEqual(32);
-    for (const name of ['token-secret', 'admin-token', 'service-token']) {
+    // Nothing that opens the dashboard is made: operators have accounts.
+    expect((await readdir(join(dir, 'secrets'))).sort()).toEqual(['service-token', 'token-secret']);
+    for (const name of ['token-secret', 'service-token']) {
       expect((await stat(join(dir, 'secrets', name))).mode & 0o777).toBe(0o600);
     }
   });
 
   it('are as configured when they are', async () => {
-    const configured = { tokenSecret: 't', adminToken: 'a', serviceToken: 's' };
+    const configured = { tokenSecret: 't', serviceToken: 's' };
     expect(await readSecrets(dir, configured)).toEqual(configured);
     expect(await readdir(dir)).toEqual([]);
   });

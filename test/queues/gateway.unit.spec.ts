@@ -6,6 +6,7 @@ import { Gateway, type GatewayOptions } from '../../src/queues/gateway.js';
 import type { Outcome, TicketId } from '../../src/rules/index.js';
 import { holdBody, silentLogger } from '../helpers/engine.js';
 import { ManualClock, settled } from '../helpers/faults.js';
+import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 1, category: 1 };
 const other: TicketId = { matchNumber: 2, category: 1 };
@@ -92,7 +93,7 @@ describe('the gateway', () => {
       {
         ticket,
         job: {
-          schema: 1,
+          schema: SCHEMA_VERSION,
           commands: [{ id: 'a', deadline: clock.now() + 10_000, keepMs: 5, replyTo: 'g', requestId: 'req' }],
         },
       },

@@ -19,6 +19,7 @@ import {
 } from '../../src/rules/index.js';
 import { TEST_POLICY, testRedisUrl, until } from '../helpers/engine.js';
 import { deleteKeys } from '../helpers/faults.js';
+import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 7, category: 2 };
 const sibling: TicketId = { matchNumber: 7, category: 3 };
@@ -197,7 +198,7 @@ describe('the store of tickets', () => {
       expect(stored).toMatchObject({
         version: 3,
         runId,
-        schema: 1,
+        schema: SCHEMA_VERSION,
         position: { incarnation: 1, sequence: 6 },
         cursors: { archived: start, published: start },
       });
@@ -242,6 +243,9 @@ describe('the store of tickets', () => {
         price: 75,
         currency: 'USD',
         closed: false,
+        cancelled: false,
+        paused: false,
+        pauseRevision: 0,
         soldHere: 0,
         soldElsewhere: 0,
         heldHere: 2,
@@ -507,6 +511,56 @@ describe('the store of tickets', () => {
       await opened();
       expect(await store.findReservation(ticket, 'r1')).toBeNull();
       expect(await store.recall(ticket, [])).toEqual(new Map());
+    });
+  });
+
+  describe('all that is sold of a ticket', () => {
+    const soldNow = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { id, quantity, status } of store.sold(ticket))
+        found.push(`${id} ${quantity} ${status}`);
+      return found.sort();
+    };
+    const archivedUpTo = async (owner: Owner): Promise<void> => {
+      const here = { incarnation: 1, sequence: owner.sequence };
+      await store.advance(ticket, owner.owner, { archived: here, published: start }, new Map());
+    };
+
+    it('is what may be told: no hold, and no sale before it is archived', async () => {
+      const owner = await opened();
+      await owner.commit([hold('r1', 2), pay('r1'), confirm('r1'), hold('r2'), hold('r3'), pay('r3')]);
+      expect(await soldNow()).toEqual([]);
+      await archivedUpTo(owner);
+      expect(await soldNow()).toEqual(['r1 2 RESERVED']);
+      await owner.commit([pay('r2'), confirm('r2')]);
+      // Known by its refund, which nobody could have ordered before.
+      await owner.commit([{ ...next(), type: 'refund', reservationId: 'r1', quantity: 1 }]);
+      expect(await soldNow()).toEqual(['r1 1 RESERVED']);
+      await owner.commit([{ ...next(), type: 'refund', reservationId: 'r1', quantity: 1 }]);
+      await archivedUpTo(owner);
+      expect(await soldNow()).toEqual(['r2 1 RESERVED']);
+    });
+
+    it('is each sale once, however many', async () => {
+      const owner = await opened();
+      await owner.commit([load(5_000)]);
+      const many = Array.from({ length: 3_000 }, (_, i) => [hold(`r${i}`), pay(`r${i}`), confirm(`r${i}`)]);
+      await owner.commit(many.flat());
+      await archivedUpTo(owner);
+      const found = await soldNow();
+      expect(found).toHaveLength(3_000);
+      expect(new Set(found).size).toBe(3_000);
+    });
+
+    it('is not told while another run of Redis may have lost some, nor of a ticket it does not know', async () => {
+      const owner = await opened();
+      expect(await soldNow()).toEqual([]);
+      await redis.hset(keys.ticket(ticket).meta, 'runId', 'another');
+      await expect(soldNow()).rejects.toThrow(/waits to be rebuilt/);
+      await redis.hset(keys.ticket(ticket).meta, 'runId', owner.runId);
+      expect(await soldNow()).toEqual([]);
+      const unknown = store.sold({ matchNumber: 8, category: 1 });
+      await expect(unknown.next()).rejects.toThrow(/waits to be rebuilt/);
     });
   });
 

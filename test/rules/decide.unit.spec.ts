@@ -3,10 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import {
   apply,
   available,
+  cardKey,
   decide,
   EARLY_ENTRIES_MAX,
   initialState,
   isIdleTally,
+  ORPHANS_MAX,
   pending,
   remoteKey,
 } from '../../src/rules/index.js';
@@ -32,6 +34,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const POLICY: Policy = {
   holdMs: 10 * MINUTE_MS,
+  paymentAttemptsMax: 3,
   payingMs: 15 * MINUTE_MS,
   ticketsPerPersonMax: 4,
   ticketsPerReservationMax: 2,
@@ -81,6 +84,13 @@ const failPayment = (
   at = T0 + 2,
 ): Command => ({ ...base(at), type: 'failPayment', reservationId: 'R', paymentId, reason });
 const release = (at = T0 + 1): Command => ({ ...base(at), type: 'release', reservationId: 'R' });
+const decline = (paymentId = 'pay-1'): Command => ({
+  ...base(T0 + 2),
+  type: 'declinePayment',
+  reservationId: 'R',
+  paymentId,
+  reason: 'card_declined',
+});
 const expire = (at = T0 + POLICY.holdMs): Command => ({ ...base(at), type: 'expire', reservationId: 'R' });
 const refund = (quantity: number): Command => ({
   ...base(T0 + 3),
@@ -215,6 +225,22 @@ describe('hold', () => {
     expect(state.persons.get('ann')).toBe(2);
   });
 
+  it('keeps where the buyer is for as long as there is the reservation, also through another attempt', () => {
+    const held = run(OPEN, hold({ country: 'QA' }));
+    const sold = run(held, startPayment(), confirm());
+    expect(sold.reservations.get('R')?.country).toBe('QA');
+    const { events } = step(run(held, startPayment()), failPayment('declined'));
+    const ended = events.flatMap((event) => ('reservation' in event ? [event.reservation] : []))[0]!;
+    const again = step(run(held, startPayment(), failPayment('declined')), {
+      ...base(T0 + 9),
+      type: 'rehold',
+      reservation: ended,
+      paymentId: 'pay-2',
+      personElsewhere: 0,
+    });
+    expect(again.state.reservations.get('R')).toMatchObject({ status: 'PAYING', country: 'QA' });
+  });
+
   it.each(['PENDING', 'PAYING', 'RESERVED'] as const)(
     'asked again while it is %s: the same hold',
     (status) => {
@@ -261,6 +287,7 @@ const TRANSITIONS: Readonly<
     'close, ending holds': 'CANCELLED',
   },
   PAYING: {
+    declinePayment: 'PAYING',
     'confirm, same payment': 'RESERVED',
     'confirm long after its time': 'RESERVED',
     'failPayment declined': 'CANCELLED',
@@ -291,6 +318,16 @@ const COMMANDS: readonly (readonly [string, Command, Readonly<Record<Column, Out
     'startPayment, other payment',
     startPayment('pay-2'),
     { PENDING: 'paying', PAYING: 'paying', RESERVED: 'reserved', ended: 'not_live' },
+  ],
+  [
+    'declinePayment',
+    decline(),
+    { PENDING: 'wrong_state', PAYING: 'paying', RESERVED: 'wrong_state', ended: 'not_live' },
+  ],
+  [
+    'declinePayment, other payment',
+    decline('pay-2'),
+    { PENDING: 'wrong_state', PAYING: 'wrong_state', RESERVED: 'wrong_state', ended: 'not_live' },
   ],
   [
     'confirm, same payment',
@@ -542,6 +579,243 @@ describe('load', () => {
     const again = step(changed, load({ position: position('7') }));
     expect([again.outcome.kind, again.state.capacity]).toEqual(['repeated', 4]);
     expect(kindOf(changed, load({ position: position('8') }))).toBe('applied');
+  });
+});
+
+describe('attempts to pay', () => {
+  const paying = reservationIn('PAYING', OPEN);
+  const ended = (state: TicketState, reason: 'declined' | 'expired'): Reservation =>
+    step(state, failPayment(reason)).events.flatMap((event) =>
+      'reservation' in event ? [event.reservation] : [],
+    )[0]!;
+  const declined = ended(run(paying, decline()), 'declined');
+  const late = ended(paying, 'expired');
+  const gone = run(paying, decline(), failPayment('declined'));
+  const rehold = (fields: Partial<Extract<Command, { type: 'rehold' }>> = {}): Command => ({
+    ...base(T0 + 9),
+    type: 'rehold',
+    reservation: declined,
+    paymentId: 'pay-2',
+    attemptId: 'second',
+    personElsewhere: 0,
+    ...fields,
+  });
+  const lateRehold = (fields: object = {}): Command => {
+    const { attemptId: _attemptId, ...command } = rehold({
+      reservation: late,
+      paymentId: 'pay-1',
+    }) as Extract<Command, { type: 'rehold' }>;
+    return { ...command, ...fields };
+  };
+
+  it('a decline is kept with its attempt, once', () => {
+    const { outcome, state } = step(paying, decline());
+    expect(outcome).toMatchObject({
+      kind: 'paying',
+      reservation: {
+        status: 'PAYING',
+        reason: 'declined',
+        attempts: [{ id: 'pay-1', declined: 'card_declined' }],
+      },
+    });
+    expect(step(state, decline()).events).toEqual([]);
+    expect(declined).toMatchObject({ status: 'CANCELLED', reason: 'declined' });
+  });
+
+  it('another attempt takes the tickets again at their price, no longer than the hold would have lasted', () => {
+    const dearer = run(gone, load({ price: 500 }));
+    const { outcome, events, state } = step(dearer, rehold());
+    expect(events.map((event) => event.type)).toEqual(['held', 'paymentStarted']);
+    expect(outcome).toMatchObject({
+      kind: 'paying',
+      reservation: {
+        unitPrice: 75,
+        paymentId: 'pay-2',
+        expiresAt: T0 + POLICY.holdMs,
+        attempts: [{ id: 'pay-1', declined: 'card_declined' }, { id: 'second' }],
+      },
+    });
+    expect(state.reservations.get('R')).not.toHaveProperty('reason');
+    expect([state.heldHere, state.persons.get('ann')]).toEqual([2, 2]);
+    expect(run(state, confirm('pay-2')).soldHere).toBe(2);
+    expect(step(state, rehold({ attemptId: 'third', paymentId: 'pay-3' })).outcome).toMatchObject({
+      kind: 'paying',
+      reservation: { paymentId: 'pay-2' },
+    });
+    expectSound(state);
+  });
+
+  it('a payment that succeeded late takes them again with a time of their own', () => {
+    const { outcome } = step(run(paying, failPayment('expired')), lateRehold());
+    expect(outcome).toMatchObject({
+      kind: 'paying',
+      reservation: { paymentId: 'pay-1', expiresAt: T0 + 9 + POLICY.holdMs, attempts: [{ id: 'pay-1' }] },
+    });
+  });
+
+  it.each<[string, TicketState, Command, OutcomeKind]>([
+    ['sold out', run(gone, remote('reserved', 10)), rehold(), 'sold_out'],
+    ['not enough left', run(gone, remote('pending', 9)), rehold(), 'temporarily_unavailable'],
+    ['the person has its share', gone, rehold({ personElsewhere: 3 }), 'purchase_limit'],
+    ['the card has its share', gone, rehold({ card: 'visa', cardElsewhere: 3 }), 'purchase_limit'],
+    ['closed', run(gone, close(false)), rehold(), 'closed'],
+    ['not opened', NOT_OPENED, rehold(), 'not_open'],
+    ['held anew', run(gone, hold()), rehold(), 'wrong_state'],
+    ['sold with it', run(gone, rehold(), confirm('pay-2')), rehold(), 'reserved'],
+    ['too late', gone, rehold({ at: T0 + POLICY.holdMs }), 'hold_expired'],
+    ['not declined', gone, rehold({ reservation: late }), 'hold_expired'],
+    [
+      'once too often',
+      gone,
+      rehold({ reservation: { ...declined, attempts: [{ id: '1' }, { id: '2' }, { id: '3' }] } }),
+      'hold_expired',
+    ],
+    ['late, sold out', run(gone, remote('reserved', 10)), lateRehold(), 'sold_out'],
+    ['late, closed', run(gone, close(false)), lateRehold(), 'closed'],
+  ])('%s: changes nothing', (_name, state, command, kind) => {
+    const { outcome, events } = step(state, command);
+    expect([outcome.kind, events]).toEqual([kind, []]);
+  });
+
+  it('a card counts like a person, and is let go with its tickets', () => {
+    const other = (id: string, card: string): Command[] => [
+      hold({ reservationId: id, person: id }),
+      { ...base(T0 + 1), type: 'startPayment', reservationId: id, paymentId: `pay-${id}`, card },
+    ];
+    const pay = (card: string, cardElsewhere = 0): Command => ({
+      ...base(T0 + 1),
+      type: 'startPayment',
+      reservationId: 'R',
+      paymentId: 'pay-1',
+      card,
+      cardElsewhere,
+    });
+    const two = run(OPEN, ...other('A', 'visa'), ...other('B', 'visa'), hold({ person: 'cy' }));
+    expect(two.persons.get(cardKey('visa'))).toBe(4);
+    expect(step(two, pay('visa')).outcome).toEqual({ kind: 'purchase_limit', limit: 4, owned: 4 });
+    expect(kindOf(two, pay('amex'))).toBe('paying');
+    expect(kindOf(two, pay('amex', 3))).toBe('purchase_limit');
+    const released = run(two, {
+      ...base(T0 + 2),
+      type: 'failPayment',
+      reservationId: 'A',
+      paymentId: 'pay-A',
+      reason: 'declined',
+    });
+    expect(released.persons.get(cardKey('visa'))).toBe(2);
+    expectSound(run(released, pay('visa')));
+  });
+});
+
+describe('pause', () => {
+  const pause = (paused: boolean, revision: number): Command => ({
+    ...base(T0 + 4),
+    type: 'pause',
+    paused,
+    revision,
+  });
+
+  it('refuses new holds, and nothing of those that stand', () => {
+    const paused = run(OPEN, hold(), pause(true, 1));
+    expect(kindOf(paused, hold({ reservationId: 'S', person: 'bob' }))).toBe('paused');
+    expect(kindOf(paused, startPayment())).toBe('paying');
+    expect(kindOf(run(paused, startPayment()), confirm())).toBe('reserved');
+    expect(kindOf(run(paused, pause(false, 2)), hold({ reservationId: 'S', person: 'bob' }))).toBe('held');
+  });
+
+  it('an older decision that comes late changes nothing', () => {
+    const resumed = run(OPEN, pause(true, 4), pause(false, 5));
+    expect(step(resumed, pause(true, 4))).toEqual({
+      events: [],
+      outcome: { kind: 'unchanged' },
+      state: resumed,
+    });
+  });
+});
+
+describe('a cancelled match', () => {
+  const cancel: Command = { ...base(T0 + 4), type: 'close', endHolds: true, cancelled: true };
+
+  it.each<[string, TicketState, Command, string]>([
+    ['a hold that the cancelling ends', run(OPEN, hold()), cancel, 'released'],
+    [
+      'a payment that is given up after it',
+      run(OPEN, hold(), startPayment(), cancel),
+      failPayment(),
+      'released',
+    ],
+    [
+      'a sale that is refunded after it',
+      run(OPEN, hold(), startPayment(), confirm(), cancel),
+      refund(2),
+      'refunded',
+    ],
+    ['a payment that succeeded after it', run(OPEN, hold(), startPayment(), cancel), confirm(), 'sold'],
+  ])('says why: %s', (_name, state, command, type) => {
+    const found = step(state, command).events.find((event) => event.type === type);
+    expect(found).toMatchObject({ type, cause: 'match_cancelled' });
+  });
+
+  it('is one also when its sales were closed before', () => {
+    const closed = run(OPEN, close(false));
+    expect(step(closed, cancel).state).toMatchObject({ closed: true, cancelled: true });
+    expect(kindOf(run(closed, cancel), cancel)).toBe('unchanged');
+  });
+});
+
+describe('what operators decide about other marketplaces', () => {
+  const sold = run(OPEN, remote('pending', 3), remote('reserved', 3));
+  const cancelled = remote('cancelled', 2);
+  const decideOrphan = (decision: 'give_back' | 'dismiss'): Command => ({
+    ...base(T0 + 9),
+    type: 'decideOrphan',
+    orphanId: cancelled.id,
+    decision,
+  });
+
+  it('a suspected refund gives back once', () => {
+    const asked = run(sold, cancelled);
+    expect([...asked.orphans.keys()]).toEqual([cancelled.id]);
+    const given = step(asked, decideOrphan('give_back'));
+    expect(given.outcome).toEqual({ kind: 'orphan_decided', givenBack: 2 });
+    expect([available(given.state), given.state.soldElsewhere, given.state.orphans.size]).toEqual([9, 1, 0]);
+    expect(kindOf(given.state, decideOrphan('give_back'))).toBe('unchanged');
+  });
+
+  it('one that is dismissed changes no counter', () => {
+    const { outcome, state } = step(run(sold, cancelled), decideOrphan('dismiss'));
+    expect(outcome).toEqual({ kind: 'orphan_decided', givenBack: 0 });
+    expect([available(state), state.orphans.size]).toEqual([7, 0]);
+  });
+
+  it('nothing is given back of a peer that has sold nothing, and the orphan stays', () => {
+    const asked = run(OPEN, cancelled);
+    expect(kindOf(asked, decideOrphan('give_back'))).toBe('nothing_sold');
+    expect(run(asked, decideOrphan('give_back')).orphans.size).toBe(1);
+  });
+
+  it('no more is given back than the peer has sold', () => {
+    const one = run(OPEN, remote('pending', 1), remote('reserved', 1), cancelled);
+    expect(step(one, decideOrphan('give_back')).outcome).toEqual({ kind: 'orphan_decided', givenBack: 1 });
+  });
+
+  it('keeps the newest orphans when a peer floods', () => {
+    let flooded = sold;
+    for (let i = 0; i <= ORPHANS_MAX; i += 1) {
+      flooded = run(flooded, remote('cancelled', 1, { recordedAt: T0 + i }));
+    }
+    expect(flooded.orphans.size).toBe(ORPHANS_MAX);
+    expect([...flooded.orphans.values()].some(({ recordedAt }) => recordedAt === T0)).toBe(false);
+  });
+
+  it('a hold without an end is released as it was seen, and no newer one', () => {
+    const held = run(OPEN, remote('pending', 2, { recordedAt: T0 }));
+    const wish = { type: 'releaseRemote', clientId: remote('pending', 1).clientId, heldSince: T0 } as const;
+    const { outcome, state } = step(held, { ...base(T0 + 9), ...wish });
+    expect(outcome).toEqual({ kind: 'remote_released', quantity: 2 });
+    expect([pending(state), state.heldElsewhere]).toEqual([10, 0]);
+    const renewed = run(held, remote('pending', 1, { recordedAt: T0 + 1 }));
+    expect(kindOf(renewed, { ...base(T0 + 9), ...wish })).toBe('unchanged');
   });
 });
 
@@ -1052,7 +1326,8 @@ describe('remote messages', () => {
       expect(outcome.kind).toBe(kind);
       expect(events).toHaveLength(1);
       const event = events[0]!;
-      expect(event.type === 'remote' ? event.orphan : 'not remote').toEqual(orphan);
+      const expected = orphan && { id: expect.any(String), ...orphan };
+      expect(event.type === 'remote' ? event.orphan : 'not remote').toEqual(expected);
     });
 
     it('notes since when it holds, by record time', () => {

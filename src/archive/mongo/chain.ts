@@ -38,6 +38,7 @@ import {
   ticketKey,
   ticketKeys,
   ticketName,
+  ticketOfKey,
   type LedgerEntry,
   type Marker,
   type ReservationVersion,
@@ -102,6 +103,21 @@ export class Chains {
     const lost = await this.add([{ ticket, after, incarnation, head, events: [] }]);
     if (lost.size === 0) return { number: after.number + 1, incarnation, head };
     return this.#openAhead(ticket, after);
+  }
+
+  /** Those with a chain, from key to key: each is found by the index, however long the chains are. */
+  async tickets(): Promise<readonly TicketId[]> {
+    const { ledger } = await this.#stores();
+    const found: TicketId[] = [];
+    for (let after = ''; ;) {
+      const options = { sort: { _id: 1 }, projection: { _id: 1 } } as const;
+      const next = await this.#server.call(() => ledger.findOne({ _id: { $gt: after } }, options));
+      if (!next) break;
+      const ticket = ticketOfKey(next._id);
+      found.push(ticket);
+      after = ticketKeys(ticket).$lt;
+    }
+    return found.sort((a, b) => a.matchNumber - b.matchNumber || a.category - b.category);
   }
 
   async head(ticket: TicketId): Promise<LedgerPosition | null> {

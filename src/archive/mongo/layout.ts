@@ -9,7 +9,17 @@ import type { Binary, Collection, CreateCollectionOptions, Db, IndexDescription 
 import type { Match } from '../../catalog/match.js';
 import type { Logger } from '../../process/log.js';
 import type { Reservation, TicketId } from '../../rules/index.js';
-import type { CommittedEvent, DeadLetter, LedgerPosition, PaymentRecord, RefundRecord } from '../port.js';
+import { COLLECTIONS, type CollectionName } from '../documents.js';
+import {
+  ArchiveRefusedError,
+  noArchive,
+  unfinishedRestore,
+  type CommittedEvent,
+  type DeadLetter,
+  type LedgerPosition,
+  type OpenOptions,
+} from '../port.js';
+import type { DocumentDocument } from './documents.js';
 import { isNameTaken, isUnsupported, refusesUser, type Identified, type MongoServer } from './server.js';
 
 /** Version of the layout below. A database with a newer one is refused. */
@@ -67,9 +77,6 @@ export interface MatchDocument extends Omit<Match, 'matchNumber'> {
   readonly _id: number;
 }
 
-export interface PaymentDocument extends Identified, Omit<PaymentRecord, 'id'> {}
-export interface RefundDocument extends Identified, Omit<RefundRecord, 'id'> {}
-
 /** Headers have any names, which field names may not. */
 export interface LetterDocument extends Identified, Omit<DeadLetter, 'id' | 'headers' | 'redrivenAt'> {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
@@ -92,8 +99,6 @@ export interface Stores {
   readonly snapshots: Collection<SnapshotDocument>;
   readonly snapshotParts: Collection<SnapshotPart>;
   readonly matches: Collection<MatchDocument>;
-  readonly payments: Collection<PaymentDocument>;
-  readonly refunds: Collection<RefundDocument>;
   readonly publishers: Collection<Identified>;
   readonly deadLetters: Collection<LetterDocument>;
   readonly redrives: Collection<RedriveDocument>;
@@ -107,8 +112,6 @@ export function storesOf(database: Db): Stores {
     snapshots: database.collection('snapshots'),
     snapshotParts: database.collection('snapshotParts'),
     matches: database.collection('matches'),
-    payments: database.collection('payments'),
-    refunds: database.collection('refunds'),
     publishers: database.collection('publishers'),
     deadLetters: database.collection('deadLetters'),
     redrives: database.collection('redrives'),
@@ -125,6 +128,13 @@ export function ticketName({ matchNumber, category }: TicketId): string {
 /** Key of a ticket's document. */
 export function ticketKey(ticket: TicketId, rest: string): string {
   return `${ticketName(ticket)}/${rest}`;
+}
+
+/** The ticket whose key it is. */
+export function ticketOfKey(key: string): TicketId {
+  const [, matchNumber, category] = /^(\d+):(\d+)\//.exec(key) ?? [];
+  if (matchNumber === undefined) throw new Error(`${key} is no key of a ticket`);
+  return { matchNumber: Number(matchNumber), category: Number(category) };
 }
 
 /** All keys of a ticket; `0` is what follows the slash. */
@@ -165,14 +175,12 @@ export const INDEXES: Partial<Record<keyof Stores, readonly IndexDescription[]>>
       key: { 'reservation.email': 1, 'reservation.createdAt': -1, 'reservation.id': -1, _id: -1 },
     },
   ],
-  payments: [{ name: 'byTime', key: { createdAt: 1, _id: 1 } }],
-  refunds: [{ name: 'byPayment', key: { paymentId: 1, createdAt: 1, _id: 1 } }],
   deadLetters: [{ name: 'byTime', key: { receivedAt: -1, _id: -1 } }],
 };
 
 /** The part of $jsonSchema that is used here. */
 export interface Schema {
-  readonly bsonType: 'object' | 'array' | 'string' | 'number' | 'bool' | 'binData';
+  readonly bsonType: 'object' | 'array' | 'string' | 'number' | 'bool' | 'binData' | 'date';
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
@@ -234,15 +242,6 @@ export const SCHEMAS: Record<keyof Stores, Schema> = {
   }),
   snapshotParts: object({ _id: { bsonType: 'string', pattern: `${KEY}${POSITION}/` }, data: DATA }),
   matches: object({ _id: COUNT, dateUtc: TEXT, homeTeam: TEXT, awayTeam: TEXT }),
-  payments: object({
-    _id: TEXT,
-    reservationId: TEXT,
-    status: { bsonType: 'string', enum: ['succeeded', 'declined', 'cancelled'] },
-    amountMinor: NUMBER,
-    currency: TEXT,
-    createdAt: NUMBER,
-  }),
-  refunds: object({ _id: TEXT, paymentId: TEXT, amountMinor: NUMBER, createdAt: NUMBER }),
   publishers: object({ _id: TEXT }),
   deadLetters: object({
     _id: TEXT,
@@ -256,12 +255,41 @@ export const SCHEMAS: Record<keyof Stores, Schema> = {
   meta: object({ _id: TEXT }),
 };
 
+/** Documents of one collection (documents.ts): what their values are, their readers check. */
+const DOCUMENT: Schema = object(
+  { _id: TEXT, version: COUNT, lists: { bsonType: 'object' }, expiresAt: { bsonType: 'date' } },
+  ['expiresAt'],
+);
+
+const COLLECTION_NAMES = Object.keys(COLLECTIONS) as CollectionName[];
+
+/** Of every collection there is. */
+export function allSchemas(): Readonly<Record<string, Schema>> {
+  return { ...SCHEMAS, ...Object.fromEntries(COLLECTION_NAMES.map((name) => [name, DOCUMENT])) };
+}
+
+export function documentCollectionsOf(
+  database: Db,
+): ReadonlyMap<CollectionName, Collection<DocumentDocument>> {
+  return new Map(COLLECTION_NAMES.map((name) => [name, database.collection<DocumentDocument>(name)]));
+}
+
+/** One index per list. */
+function listIndexesOf(name: CollectionName): readonly IndexDescription[] {
+  return COLLECTIONS[name].map((list) => ({
+    name: `list-${list}`,
+    key: { [`lists.${list}`]: 1, _id: 1 },
+  }));
+}
+
 // --- Preparing -------------------------------------------------------------------------------------------
 
 const SCHEMA_KEY = 'schema';
 export const PING_KEY = 'ping';
+/** There while a restore is under way. */
+export const RESTORE_KEY = 'restore';
 
-export class NewerMongoSchemaError extends Error {
+export class NewerMongoSchemaError extends ArchiveRefusedError {
   constructor(server: string, found: number) {
     super(
       `The archive in MongoDB at ${server} was written by a newer ticktak (schema ${found}, this one knows up ` +
@@ -270,20 +298,39 @@ export class NewerMongoSchemaError extends Error {
   }
 }
 
-/** Makes what is not there yet. Refuses a database of a newer version before it touches anything. */
-export async function prepare(server: MongoServer, logger: Logger): Promise<Stores> {
+/** The stores of an archive that may be opened like this; touches nothing. Null where there is none yet. */
+async function look(server: MongoServer, { isRestore = false }: OpenOptions): Promise<Stores | null> {
+  const stores = storesOf(server.database);
+  const [schema, restore] = await Promise.all(
+    [SCHEMA_KEY, RESTORE_KEY].map((_id) => server.call(() => stores.meta.findOne({ _id }))),
+  );
+  const version = schema?.version ?? 0;
+  if (version > MONGO_SCHEMA) throw new NewerMongoSchemaError(server.name, version);
+  if (restore && !isRestore) throw unfinishedRestore(`in MongoDB at ${server.name}`);
+  return schema ? stores : null;
+}
+
+/** Makes what is not there yet, except for who only reads. Throws `ArchiveRefusedError` before it touches anything. */
+export async function prepare(server: MongoServer, logger: Logger, options: OpenOptions): Promise<Stores> {
+  const found = await look(server, options);
+  if (options.isReadOnly === true) {
+    if (!found) throw noArchive(`in MongoDB at ${server.name}`);
+    return found;
+  }
   const { database } = server;
   const stores = storesOf(database);
-  const kept = await server.call(() => stores.meta.findOne({ _id: SCHEMA_KEY }));
-  const version = kept?.version ?? 0;
-  if (version > MONGO_SCHEMA) throw new NewerMongoSchemaError(server.name, version);
   await makeCollections(server, logger);
-  for (const [name, indexes] of Object.entries(INDEXES)) {
+  const all = [
+    ...Object.entries(INDEXES),
+    ...COLLECTION_NAMES.map((name) => [name, listIndexesOf(name)] as const),
+  ];
+  for (const [name, indexes] of all) {
     // One by one: FerretDB 1.24 fails at several that are there.
     for (const index of indexes) {
       await server.call(() => database.collection(name).createIndexes([index]));
     }
   }
+  for (const name of COLLECTION_NAMES) await removeByTime(server, name);
   await server.insertAll(stores.meta, [
     { _id: SCHEMA_KEY, version: MONGO_SCHEMA },
     { _id: PING_KEY, at: 0 },
@@ -291,10 +338,21 @@ export async function prepare(server: MongoServer, logger: Logger): Promise<Stor
   return stores;
 }
 
+/** Documents whose time is over go by themselves, where the server can do that; they read as absent anyway. */
+async function removeByTime(server: MongoServer, name: CollectionName): Promise<void> {
+  const index = { name: 'expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 } as const;
+  try {
+    await server.call(() => server.database.collection(name).createIndexes([index]));
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+  }
+}
+
 async function makeCollections(server: MongoServer, logger: Logger): Promise<void> {
   const validators = await validatorsThere(server);
   let checked = true;
-  for (const [name, schema] of Object.entries(SCHEMAS)) {
+  const schemas = [...Object.entries(SCHEMAS), ...COLLECTION_NAMES.map((name) => [name, DOCUMENT] as const)];
+  for (const [name, schema] of schemas) {
     const there = validators.get(name);
     if (there === undefined) {
       checked &&= await makeCollection(server, name, { validator: { $jsonSchema: schema } });

@@ -1,0 +1,98 @@
+/** What the API answers, as the pages use it. The services document themselves at `/api/v1/openapi.json`. */
+
+export type TicketStatus = 'available' | 'temporarily_unavailable' | 'sold_out';
+export const TICKET_STATUSES = ['available', 'temporarily_unavailable', 'sold_out'] as const;
+export type Category = 1 | 2 | 3;
+export const CATEGORIES = [1, 2, 3] as const satisfies readonly Category[];
+
+export interface CategoryView {
+  /** Not sold anywhere. */
+  readonly available: number;
+  /** What can be held now. */
+  readonly pending: number;
+  readonly price: number;
+  readonly status: TicketStatus;
+  readonly closed?: true;
+  /** Sales are paused by the operators. */
+  readonly paused?: true;
+}
+
+/** What operators tell buyers; English always. */
+export interface BuyersText {
+  readonly en: string;
+  readonly ar?: string;
+}
+
+/** What is out of the ordinary with a match. */
+export interface MatchNotice {
+  readonly kind: 'paused' | 'cancelled' | 'rescheduled';
+  readonly message?: BuyersText;
+  /** As it was before it was rescheduled. */
+  readonly previousDateUtc?: string;
+  readonly previousLocation?: string;
+  /** Until when tickets can be given back because of that. */
+  readonly refundUntil?: string;
+}
+
+export interface MatchView {
+  readonly matchNumber: number;
+  readonly roundNumber: number;
+  readonly dateUtc: string;
+  readonly location: string;
+  readonly availability: Readonly<Record<`category${Category}`, CategoryView>>;
+  readonly homeTeam: string;
+  readonly awayTeam: string;
+  readonly group: string | null;
+  /** ISO 4217, lower case. */
+  readonly currency?: string;
+  readonly notice?: MatchNotice;
+}
+
+/** One ticket as the live stream tells it. */
+export interface LiveTicket extends CategoryView {
+  readonly matchNumber: number;
+  readonly category: number;
+}
+
+export interface Recommendation {
+  readonly match: MatchView;
+  readonly reasons: readonly string[];
+  readonly score: number;
+}
+
+export type ReservationStatus = 'PENDING' | 'PAYING' | 'RESERVED' | 'CANCELLED' | 'EXPIRED' | 'REFUNDED';
+
+export interface Reservation {
+  readonly id: string;
+  readonly status: ReservationStatus;
+  readonly matchNumber: number;
+  readonly category: number;
+  readonly quantity: number;
+  readonly unitPrice: number;
+  readonly currency: string;
+  readonly email: string;
+  readonly createdAt: string;
+  /** End of the hold. */
+  readonly expiresAt: string;
+  readonly reason?: 'cancelled' | 'declined' | 'expired' | 'paid' | 'refunded';
+}
+
+export interface HeldReservation extends Reservation {
+  readonly token: string;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly emailConfirmed: boolean;
+  readonly secondFactor: boolean;
+  readonly createdAt: string;
+}
+
+export interface LogIn {
+  readonly accessToken: string;
+  readonly expiresAt: string;
+  readonly account: Account;
+}

@@ -1,0 +1,136 @@
+/** The matches of every page: read once, then kept up to date by the stream while a page that shows them is open. */
+import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
+import { useEffect, useSyncExternalStore } from 'react';
+import { api, type ApiProblem } from '../api';
+import type { MatchView } from '../api/types';
+import { applyTickets, hasNewNotice, hasUnknownMatch, withFacts } from './apply';
+import { AvailabilityFeed, type FeedState } from './feed';
+
+export const MATCHES_KEY = ['matches'] as const;
+
+interface Matches {
+  readonly matches: readonly MatchView[] | null;
+  readonly problem: ApiProblem | null;
+  readonly isLoading: boolean;
+  readonly retry: () => void;
+}
+
+async function readMatches(signal?: AbortSignal): Promise<readonly MatchView[]> {
+  const { matches } = await api.send<{ matches: MatchView[] }>({
+    path: '/matches',
+    auth: 'none',
+    ...(signal && { signal }),
+  });
+  return matches;
+}
+
+export function useMatches(): Matches {
+  const { data, error, isPending, refetch } = useQuery<readonly MatchView[], ApiProblem>({
+    queryKey: MATCHES_KEY,
+    queryFn: async ({ signal }) => {
+      return await readMatches(signal);
+    },
+    // The stream keeps it up to date.
+    staleTime: Infinity,
+  });
+  return { matches: data ?? null, problem: error, isLoading: isPending, retry: () => void refetch() };
+}
+
+export function useMatch(matchNumber: number): Matches & { readonly match: MatchView | undefined } {
+  const found = useMatches();
+  return { ...found, match: found.matches?.find((match) => match.matchNumber === matchNumber) };
+}
+
+/** Everybody hears of a pause at once: they must not all ask what it says in the same moment. */
+const NOTICE_WAIT_MS_MAX = 3_000;
+let noticeTimer: ReturnType<typeof setTimeout> | null = null;
+
+function takeNotices(client: QueryClient, read: readonly MatchView[]): void {
+  client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && withFacts(known, read));
+}
+
+/** Reads the notices of the matches soon; the figures stay those of the stream. */
+function readNotices(client: QueryClient): void {
+  noticeTimer ??= setTimeout(() => {
+    noticeTimer = null;
+    readMatches()
+      .then((read) => takeNotices(client, read))
+      // Without it the page still says that sales are paused, if not why.
+      .catch(() => undefined);
+  }, Math.random() * NOTICE_WAIT_MS_MAX);
+}
+
+/** After something that the stream does not tell: a match that was cancelled or moved from this page. */
+export function useMatchesAnew(): () => void {
+  const client = useQueryClient();
+  return () => {
+    readMatches()
+      .then((read) => takeNotices(client, read))
+      .catch(() => undefined);
+  };
+}
+
+let feed: AvailabilityFeed | null = null;
+
+function feedOf(client: QueryClient): AvailabilityFeed {
+  feed ??= new AvailabilityFeed({
+    url: '/api/v1/availability/stream',
+    fetch: (...request) => fetch(...request),
+    now: () => Date.now(),
+    random: Math.random,
+    schedule: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    onTickets: (tickets, isSnapshot) => {
+      const known = client.getQueryData<readonly MatchView[]>(MATCHES_KEY);
+      if (!known) return;
+      const next = applyTickets(known, tickets);
+      if (next !== known) client.setQueryData(MATCHES_KEY, next);
+      if (hasNewNotice(known, tickets)) readNotices(client);
+      if (isSnapshot && hasUnknownMatch(known, tickets))
+        void client.invalidateQueries({ queryKey: MATCHES_KEY });
+    },
+  });
+  return feed;
+}
+
+/** Pages that show availability; the connection is open while there is one. */
+let viewers = 0;
+/** A page that gives way to another must not end the connection. */
+const LINGER_MS = 2_000;
+
+const CONNECTING: FeedState = { kind: 'connecting' };
+const nothing = (): void => undefined;
+
+/** Keeps `useMatches` live while the component is shown. */
+export function useLiveAvailability(): FeedState {
+  const client = useQueryClient();
+  const isBrowser = typeof window !== 'undefined';
+  const live = isBrowser ? feedOf(client) : null;
+  useEffect(() => {
+    if (!live) return undefined;
+    viewers += 1;
+    live.start();
+    const look = (): void => live.visible(document.visibilityState === 'visible');
+    const wake = (): void => live.wake();
+    const offline = (): void => live.offline();
+    document.addEventListener('visibilitychange', look);
+    window.addEventListener('online', wake);
+    window.addEventListener('offline', offline);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      window.removeEventListener('online', wake);
+      window.removeEventListener('offline', offline);
+      viewers -= 1;
+      setTimeout(() => {
+        if (viewers === 0) live.stop();
+      }, LINGER_MS);
+    };
+  }, [live]);
+  return useSyncExternalStore(
+    live?.subscribe ?? (() => nothing),
+    () => live?.state ?? CONNECTING,
+    () => CONNECTING,
+  );
+}

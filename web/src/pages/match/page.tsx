@@ -1,0 +1,240 @@
+/** One match: what it is, what it costs, and the way to its tickets. */
+import { useState, type ReactNode } from 'react';
+import { Link, useLocation, useParams } from 'react-router';
+import { CATEGORIES, type Category, type MatchView } from '../../api/types';
+import { useEnvironment, useStatus } from '../../app/environment';
+import { Head } from '../../app/head';
+import { embeddedJson } from '../../app/initial';
+import { canBeHeld, categoryOf, standingIn } from '../../data/availability';
+import { timeZoneOf } from '../../data/stadiums';
+import { Stages } from '../../data/stages';
+import { localized } from '../../i18n/languages';
+import { useLocale, useText } from '../../i18n/locale';
+import { useLiveAvailability, useMatch } from '../../live/matches';
+import { Button, ButtonLink } from '../../ui/button';
+import { LiveBar } from '../../ui/live-bar';
+import { MatchNotice } from '../../ui/match-notice';
+import { KickOff, Place, Team, useGroupName, useStageName } from '../../ui/match-parts';
+import { Card, EmptyState } from '../../ui/panels';
+import { Spinner } from '../../ui/spinner';
+import { StandingBadge } from '../../ui/standing';
+import { DEFAULT_CURRENCY, Intlized, Money } from '../../ui/time';
+import { HoldForm } from './hold-form';
+import { StadiumPicture } from './stadium-picture';
+import { sportsEvent } from './structured-data';
+
+export default function MatchPage(): ReactNode {
+  const { matchNumber = '' } = useParams();
+  const { match, matches, problem, retry } = useMatch(
+    /^\d{1,4}$/.test(matchNumber) ? Number(matchNumber) : 0,
+  );
+  const live = useLiveAvailability();
+  const t = useText('match');
+  const list = useText('matches');
+  const common = useText('common');
+  const isAway = matches === null && (problem !== null || typeof window === 'undefined');
+  useStatus(match ? 200 : isAway ? 503 : 404);
+  if (match && matches) return <Shown match={match} matches={matches} live={<LiveBar state={live} />} />;
+  if (isAway) {
+    return (
+      <EmptyState isPage title={list('awayTitle')} body={list('awayBody')}>
+        <Head title={list('awayTitle')} noIndex />
+        <Button onClick={retry}>{common('retry')}</Button>
+      </EmptyState>
+    );
+  }
+  if (matches === null) return <Spinner />;
+  return (
+    <EmptyState
+      isPage
+      title={t('notFoundTitle')}
+      body={t('notFoundBody', { number: matchNumber.slice(0, 10) })}
+    >
+      <Head title={t('notFoundTitle')} noIndex />
+      <ButtonLink to="/">{t('backToMatches')}</ButtonLink>
+    </EmptyState>
+  );
+}
+
+interface ShownProps {
+  readonly match: MatchView;
+  readonly matches: readonly MatchView[];
+  readonly live: ReactNode;
+}
+
+function Shown({ match, matches, live }: ShownProps): ReactNode {
+  const t = useText('match');
+  const list = useText('matches');
+  const { format, nameOf } = useLocale();
+  const stageName = useStageName();
+  const groupName = useGroupName();
+  const { homeTeam, awayTeam, location, dateUtc, group, matchNumber } = match;
+  const zone = timeZoneOf(location);
+  const stage = stageName(new Stages(matches).of(match));
+  const names = { home: nameOf(homeTeam), away: nameOf(awayTeam) };
+  const title = t('documentTitle', names);
+  const day = format.day(dateUtc, zone);
+  const description = t('description', { ...names, day, stadium: nameOf(location) });
+  return (
+    <>
+      <Head title={title} description={description} />
+      <StructuredData match={match} description={description} />
+      <p>
+        <Link to="/" className="back">
+          {t('backToMatches')}
+        </Link>
+      </p>
+      <header className="match-hero">
+        <p className="soft">
+          {group === null ? '' : `${groupName(group)} · `}
+          {stage} · {list('matchNumber', { number: matchNumber })}
+        </p>
+        <h1 className="match-hero-teams">
+          <Team name={homeTeam} scale={2} />
+          <span className="match-hero-versus" aria-hidden="true">
+            –
+          </span>
+          <span className="visually-hidden"> – </span>
+          <Team name={awayTeam} scale={2} />
+        </h1>
+        <dl className="match-facts">
+          <div>
+            <dt>{t('kickOff')}</dt>
+            <dd>
+              <Intlized className="match-day">{day}</Intlized>
+              <KickOff match={match} />
+            </dd>
+          </div>
+          <div>
+            <dt>{t('stadium')}</dt>
+            <dd>
+              <Place location={location} />
+            </dd>
+          </div>
+        </dl>
+      </header>
+      <MatchNotice match={match} />
+      {live}
+      <Choice match={match} />
+    </>
+  );
+}
+
+/** Category, picture and the form to hold tickets. */
+function Choice({ match }: { readonly match: MatchView }): ReactNode {
+  const t = useText('match');
+  const [chosen, setChosen] = useState<Category | null>(null);
+  const view = chosen === null ? null : categoryOf(match, chosen);
+  return (
+    <div className="choice">
+      <section aria-labelledby="choose" className="choice-categories">
+        <h2 id="choose">{t('choose')}</h2>
+        {match.notice?.kind !== 'cancelled' && <p className="soft">{t('chooseHint')}</p>}
+        <StadiumPicture
+          selected={chosen}
+          isOpen={(category) => canBeHeld(match, category)}
+          onSelect={setChosen}
+        />
+        <fieldset className="categories">
+          <legend className="visually-hidden">{t('choose')}</legend>
+          {CATEGORIES.map((category) => (
+            <CategoryOption
+              key={category}
+              match={match}
+              category={category}
+              isChosen={chosen === category}
+              onChoose={() => setChosen(category)}
+            />
+          ))}
+        </fieldset>
+      </section>
+      <Card className="choice-hold">
+        <HoldTitle />
+        <HoldForm match={match} category={chosen} view={view} />
+      </Card>
+    </div>
+  );
+}
+
+function HoldTitle(): ReactNode {
+  const t = useText('hold');
+  return <h2>{t('title')}</h2>;
+}
+
+function CategoryOption(props: {
+  readonly match: MatchView;
+  readonly category: Category;
+  readonly isChosen: boolean;
+  readonly onChoose: () => void;
+}): ReactNode {
+  const { match, category, isChosen, onChoose } = props;
+  const t = useText('match');
+  const list = useText('matches');
+  const view = categoryOf(match, category);
+  const standing = standingIn(match, category);
+  const isOpen = canBeHeld(match, category);
+  return (
+    <label className={`category zone-${category}${isOpen ? '' : ' category-closed'}`}>
+      <input
+        type="radio"
+        name="category"
+        value={category}
+        checked={isChosen}
+        onChange={onChoose}
+        disabled={!isOpen && !isChosen}
+      />
+      <span className="category-text">
+        <span className="category-name">
+          <span className="category-dot" aria-hidden="true" />
+          {list('category', { category })}
+        </span>
+        <span className="soft category-zone">{t(`zones.category${category}`)}</span>
+        <span className="category-state">
+          <StandingBadge standing={standing} />
+          {standing === 'few' && <span className="category-left">{t('few', { count: view.pending })}</span>}
+          {standing === 'available' && <span className="soft">{t('left', { count: view.pending })}</span>}
+        </span>
+        {standing === 'temporarily_unavailable' && <span className="soft">{t('temporarilyHint')}</span>}
+        {standing === 'paused' && <span className="soft">{t('pausedHint')}</span>}
+        {standing === 'sold_out' && <span className="soft">{t('soldOutHint')}</span>}
+      </span>
+      <span className="category-price">
+        <strong>
+          <Money amount={view.price} currency={match.currency} />
+        </strong>
+        <span className="soft">{t('perTicket')}</span>
+      </span>
+    </label>
+  );
+}
+
+function StructuredData({
+  match,
+  description,
+}: {
+  readonly match: MatchView;
+  readonly description: string;
+}): ReactNode {
+  const { origin } = useEnvironment();
+  const { code, nameOf } = useLocale();
+  const { pathname } = useLocation();
+  const list = useText('matches');
+  const common = useText('common');
+  const { homeTeam, awayTeam, currency = DEFAULT_CURRENCY } = match;
+  const data = sportsEvent(match, {
+    url: origin + localized(code, pathname),
+    name: common('versus', { home: nameOf(homeTeam), away: nameOf(awayTeam) }),
+    description,
+    language: code,
+    nameOf,
+    categoryName: (category) => list('category', { category }),
+    currency,
+  });
+  return (
+    <script
+      type="application/ld+json"
+      suppressHydrationWarning
+      dangerouslySetInnerHTML={{ __html: embeddedJson(data) }}
+    />
+  );
+}
