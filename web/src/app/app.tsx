@@ -1,6 +1,6 @@
 /** The app around its pages; the same on the server and in the browser but for the router given to it. */
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { Suspense, useEffect, useRef, type ReactNode } from 'react';
+import { Suspense, useEffect, useLayoutEffect, useRef, type ReactNode } from 'react';
 import { Route, Routes, useLocation } from 'react-router';
 import { ApiProblem } from '../api';
 import type { MatchView } from '../api/types';
@@ -11,6 +11,7 @@ import { Layout } from '../ui/layout';
 import { Spinner } from '../ui/spinner';
 import { ToastProvider } from '../ui/toast';
 import { EnvironmentContext, type Environment } from './environment';
+import { replayEarlyInput } from './early-input';
 import { NOT_FOUND, ROUTES } from './routes';
 
 /** The API client repeats by itself what is worth it; screens offer the rest. */
@@ -65,6 +66,7 @@ export function App({ language, environment, client, router }: AppProps): ReactN
 }
 
 function Pages(): ReactNode {
+  useLayoutEffect(() => replayEarlyInput(document), []);
   return (
     <Routes>
       {[...ROUTES, NOT_FOUND].map(({ path, page: { Page } }) => (
