@@ -1078,7 +1078,8 @@ function checkParts(env: NodeJS.ProcessEnv, settings: Settings, problems: string
 const SHARED_PARTS = ['MONGODB_URL', 'KAFKA_BROKERS', 'TOKEN_SECRET', 'SERVICE_TOKEN'];
 
 /** What must not be true where real tickets are sold. */
-function checkProduction({ environment, adminToken, securityCheck }: Settings, problems: string[]): void {
+function checkProduction(settings: Settings, problems: string[]): void {
+  const { environment, adminToken, securityCheck } = settings;
   if (environment !== 'prod') return;
   if (adminToken !== undefined) {
     problems.push(
@@ -1087,6 +1088,25 @@ function checkProduction({ environment, adminToken, securityCheck }: Settings, p
   }
   if (!securityCheck)
     problems.push('SECURITY_CHECK is false: with ENVIRONMENT=prod every request is checked.');
+  if (settings.stripeSecretKey !== undefined) checkForMoney(settings, problems);
+}
+
+/** What people who pay rely on: links that work and nobody reads on the way, and mails that arrive. */
+function checkForMoney({ publicUrl, smtpUrl, operatorEmail, roles }: Settings, problems: string[]): void {
+  const has = (...some: readonly Role[]): boolean => some.some((role) => roles.includes(role));
+  if (has('client', 'reservations', 'user', 'payments') && !publicUrl.startsWith('https:')) {
+    problems.push(
+      `PUBLIC_URL is ${publicUrl}: where tickets are sold for money people come by https, and links in mails lead there.`,
+    );
+  }
+  if (has('user', 'payments') && smtpUrl === undefined) {
+    problems.push(
+      'SMTP_URL is not set: who pays gets the tickets by mail, and mails would be files on this machine.',
+    );
+  }
+  if (has('user') && operatorEmail === table.operatorEmail.default) {
+    problems.push(`OPERATOR_EMAIL is not set: nobody reads what is sent to ${operatorEmail}.`);
+  }
 }
 
 function checkPayments(env: NodeJS.ProcessEnv, settings: Settings, problems: string[]): void {

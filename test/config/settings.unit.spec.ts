@@ -36,6 +36,12 @@ const SERVICES = {
   PAYMENTS_URL: 'http://payments:8080',
 };
 /** In place of the sandbox. The keys are made up. */
+/** What selling for money needs besides Stripe. */
+const FOR_MONEY = {
+  PUBLIC_URL: 'https://tickets.example',
+  SMTP_URL: 'smtps://mail.tickets.example:465',
+  OPERATOR_EMAIL: 'desk@tickets.example',
+};
 const STRIPE = {
   STRIPE_SECRET_KEY: 'sk_live_0123456789abcdef',
   STRIPE_PUBLISHABLE_KEY: 'pk_live_0123456789abcdef',
@@ -87,6 +93,7 @@ describe('loadSettings', () => {
       TRUST_PROXY: '10.0.0.0/8, ::1',
       PUBLIC_URL: 'https://tickets.example/',
       OPERATOR_EMAIL: 'desk@tickets.example',
+      SMTP_URL: FOR_MONEY.SMTP_URL,
       ...STRIPE,
     };
     expect(loadSettings(env, [])).toMatchObject({
@@ -198,7 +205,7 @@ describe('loadSettings', () => {
 
   it('shows no secret of one that is allowed, when something else is wrong', () => {
     const secrets = { ...STRIPE, ADMIN_TOKEN: 'hunter2-hunter2-hunter2' };
-    const problems = problemsOf({ ...secrets, ENVIRONMENT: 'prod', PAYMENT_SANDBOX: 'true' });
+    const problems = problemsOf({ ...FOR_MONEY, ...secrets, ENVIRONMENT: 'prod', PAYMENT_SANDBOX: 'true' });
     expect(problems).toHaveLength(2);
     for (const secret of Object.values(secrets)) expect(problems.join()).not.toContain(secret);
   });
@@ -290,7 +297,7 @@ describe('Stripe’s keys', () => {
       STRIPE_PUBLISHABLE_KEY: 'pk_test_0123456789abcdef',
     };
     expect(problemsOf(test)).toEqual([]);
-    expect(problemsOf({ ...test, ENVIRONMENT: 'prod' })).toEqual([
+    expect(problemsOf({ ...FOR_MONEY, ...test, ENVIRONMENT: 'prod' })).toEqual([
       'STRIPE_SECRET_KEY is a test key: with ENVIRONMENT=prod tickets are sold for money.',
     ]);
     for (const [secret, publishable, count] of [
@@ -309,9 +316,9 @@ describe('Stripe’s keys', () => {
 });
 
 describe('ENVIRONMENT=prod', () => {
-  const prod = { ENVIRONMENT: 'prod', ...STRIPE };
+  const prod = { ENVIRONMENT: 'prod', ...STRIPE, ...FOR_MONEY };
 
-  it('starts with Stripe and its webhook secret', () => {
+  it('starts with Stripe, a mail server and addresses of its own', () => {
     expect(problemsOf(prod)).toEqual([]);
   });
 
@@ -328,6 +335,18 @@ describe('ENVIRONMENT=prod', () => {
     [
       { STRIPE_WEBHOOK_SECRET: '' },
       'STRIPE_WEBHOOK_SECRET is not set: without it no webhook of Stripe can be believed.',
+    ],
+    [
+      { PUBLIC_URL: 'http://tickets.example' },
+      'PUBLIC_URL is http://tickets.example: where tickets are sold for money people come by https, and links in mails lead there.',
+    ],
+    [
+      { SMTP_URL: '' },
+      'SMTP_URL is not set: who pays gets the tickets by mail, and mails would be files on this machine.',
+    ],
+    [
+      { OPERATOR_EMAIL: '' },
+      'OPERATOR_EMAIL is not set: nobody reads what is sent to operator@ticktak.example.',
     ],
   ])('refuses %o, in one line, which dev does not all do', (env, line) => {
     expect(problemsOf({ ...prod, ...env })).toEqual([line]);

@@ -281,6 +281,7 @@ describe('docker-compose.yml', () => {
       PAYMENT_SANDBOX: 'false',
       SMTP_URL: 'smtp://mail.example:587',
       PUBLIC_URL: 'https://tickets.example',
+      OPERATOR_EMAIL: 'desk@tickets.example',
       TRUST_PROXY: '1',
     };
     for (const role of ROLES) {
