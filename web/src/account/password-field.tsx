@@ -2,29 +2,36 @@
 import { useState, type ReactNode } from 'react';
 import { useText } from '../i18n/locale';
 import { Field } from '../ui/field';
-import { PASSWORD_CHARS_MAX, strengthOf } from './validation';
+import { PASSWORD_CHARS_MAX, passwordFault, strengthOf } from './validation';
 
 export interface PasswordFieldProps {
   readonly name: string;
-  readonly label: string;
+  readonly label: 'passwordLabel' | 'oldPasswordLabel' | 'newPasswordLabel';
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly isNew?: boolean;
-  readonly error?: string | undefined;
+  /** It was sent, and cannot be one. */
+  readonly isWrong: boolean;
   /** Of a new one: what must not be in it. */
   readonly own?: readonly string[];
 }
 
 export function PasswordField(props: PasswordFieldProps): ReactNode {
-  const { name, label, value, onChange, isNew = false, error, own = [] } = props;
+  const { name, label, value, onChange, isNew = false, isWrong, own = [] } = props;
   const t = useText('password');
+  const validation = useText('validation');
+  const fault = isNew
+    ? passwordFault(value) === 'long'
+      ? 'passwordLong'
+      : 'passwordShort'
+    : 'passwordMissing';
   const [isShown, setShown] = useState(false);
   return (
     <div className="stack password">
       <Field
         name={name}
-        label={label}
-        error={error}
+        label={validation(label)}
+        error={isWrong ? validation(fault) : undefined}
         hint={isNew ? t('hint') : undefined}
         type={isShown ? 'text' : 'password'}
         autoComplete={isNew ? 'new-password' : 'current-password'}

@@ -50,7 +50,6 @@ export function Data({ account }: { readonly account: Account }): ReactNode {
 
 function EraseForm({ account, close }: { readonly account: Account; readonly close: () => void }): ReactNode {
   const t = useText('myData');
-  const validation = useText('validation');
   const common = useText('common');
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -99,9 +98,9 @@ function EraseForm({ account, close }: { readonly account: Account; readonly clo
       />
       <PasswordField
         name="password"
-        label={validation('oldPasswordLabel')}
+        label="oldPasswordLabel"
         value={password}
-        error={form.wrong.has('password') ? validation('passwordMissing') : undefined}
+        isWrong={form.wrong.has('password')}
         onChange={(value) => {
           setPassword(value);
           form.touched('password');

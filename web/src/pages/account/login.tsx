@@ -50,7 +50,6 @@ type Step = 'password' | 'code' | 'recovery';
 function LoginForm({ next, onBegin }: { readonly next: string; readonly onBegin: () => void }): ReactNode {
   const t = useText('login');
   const pages = useText('pages');
-  const validation = useText('validation');
   const client = useQueryClient();
   const navigate = useNavigate();
   const form = useForm<Fields>();
@@ -112,9 +111,9 @@ function LoginForm({ next, onBegin }: { readonly next: string; readonly onBegin:
               />
               <PasswordField
                 name="password"
-                label={validation('passwordLabel')}
+                label="passwordLabel"
                 value={password}
-                error={form.wrong.has('password') ? validation('passwordMissing') : undefined}
+                isWrong={form.wrong.has('password')}
                 onChange={(value) => {
                   setPassword(value);
                   form.touched('password');

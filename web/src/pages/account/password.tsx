@@ -13,7 +13,6 @@ import { SecretRefused } from './secret-refused';
 
 export function Password({ account }: { readonly account: Account }): ReactNode {
   const t = useText('account');
-  const validation = useText('validation');
   const say = useToast();
   const form = useForm<'password' | 'newPassword'>();
   const [password, setPassword] = useState('');
@@ -48,9 +47,9 @@ export function Password({ account }: { readonly account: Account }): ReactNode 
         <input type="hidden" name="username" autoComplete="username" value={account.email} readOnly />
         <PasswordField
           name="password"
-          label={validation('oldPasswordLabel')}
+          label="oldPasswordLabel"
           value={password}
-          error={form.wrong.has('password') ? validation('passwordMissing') : undefined}
+          isWrong={form.wrong.has('password')}
           onChange={(value) => {
             setPassword(value);
             form.touched('password');
@@ -58,15 +57,11 @@ export function Password({ account }: { readonly account: Account }): ReactNode 
         />
         <PasswordField
           name="newPassword"
-          label={validation('newPasswordLabel')}
+          label="newPasswordLabel"
           value={newPassword}
           isNew
           own={[account.name, account.email]}
-          error={
-            form.wrong.has('newPassword')
-              ? validation(fault === 'long' ? 'passwordLong' : 'passwordShort')
-              : undefined
-          }
+          isWrong={form.wrong.has('newPassword')}
           onChange={(value) => {
             setNewPassword(value);
             form.touched('newPassword');

@@ -117,15 +117,11 @@ function RegisterForm({ onDone }: { readonly onDone: (email: string) => void }):
         />
         <PasswordField
           name="password"
-          label={validation('passwordLabel')}
+          label="passwordLabel"
           value={password}
           isNew
           own={[name, email]}
-          error={
-            form.wrong.has('password')
-              ? validation(fault === 'long' ? 'passwordLong' : 'passwordShort')
-              : undefined
-          }
+          isWrong={form.wrong.has('password')}
           onChange={(value) => {
             setPassword(value);
             form.touched('password');

@@ -90,7 +90,6 @@ function SetForm({
   readonly onUseless: () => void;
 }): ReactNode {
   const t = useText('reset');
-  const validation = useText('validation');
   const form = useForm<'password'>();
   const [password, setPassword] = useState('');
   const [isDone, setDone] = useState(false);
@@ -130,14 +129,10 @@ function SetForm({
         {form.problem && <Refused problem={form.problem} onUseless={onUseless} />}
         <PasswordField
           name="password"
-          label={validation('newPasswordLabel')}
+          label="newPasswordLabel"
           value={password}
           isNew
-          error={
-            form.wrong.has('password')
-              ? validation(fault === 'long' ? 'passwordLong' : 'passwordShort')
-              : undefined
-          }
+          isWrong={form.wrong.has('password')}
           onChange={(value) => {
             setPassword(value);
             form.touched('password');

@@ -60,7 +60,6 @@ function Ask(props: {
   readonly onCancel: () => void;
 }): ReactNode {
   const t = useText('secondFactor');
-  const validation = useText('validation');
   const common = useText('common');
   const form = useForm<'password'>();
   const [password, setPassword] = useState('');
@@ -76,9 +75,9 @@ function Ask(props: {
     >
       <PasswordField
         name="password"
-        label={validation('oldPasswordLabel')}
+        label="oldPasswordLabel"
         value={password}
-        error={form.wrong.has('password') ? validation('passwordMissing') : undefined}
+        isWrong={form.wrong.has('password')}
         onChange={(value) => {
           setPassword(value);
           form.touched('password');
@@ -190,7 +189,6 @@ function Codes({
 function Remove({ onDone }: { readonly onDone: () => void }): ReactNode {
   const t = useText('secondFactor');
   const login = useText('login');
-  const validation = useText('validation');
   const common = useText('common');
   const form = useForm<'password' | 'code'>();
   const [password, setPassword] = useState('');
@@ -219,9 +217,9 @@ function Remove({ onDone }: { readonly onDone: () => void }): ReactNode {
     >
       <PasswordField
         name="password"
-        label={validation('oldPasswordLabel')}
+        label="oldPasswordLabel"
         value={password}
-        error={form.wrong.has('password') ? validation('passwordMissing') : undefined}
+        isWrong={form.wrong.has('password')}
         onChange={(value) => {
           setPassword(value);
           form.touched('password');
