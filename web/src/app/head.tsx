@@ -5,6 +5,9 @@ import { LANGUAGES, LANGUAGE_CODES, localized } from '../i18n/languages';
 import { useLocale, useText } from '../i18n/locale';
 import { useEnvironment } from './environment';
 
+/** Of og.png, pixels. It has no words but the brand, so that it is the same in every language. */
+const PICTURE = { width: 1_200, height: 630 };
+
 export interface HeadProps {
   readonly title: string;
   readonly description?: string;
@@ -42,7 +45,11 @@ export function Head({ title, description, noIndex = false }: HeadProps): ReactN
       {description !== undefined && <meta property="og:description" content={description} />}
       <meta property="og:url" content={canonical} />
       <meta property="og:locale" content={LANGUAGES[code].locale.slice(0, 2)} />
-      <meta name="twitter:card" content="summary" />
+      <meta property="og:image" content={`${origin}/og.png`} />
+      <meta property="og:image:width" content={String(PICTURE.width)} />
+      <meta property="og:image:height" content={String(PICTURE.height)} />
+      <meta property="og:image:alt" content={brand} />
+      <meta name="twitter:card" content="summary_large_image" />
     </>
   );
 }
