@@ -5,6 +5,7 @@
  * when it ends by itself it is started again under the same URL. The caller holds the lock of the data folder.
  */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdir, open, readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -39,6 +40,12 @@ const POLL_MS = 25;
 const WATCH_MS = 500;
 const RESTART_MS = 1_000;
 const PORT_ATTEMPTS_MAX = 3;
+/**
+ * The server comes back on its port. Systems give ports from 32768 (Linux) or 49152 (others) on to whoever connects to
+ * somewhere: nobody gets one of these while the server is away.
+ */
+const KEPT_PORT_MIN = 10_240;
+const KEPT_PORT_MAX = 32_767;
 
 /** What is known of the server of a folder; kept in `server.json` in it. */
 interface ServerRecord {
@@ -278,6 +285,10 @@ async function ask<T>(home: Home, port: number, question: (redis: Redis) => Prom
 /** `preferred` when it is free, else any free port. */
 async function freePort(preferred: number | undefined): Promise<number> {
   if (preferred !== undefined && (await tryPort(preferred)) !== null) return preferred;
+  for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt++) {
+    const port = await tryPort(randomInt(KEPT_PORT_MIN, KEPT_PORT_MAX + 1));
+    if (port !== null) return port;
+  }
   const port = await tryPort(0);
   if (port === null) throw new StartupError('No port is free on 127.0.0.1 for redis-server.');
   return port;

@@ -52,7 +52,7 @@ describe('while the archive is away', () => {
 
     const pay = { type: 'startPayment', reservationId: 'r1', paymentId: 'p1' } as const;
     expect(await engine.ask(ticket, pay, 'pay')).toEqual({ kind: 'unknown' });
-    expect(state.refused).toBeGreaterThan(0);
+    await until(() => state.refused > 0);
     // It is on record, and still nobody is told.
     expect(await engine.core.store.recall(ticket, ['pay', 'hold'])).toEqual(
       new Map([['hold', expect.objectContaining({ kind: 'held' })]]),

@@ -49,6 +49,7 @@ describe('the outbox of a ticket', () => {
     await engine.tell(ticket, loadBody(10));
     await engine.tell(ticket, holdBody('r1'));
     await sell(engine, ticket, 'r1');
+    await until(async () => (await cursorsOf()).join(' ') === '1-4 1-4');
     log.state.away = true;
     await engine.tell(ticket, holdBody('r2'));
     await engine.tell(ticket, { type: 'release', reservationId: 'r2' });

@@ -17,6 +17,8 @@ import { patched } from '../helpers/faults.js';
 
 const ticket = { matchNumber: 7, category: 2 };
 const quickHold = { ...TEST_POLICY, holdMs: 400 };
+/** Lasts while a busy machine does some steps, and ends within the test. */
+const shortHold = { ...TEST_POLICY, holdMs: 4_000 };
 
 /** Counts how often a worker claims tickets and asks their queues for work. */
 function counting({ store, queues }: Core) {
@@ -66,7 +68,7 @@ describe('timers', () => {
     engine = await startEngine({
       matches: [7],
       workers: 0,
-      worker: { policy: quickHold, idleReleaseMs: 50 },
+      worker: { policy: shortHold, idleReleaseMs: 50 },
     });
     const { counts, parts } = counting(engine.core);
     const worker = await engine.addWorker(undefined, undefined, parts);
@@ -118,8 +120,8 @@ describe('timers', () => {
     await engine.tell(ticket, loadBody(2));
     await engine.tell(ticket, holdBody('slow'));
     const payment = { reservationId: 'slow', paymentId: 'pay-slow' };
-    await engine.tell(ticket, { type: 'startPayment', ...payment });
     const startedAt = Date.now();
+    await engine.tell(ticket, { type: 'startPayment', ...payment });
     await until(() => settled.length >= 3);
     expect(Date.now() - startedAt).toBeGreaterThanOrEqual(400);
     expect(settled[0]).toMatchObject({ id: 'slow', status: 'PAYING', paymentId: 'pay-slow' });
@@ -149,7 +151,7 @@ describe('timers', () => {
     engine = await startEngine({
       matches: [7],
       workers: 0,
-      worker: { policy: quickHold, idleReleaseMs: 50, paymentCheckMs: 300 },
+      worker: { policy: shortHold, idleReleaseMs: 50, paymentCheckMs: 300 },
     });
     const { counts, parts } = counting(engine.core);
     const worker = await engine.addWorker(undefined, undefined, parts);

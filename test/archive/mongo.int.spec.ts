@@ -29,7 +29,7 @@ import type { Reservation, TicketId } from '../../src/rules/index.js';
 import { all, archiveContract, batchOf, positionsOf, reservationOf } from '../contract/archive.js';
 import { Deferred } from '../helpers/faults.js';
 import { mongoFound, sharedMongo, sharedMongoFound, startMongo, type MongoServer } from '../helpers/mongo.js';
-import { freePort } from '../helpers/server-process.js';
+import { freePort } from '../helpers/ports.js';
 import { uniqueName } from '../helpers/services.js';
 import { skipBecause } from '../helpers/skips.js';
 

@@ -100,7 +100,9 @@ if (reasons.length > 0) {
       async () => {
         const topics = await market(20, 2);
         const kafka = await sharedKafka();
-        const one = await marketplace('one', topics, [[]], addresses, { SALES_MESSAGE_WAIT_MS: '1000' });
+        // Its hold stays to the end: what it says when it ends would be one record more.
+        const settings = { SALES_MESSAGE_WAIT_MS: '1000', HOLD_MS: '3600000' };
+        const one = await marketplace('one', topics, [[]], addresses, settings);
         await open(one, ticketsOf(2));
         const lines = (...messages: string[]): string => messages.map((line) => `${line}\n`).join('');
         await kafka.tool(

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { testRedisUrl, until } from '../helpers/engine.js';
+import { freePort } from '../helpers/ports.js';
 import { request, run, scratchDir, type Running } from '../helpers/processes.js';
-import { freePort } from '../helpers/server-process.js';
 
 const TEST_MS_MAX = 120_000;
 const GROUPS = {

@@ -9,11 +9,14 @@ import { Redis } from 'ioredis';
 import { z } from 'zod';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
+import { freePort } from '../helpers/ports.js';
 import { request, run, scratchDir, type Answer, type Json, type Running } from '../helpers/processes.js';
-import { freePort } from '../helpers/server-process.js';
 
 const START_MS_MAX = 60_000;
-const TEST_MS_MAX = 240_000;
+const TEST_MS_MAX = 300_000;
+/** Fewer of either would prove little. */
+const KILLS_MIN = 5;
+const BUYERS_MIN = 21;
 const CARD = '4242424242424242';
 const DECLINED = '4000000000000002';
 const AUTHENTICATED = '4000002760003184';
@@ -168,12 +171,16 @@ describe('payments at processes that are killed', () => {
   );
 
   it(
-    'what buyers have and what was charged agree, after 20 s of kills',
+    'what buyers have and what was charged agree, after 20 s of kills or more',
     async () => {
       const buyers: Buyer[] = [];
       const until20 = Date.now() + 20_000;
+      let kills = 0;
+      // On a busy machine it takes longer until there is enough to compare.
+      const isOver = (): boolean =>
+        Date.now() >= until20 && kills >= KILLS_MIN && buyers.length >= BUYERS_MIN;
       const shop = async (first: number): Promise<void> => {
-        for (let round = 0; Date.now() < until20; round += 1) {
+        for (let round = 0; !isOver(); round += 1) {
           const buyer = await hold(2 + ((first * 7 + round) % 40), 1 + (round % 3));
           if (!buyer) {
             await new Promise((resolve) => setTimeout(resolve, 200));
@@ -211,27 +218,25 @@ describe('payments at processes that are killed', () => {
         },
         // Asked once, and never again.
         (buyer) => pay(buyer, CARD, 1),
+        ({ id, token }) => ask('DELETE', 'reservations', `/api/v1/reservations/${id}`, { token }),
       ];
-      const kill = async (): Promise<number> => {
-        let kills = 0;
-        while (Date.now() < until20) {
+      const kill = async (): Promise<void> => {
+        while (!isOver()) {
           const group = (['worker', 'web', 'pay'] as const)[kills % 3]!;
           await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 800));
           await processes.get(group)!.end('SIGKILL');
           kills += 1;
           await start(group);
         }
-        return kills;
       };
-      const [kills] = await Promise.all([kill(), ...Array.from({ length: 8 }, (_, first) => shop(first))]);
+      await Promise.all([kill(), ...Array.from({ length: 8 }, (_, first) => shop(first))]);
       // With all alive again every way is gone once more, so that each end is among those compared.
       for (const behave of BEHAVIOURS) {
-        const buyer = (await hold(50))!;
-        buyers.push(buyer);
-        await behave(buyer);
+        let buyer: Buyer | null = null;
+        await until(async () => (buyer = await hold(50)) !== null, 60_000);
+        buyers.push(buyer!);
+        await behave(buyer!);
       }
-      expect(kills).toBeGreaterThan(4);
-      expect(buyers.length).toBeGreaterThan(20);
 
       // Everything is settled once every hold and every payment is over.
       await until(async () => {
@@ -247,7 +252,7 @@ describe('payments at processes that are killed', () => {
         const statuses = await Promise.all(buyers.map(async (buyer) => (await standing(buyer)).status));
         const isOpen = statuses.some((status) => status === 'PENDING' || status === 'PAYING');
         return !isOpen && payments.every(({ isSettled }) => isSettled);
-      }, 60_000);
+      }, 120_000);
       const taken = await books();
       const ends = new Map<string, number>();
       for (const buyer of buyers) {

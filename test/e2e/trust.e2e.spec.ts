@@ -19,6 +19,7 @@ import { Redis } from 'ioredis';
 import { Secret, TOTP } from 'otpauth';
 import { solve } from '../../src/security/challenge-client.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
+import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 import { skipBecause } from '../helpers/skips.js';
 
@@ -1383,8 +1384,11 @@ describe('roles in processes of their own', () => {
 
   beforeAll(async () => {
     redis = new Redis(testRedisUrl());
-    security = await run(['security'], shared);
-    const checked = { ...shared, SECURITY_URL: security.url('security') };
+    // It comes back on its port.
+    security = await run(['security'], { ...shared, SECURITY_PORT: String(await freePort()) });
+    // Only a process that is gone is missed here, not one that a busy machine keeps waiting.
+    const patient = { SECURITY_TIMEOUT_MS: '10000' };
+    const checked = { ...shared, ...patient, SECURITY_URL: security.url('security') };
     user = await run(['user'], checked);
     rest = await run(['shop', 'reservations', 'payments', 'consumer', 'worker'], {
       ...checked,

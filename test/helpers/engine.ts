@@ -294,7 +294,7 @@ export async function storedOf({ redis, keys }: Core, ticket: TicketId): Promise
 }
 
 /** Polls until `check` is true, bounded. For states that no event announces. */
-export async function until(check: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+export async function until(check: () => boolean | Promise<boolean>, timeoutMs = 25_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await check())) {
     if (Date.now() > end) throw new Error('the awaited state did not come');

@@ -6,7 +6,8 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, ServerProcess, type Controls, type Program } from './server-process.js';
+import { freePort } from './ports.js';
+import { ServerProcess, type Controls, type Program } from './server-process.js';
 import { found, runPid, shared, type Found } from './services.js';
 
 const TOOL_MS_MAX = 60_000;

@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { freePort, ServerProcess, type Controls } from './server-process.js';
+import { freePort } from './ports.js';
+import { ServerProcess, type Controls } from './server-process.js';
 import { found, runPid, shared, type Found } from './services.js';
 
 const PING_MS_MAX = 500;

@@ -7,6 +7,7 @@ import { messageIdOf } from '../../src/mail/records.js';
 import { SmtpMailer } from '../../src/mail/smtp.js';
 import { systemClock } from '../../src/process/clock.js';
 import { until } from '../helpers/engine.js';
+import { freePort } from '../helpers/ports.js';
 import { mailBench, PAID, purchaseOf, type MailBench } from './bench.js';
 import { SAMPLES } from './samples.js';
 import { TestMailServer } from './smtp-server.js';
@@ -133,9 +134,11 @@ describe('whoever hands mails over', () => {
     const times: number[] = [];
     bench.send = () => Promise.resolve(void times.push(Date.now()));
     const deliverer = bench.deliverer({ perSecondMax: 20, clock: systemClock });
+    const startedAt = Date.now();
     await deliverer.look();
-    // Six of them begin within five pauses of 50 ms.
-    expect(times.at(-1)! - times[0]!).toBeGreaterThan(200);
+    // Six of them begin within five pauses of 50 ms; the first may be late, which shortens none.
+    expect(times).toHaveLength(6);
+    expect(times.at(-1)! - startedAt).toBeGreaterThan(200);
   });
 
   it('waits while the server is away, asks with one mail at a time, and sends all when it is back', async () => {
@@ -165,8 +168,7 @@ describe('whoever hands mails over', () => {
 
   it('sends by SMTP once the server is back', async () => {
     const server = new TestMailServer();
-    const port = await server.start();
-    await server.stop();
+    const port = await freePort();
     const url = `smtp://127.0.0.1:${port}`;
     const mailer = new SmtpMailer({ url, from: 'tickets@ticktak.example', clock: systemClock, retryMs: 1 });
     await mailer.start();

@@ -29,7 +29,8 @@ describe('the payment sandbox', () => {
       clock: systemClock,
       logger,
       secretKey: KEY,
-      slowMs: 200,
+      // Long enough for three requests to come meanwhile.
+      slowMs: 1_500,
       laterMs: 50,
     });
     const port = await server.start();

@@ -82,7 +82,7 @@ describe('what Stripe answers', () => {
       host: '127.0.0.1',
       port,
       protocol: 'http',
-      timeoutMs: 200,
+      timeoutMs: 10_000,
       maxNetworkRetries: 0,
       logger: pino(
         { level: 'trace' },
@@ -152,6 +152,7 @@ describe('what Stripe answers', () => {
     ['a key without rights', fault(403, { type: 'invalid_request_error', message: 'not allowed' })],
   ])('%s: every answer is unknown', async (_, answer) => {
     script = () => answer;
+    if (answer === 'silence') payments = open({ timeoutMs: 200 });
     const calls = [
       () => payments.create(newPayment()),
       () => payments.method('pm_1Abc', 'k'),

@@ -9,7 +9,6 @@ import {
   envelopeOf,
   hearReplies,
   holdBody,
-  ledgerOf,
   loadBody,
   sell,
   silentLogger,
@@ -58,7 +57,11 @@ describe('the gateway on real queues', () => {
     });
     await engine.tell(ticket, loadBody(10));
     await engine.tell(ticket, holdBody('before'));
-    await until(async () => (await ledgerOf(engine.archive, ticket)).length === 2);
+    await until(async () => {
+      const { redis, keys } = engine.core;
+      const cursors = await redis.hmget(keys.ticket(ticket).meta, 'archived', 'published');
+      return cursors.every((cursor) => cursor === '1-2');
+    });
     appending.arm();
     const granted: string[] = [];
     await until(async () => {
@@ -81,7 +84,7 @@ describe('the gateway on real queues', () => {
   });
 
   it('what is not known in time is told so, and the same id asked again tells', async () => {
-    engine = await startEngine({ workers: 0, core: { replyWaitMs: 1_500 } });
+    engine = await startEngine({ workers: 0, core: { replyWaitMs: 5_000 } });
     const body = loadBody(3);
     expect(await engine.ask(ticket, body, 'load')).toEqual({ kind: 'unknown' });
     // Still nobody works, and the first attempt's time is over: the second one takes effect.

@@ -5,6 +5,8 @@ import { BullTicketQueues } from '../../src/queues/ticket-queues.js';
 import { addJob, envelopeOf, loadBody, startEngine, until, type Engine } from '../helpers/engine.js';
 
 const ticket = { matchNumber: 9, category: 1 };
+/** Longer than a busy machine takes from one fetch to the next, and short enough to wait for its end. */
+const LOCK_MS = 2_000;
 
 describe('the queue of a ticket', () => {
   let engine: Engine;
@@ -15,14 +17,14 @@ describe('the queue of a ticket', () => {
   });
 
   const start = async () => {
-    engine = await startEngine({ workers: 0, core: { jobLockMs: 500 } });
+    engine = await startEngine({ workers: 0, core: { jobLockMs: LOCK_MS } });
     return engine.core.queues;
   };
 
   /** The queues as another process has them. */
   const another = (): BullTicketQueues => {
     const { redis, keys, clock } = engine.core;
-    const queues = new BullTicketQueues({ redis, keys, clock, jobLockMs: 500 });
+    const queues = new BullTicketQueues({ redis, keys, clock, jobLockMs: LOCK_MS });
     others.push(queues);
     return queues;
   };

@@ -2,8 +2,11 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { PROPERTY_SEED } from '../helpers/seed.js';
 import { parseTicketName, RedisKeys, ticketName } from '../../src/redis/keys.js';
 import type { TicketId } from '../../src/rules/index.js';
+
+fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const slotOf = createRequire(import.meta.url)('cluster-key-slot') as (key: string) => number;
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
+import { PROPERTY_SEED } from '../helpers/seed.js';
 import { apply, available, cardKey, decide, initialState, pending } from '../../src/rules/index.js';
 import type {
   Command,
@@ -17,6 +18,8 @@ import type {
   TicketEvent,
   TicketState,
 } from '../../src/rules/index.js';
+
+fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const RUNS = { numRuns: 1_000 };
 const COMMANDS_MAX = 40;

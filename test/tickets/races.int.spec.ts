@@ -20,6 +20,8 @@ import { CARDS, FakeProvider } from '../http/fakes.js';
 
 const TICKET = { matchNumber: 9, category: 1 };
 const ROUNDS = 30;
+/** The first of them in the order of the acts and in the opposite one: on any machine each comes first once. */
+const ORDERED_ROUNDS = 2;
 /** About as long as the slowest of them takes, so that each comes first in some rounds. */
 const PAUSE_MS_MAX = 12;
 /** About as long as the read before the write. */
@@ -226,13 +228,14 @@ async function race(
     const buyer = account(`buyer-${name}-${round}`);
     const receiver = account(`receiver-${name}-${round}`);
     const id = await sold(buyer, receiver, [1, 2]);
-    const started = acts.map(async ({ what, number }) => {
+    const run = async ({ what, number }: (typeof acts)[number]): Promise<boolean> => {
       const pauseMs = Math.floor(random() * PAUSE_MS_MAX);
       const on = random() < 0.5 ? here : there;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (round >= ORDERED_ROUNDS) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       return act(what, on, { id, number, buyer, receiver });
-    });
-    const did = await Promise.all(started);
+    };
+    const did =
+      round < ORDERED_ROUNDS ? await inOrder(acts, run, round > 0) : await Promise.all(acts.map(run));
     const end = await settled(id, receiver);
     judge(did, end);
     const key = JSON.stringify(end);
@@ -240,6 +243,18 @@ async function race(
   }
   // Neither always wins, or nothing was raced.
   expect(Object.keys(ends).length).toBeGreaterThan(1);
+}
+
+/** One after the other, from the last to the first when `isReversed`; answers in the order of `acts`. */
+async function inOrder<T>(
+  acts: readonly T[],
+  run: (one: T) => Promise<boolean>,
+  isReversed: boolean,
+): Promise<readonly boolean[]> {
+  const did: boolean[] = [];
+  const order = acts.map((_, i) => (isReversed ? acts.length - 1 - i : i));
+  for (const i of order) did[i] = await run(acts[i]!);
+  return did;
 }
 
 describe('what excludes each other', () => {
@@ -332,13 +347,14 @@ describe('what excludes each other', () => {
       const buyer = account(`buyer-both-${round}`);
       const receiver = account(`receiver-both-${round}`);
       const id = await sold(buyer, receiver, []);
-      const did = await Promise.all(
-        acts.map(async ({ what, number }) => {
-          const on = random() < 0.5 ? here : there;
-          await new Promise((resolve) => setTimeout(resolve, random() * PAUSE_MS_MAX));
-          return act(what, on, { id, number, buyer, receiver });
-        }),
-      );
+      const run = async ({ what, number }: (typeof acts)[number]): Promise<boolean> => {
+        const on = random() < 0.5 ? here : there;
+        const pauseMs = random() * PAUSE_MS_MAX;
+        if (round >= ORDERED_ROUNDS) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        return act(what, on, { id, number, buyer, receiver });
+      };
+      const did =
+        round < ORDERED_ROUNDS ? await inOrder(acts, run, round > 0) : await Promise.all(acts.map(run));
       const { used, refunded } = await settled(id, receiver);
       expect([did[1], refunded]).toEqual([true, 1]);
       // Whoever was in already is in, as with any refund after the gate.

@@ -2,7 +2,6 @@
  * The shop as a person meets it: a whole marketplace in a process of its own, and a real browser in front of it.
  * A suite asks `browserFound` first and skips aloud where there is none.
  */
-import { createServer, type AddressInfo } from 'node:net';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -12,8 +11,9 @@ import {
   type BrowserContextOptions,
   type Page,
 } from 'playwright-core';
-import { found } from '../helpers/services.js';
+import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
+import { found } from '../helpers/services.js';
 
 export const browserFound = found('browser');
 
@@ -129,17 +129,6 @@ export async function openShop(env: Readonly<Record<string, string>> = {}): Prom
 
 /** Quoted-printable, as far as links and plain words need it. */
 const decoded = (mail: string): string => mail.replace(/=\r?\n/g, '').replaceAll('=3D', '=');
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 let people = 0;
 /** An address that nobody else has. */

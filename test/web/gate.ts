@@ -49,11 +49,16 @@ export function accessTokenOf(shop: Shop, { email, password }: Credentials): Pro
 }
 
 /** An account that an operator made a steward. */
-export async function newSteward(shop: Shop): Promise<Credentials> {
-  const own = { email: newEmail('steward'), password: PASSWORD };
-  const { id } = await ask(shop, 'POST', '/users', { body: { ...own, name: 'Sam Steward' } });
+export const newSteward = (shop: Shop): Promise<Credentials> => newStaff(shop, 'steward', 'Sam Steward');
+
+/** Another operator: one of them cannot log in as often in a minute as there are tests. */
+export const newOperator = (shop: Shop): Promise<Credentials> => newStaff(shop, 'operator', 'Oda Operator');
+
+async function newStaff(shop: Shop, role: 'steward' | 'operator', name: string): Promise<Credentials> {
+  const own = { email: newEmail(role), password: PASSWORD };
+  const { id } = await ask(shop, 'POST', '/users', { body: { ...own, name } });
   const token = await accessTokenOf(shop, shop.operator);
-  await ask(shop, 'PATCH', `/users/${id}`, { body: { steward: true }, token });
+  await ask(shop, 'PATCH', `/users/${id}`, { body: { [role]: true }, token });
   return own;
 }
 

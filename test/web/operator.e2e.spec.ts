@@ -8,6 +8,7 @@ import { skipBecause } from '../helpers/skips.js';
 import { browserFound, launch, newEmail, openShop, visit } from './browser.js';
 import type { Shop, Size, Visitor } from './browser.js';
 import { buy, PASSWORD, register } from './buyer.js';
+import { newOperator } from './gate.js';
 
 const TEST_MS_MAX = 480_000;
 jest.setTimeout(TEST_MS_MAX);
@@ -230,7 +231,7 @@ function suite(): void {
     async (prefix, colorScheme, size: Size) => {
       const { page, context } = await visit(browser, size, { colorScheme });
       await page.goto(`${shop.url}/operator`);
-      await logIn(page, shop.operator);
+      await logIn(page, await newOperator(shop));
       await sees(page, 'Sales');
       const links = await page.locator('.operator-nav a[href^="/operator"]').all();
       const paths = await Promise.all(links.map((link) => link.getAttribute('href')));

@@ -28,6 +28,22 @@ export class SeenCodes {
   }
 }
 
+/** Longer between two pictures and nobody looked: the page stood still, and the code may have been there all along. */
+const LOOK_MS_MAX = 500;
+
+/** For how long pictures were looked at. */
+export class LookedTime {
+  #lastAt: number | null = null;
+  #ms = 0;
+
+  /** To be called at each picture; `at`: milliseconds of any clock that does not go back. */
+  next(at: number): number {
+    this.#ms += Math.min(LOOK_MS_MAX, at - (this.#lastAt ?? at));
+    this.#lastAt = at;
+    return this.#ms;
+  }
+}
+
 /** `insecure`: the page came by plain HTTP. */
 export type CameraFault = 'refused' | 'absent' | 'busy' | 'insecure' | 'no_reader';
 
@@ -106,13 +122,15 @@ function faultOf(error: unknown): CameraFault {
 
 function watch({ video, onCode, isPaused }: CameraOptions, read: ReadCodes): { readonly stop: () => void } {
   const seen = new SeenCodes(SAME_CODE_MS);
+  const looked = new LookedTime();
   let isOn = true;
   const run = async (): Promise<void> => {
     while (isOn) {
       // A picture that cannot be read is followed by the next.
       const isReadable = !isPaused() && video.readyState >= video.HAVE_CURRENT_DATA;
       const codes = isReadable ? await read(video).catch(() => []) : [];
-      for (const code of codes) if (isOn && seen.isNew(code, performance.now())) onCode(code);
+      const at = looked.next(performance.now());
+      for (const code of codes) if (isOn && seen.isNew(code, at)) onCode(code);
       await new Promise((resolve) => setTimeout(resolve, REST_MS));
     }
   };

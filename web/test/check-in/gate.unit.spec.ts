@@ -1,6 +1,5 @@
 /** A gate with a network, without one, and between the two: who is let in, what is kept, and what the server hears. */
 import 'fake-indexeddb/auto';
-import { webcrypto } from 'node:crypto';
 import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ApiProblem } from '../../src/api/problem';
@@ -9,7 +8,7 @@ import { SCAN_MS_MAX, SYNC_SCANS_MAX } from '../../src/check-in/remote';
 import { findVerify } from '../../src/check-in/signature';
 import { Station } from '../../src/check-in/station';
 import { GateStore } from '../../src/check-in/store';
-import { MATCH, settled, Signer, START, ticketIdOf, until, World } from './world';
+import { MATCH, settled, Signer, START, subtle, ticketIdOf, until, World } from './world';
 
 const HOUR_MS = 60 * 60_000;
 /** Longer than any wait between two tries. */
@@ -43,7 +42,7 @@ async function open(at: At = {}, choose = true): Promise<Station> {
       return GateStore.open(onEnded);
     },
     remote: world,
-    findVerify: () => findVerify(webcrypto.subtle as SubtleCrypto),
+    findVerify: () => findVerify(subtle),
     now: () => world.now,
     newId: world.newId,
     random: () => 0.5,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SAME_CODE_MS, SeenCodes } from '../../src/check-in/scanner';
+import { LookedTime, SAME_CODE_MS, SeenCodes } from '../../src/check-in/scanner';
 
 describe('a code in view', () => {
   it('is told once, however long it stays', () => {
@@ -13,6 +13,17 @@ describe('a code in view', () => {
     expect(seen.isNew('a', 0)).toBe(true);
     expect(seen.isNew('a', SAME_CODE_MS - 1)).toBe(false);
     expect(seen.isNew('a', 2 * SAME_CODE_MS - 1)).toBe(true);
+  });
+
+  it('is not told again because the page stood still meanwhile', () => {
+    const seen = new SeenCodes(SAME_CODE_MS);
+    const looked = new LookedTime();
+    expect(seen.isNew('a', looked.next(1_000))).toBe(true);
+    expect(seen.isNew('a', looked.next(1_000 + 3 * SAME_CODE_MS))).toBe(false);
+    // Then it was away, and pictures without it were seen.
+    let at = 1_000 + 3 * SAME_CODE_MS;
+    for (let ms = 100; ms < SAME_CODE_MS; ms += 100) looked.next((at += 100));
+    expect(seen.isNew('a', looked.next((at += 100)))).toBe(true);
   });
 
   it('does not hide another', () => {
