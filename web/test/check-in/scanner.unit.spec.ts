@@ -23,7 +23,7 @@ describe('a code in view', () => {
     // Then it was away, and pictures without it were seen.
     let at = 1_000 + 3 * SAME_CODE_MS;
     for (let ms = 100; ms < SAME_CODE_MS; ms += 100) looked.next((at += 100));
-    expect(seen.isNew('a', looked.next((at += 100)))).toBe(true);
+    expect(seen.isNew('a', looked.next(at + 100))).toBe(true);
   });
 
   it('does not hide another', () => {
