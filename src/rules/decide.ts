@@ -147,8 +147,8 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   if (!state.opened) return refused({ kind: 'not_open' });
   if (attemptId !== undefined && !mayTryAgain(ended, at, policy)) return refused({ kind: 'hold_expired' });
   if (state.closed) return refused({ kind: 'closed' });
-  // What was charged for is taken again all the same: it is no new sale.
-  if (state.paused && attemptId !== undefined) return refused({ kind: 'paused' });
+  // Also what was charged for: its tickets had gone back, and a pause promises that no more are given out.
+  if (state.paused) return refused({ kind: 'paused' });
   const { person, quantity } = ended;
   const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
   const refusal =

@@ -107,6 +107,12 @@ const load = (over: Partial<Load> = {}): Load => ({
   ...over,
 });
 const close = (endHolds: boolean): Command => ({ ...base(T0 + 4), type: 'close', endHolds });
+const pause = (paused: boolean, revision: number): Command => ({
+  ...base(T0 + 4),
+  type: 'pause',
+  paused,
+  revision,
+});
 const remote = (action: RemoteAction, quantity: number, over: Partial<Remote> = {}): Remote => ({
   ...base(T0),
   type: 'remote',
@@ -672,6 +678,8 @@ describe('attempts to pay', () => {
     ],
     ['late, sold out', run(gone, remote('reserved', 10)), lateRehold(), 'sold_out'],
     ['late, closed', run(gone, close(false)), lateRehold(), 'closed'],
+    ['paused', run(gone, pause(true, 1)), rehold(), 'paused'],
+    ['late, paused', run(gone, pause(true, 1)), lateRehold(), 'paused'],
   ])('%s: changes nothing', (_name, state, command, kind) => {
     const { outcome, events } = step(state, command);
     expect([outcome.kind, events]).toEqual([kind, []]);
@@ -708,13 +716,6 @@ describe('attempts to pay', () => {
 });
 
 describe('pause', () => {
-  const pause = (paused: boolean, revision: number): Command => ({
-    ...base(T0 + 4),
-    type: 'pause',
-    paused,
-    revision,
-  });
-
   it('refuses new holds, and nothing of those that stand', () => {
     const paused = run(OPEN, hold(), pause(true, 1));
     expect(kindOf(paused, hold({ reservationId: 'S', person: 'bob' }))).toBe('paused');
