@@ -16,6 +16,7 @@ import type {
   Policy,
   Refund,
   Rehold,
+  Reopen,
   Release,
   ReleaseRemote,
   Remote,
@@ -72,6 +73,8 @@ function decideOn(state: TicketState, command: Command, policy: Policy): Decisio
       return load(state, command);
     case 'close':
       return close(state, command);
+    case 'reopen':
+      return reopen(state, command);
     case 'pause':
       return pause(state, command);
     case 'decideOrphan':
@@ -364,6 +367,11 @@ function close(state: TicketState, command: Close): Decision {
     }
   }
   return { events, outcome: events.length > 0 ? { kind: 'applied' } : { kind: 'unchanged' } };
+}
+
+function reopen(state: TicketState, { at }: Reopen): Decision {
+  if (!state.closed || state.cancelled) return refused({ kind: 'unchanged' });
+  return { events: [{ type: 'reopened', at }], outcome: { kind: 'applied' } };
 }
 
 function pause(state: TicketState, { paused, revision, at }: Pause): Decision {

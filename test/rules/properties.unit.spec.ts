@@ -202,6 +202,7 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId, quantity }) },
   { weight: 10, arbitrary: remoteWish },
   { weight: 2, arbitrary: loadWish(0) },
+  { weight: 1, arbitrary: fc.constant({ type: 'reopen' as const }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -399,6 +400,10 @@ class Model {
         for (const sale of ended) sale.status = 'CANCELLED';
         return changes ? 'applied' : 'unchanged';
       }
+      case 'reopen':
+        if (!this.closed || this.cancelled) return 'unchanged';
+        this.closed = false;
+        return 'applied';
       case 'load': {
         if (this.passed(command.position)) return 'repeated';
         if (command.position) this.seen.push(command.position);
@@ -503,7 +508,16 @@ class Model {
     command: Exclude<
       Command,
       {
-        type: 'hold' | 'rehold' | 'close' | 'load' | 'remote' | 'pause' | 'decideOrphan' | 'releaseRemote';
+        type:
+          | 'hold'
+          | 'rehold'
+          | 'close'
+          | 'reopen'
+          | 'load'
+          | 'remote'
+          | 'pause'
+          | 'decideOrphan'
+          | 'releaseRemote';
       }
     >,
   ): OutcomeKind {
@@ -649,6 +663,7 @@ describe('any sequence of commands', () => {
         assert.ok(before.opened);
         assert.ok(!before.closed);
         assert.ok(!before.paused);
+        assert.ok(!before.cancelled);
       }
     });
   });
@@ -786,7 +801,7 @@ describe('any sequence of commands', () => {
     }
     const every: Record<OutcomeKind, true> = EVERY_OUTCOME;
     assert.deepEqual([...outcomes].sort(), Object.keys(every).sort());
-    assert.equal(events.size, 12);
+    assert.equal(events.size, 13);
   });
 });
 
