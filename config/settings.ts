@@ -542,7 +542,7 @@ const table = {
     env: 'CLOSE_AT_KICKOFF',
     schema: boolean(),
     default: false,
-    doc: 'Whether the sale of a match ends when it begins.',
+    doc: 'Whether the sale of a match ends when it begins. It goes on when the match is moved to a later time.',
     source: DEFAULTS,
   }),
 

@@ -74,6 +74,7 @@ const body = z.discriminatedUnion('type', [
     endHolds: z.boolean(),
     cancelled: z.literal(true).exactOptional(),
   }),
+  z.object({ type: z.literal('reopen') }),
   z.object({ type: z.literal('pause'), paused: z.boolean(), revision: z.number().int().positive() }),
   z.object({
     type: z.literal('decideOrphan'),

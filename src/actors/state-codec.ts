@@ -12,7 +12,7 @@ import {
 } from '../rules/index.js';
 
 /** Version of everything that is stored: snapshots, Redis hashes and jobs. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
 export class NewerSchemaError extends Error {

@@ -1,25 +1,35 @@
-/** Closes the tickets of matches that have kicked off. Repeating it is harmless. */
-import type { Clock } from '../actors/ports.js';
-import type { CommandGateway } from '../http/ports.js';
+/**
+ * Closes the tickets of matches that have kicked off, and opens them again where the kick-off was moved to a time
+ * that is still to come. Guarantee: what stands after a look is what the dates say, whatever a look before it did and
+ * however many processes look; a match that was cancelled stays closed.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock, CommandBody, TicketCounters } from '../actors/ports.js';
+import type { CatalogSource, CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import { Loop } from '../process/loop.js';
-import type { Catalog } from './catalog.js';
+import type { TicketId } from '../rules/index.js';
 import { ticketsOf } from './match.js';
 
 const LOOK_EVERY_MS = 30_000;
-const KEEP_MS = 24 * 60 * 60 * 1_000;
+/** Outcomes of these commands are asked for by nobody later. */
+const KEEP_MS = 60_000;
+
+export interface KickoffOptions {
+  readonly catalog: Pick<CatalogSource, 'matches' | 'notices'>;
+  readonly gateway: CommandGateway;
+  readonly counters: (tickets: readonly TicketId[]) => Promise<readonly TicketCounters[]>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 export class KickoffCloser {
-  readonly #catalog: Catalog;
-  readonly #gateway: CommandGateway;
-  readonly #clock: Clock;
+  readonly #options: KickoffOptions;
   readonly #loop: Loop;
-  readonly #closed = new Set<number>();
 
-  constructor(catalog: Catalog, gateway: CommandGateway, clock: Clock, logger: Logger) {
-    this.#catalog = catalog;
-    this.#gateway = gateway;
-    this.#clock = clock;
+  constructor(options: KickoffOptions) {
+    const { clock, logger } = options;
+    this.#options = options;
     this.#loop = new Loop({
       clock,
       everyMs: LOOK_EVERY_MS,
@@ -37,20 +47,26 @@ export class KickoffCloser {
   }
 
   async #look(): Promise<void> {
-    const now = this.#clock.now();
-    for (const { matchNumber, dateUtc } of await this.#catalog.matches()) {
-      if (this.#closed.has(matchNumber) || Date.parse(dateUtc) > now) continue;
-      const answers = await Promise.all(
-        ticketsOf(matchNumber).map((ticket) =>
-          this.#gateway.submit({
-            ticket,
-            id: `kickoff/${matchNumber}:${ticket.category}/${dateUtc}`,
-            body: { type: 'close', endHolds: false },
-            keepMs: KEEP_MS,
-          }),
-        ),
-      );
-      if (answers.every(({ kind }) => kind === 'answered')) this.#closed.add(matchNumber);
+    const { catalog, clock, counters } = this.#options;
+    const matches = await catalog.matches();
+    const now = clock.now();
+    for (const { matchNumber, dateUtc } of matches) {
+      // Cancelling closes by itself.
+      if (catalog.notices.matches.get(matchNumber)?.cancelled) continue;
+      const hasBegun = Date.parse(dateUtc) <= now;
+      const tickets = ticketsOf(matchNumber);
+      const known = await counters(tickets);
+      // One that no list has opened yet has no counters: it is closed before it opens.
+      const isClosed = ({ category }: TicketId): boolean =>
+        known.find((one) => one.category === category)?.closed ?? false;
+      const wrong = tickets.filter((ticket) => isClosed(ticket) !== hasBegun);
+      const body: CommandBody = hasBegun ? { type: 'close', endHolds: false } : { type: 'reopen' };
+      await Promise.all(wrong.map((ticket) => this.#tell(ticket, body)));
     }
+  }
+
+  /** A date may come back, so each look has commands of its own; what got no answer is seen by the next look. */
+  async #tell(ticket: TicketId, body: CommandBody): Promise<void> {
+    await this.#options.gateway.submit({ ticket, id: `kickoff/${randomUUID()}`, body, keepMs: KEEP_MS });
   }
 }

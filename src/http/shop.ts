@@ -216,7 +216,7 @@ function streamRoute(stream: AvailabilityStream): Route {
     tag: 'shop',
     summary: 'Availability as it changes',
     description:
-      'Server-sent events: first `snapshot` with `{ tickets: [...] }`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status, closed?, paused? }`. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything.',
+      'Server-sent events: first `snapshot` with `{ tickets: [...], matches: [...] }`, where `matches` have `matchNumber`, `dateUtc`, `location` and, where there is one, `notice`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status, closed?, paused? }`. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything: it does when a match is moved or cancelled, sales are paused or go on, or others are listed.',
     responses: { 200: { description: 'A stream that does not end', contentType: 'text/event-stream' } },
     problems: ['overloaded'],
     handle: async ({ request, response }): Promise<Handled> => {

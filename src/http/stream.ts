@@ -1,14 +1,15 @@
 /**
- * Server-sent events: availability as it changes, to many clients.
+ * Server-sent events: availability as it changes, and what operators tell of matches, to many clients.
  *
  * Guarantees: a client that reads slowly delays nobody and costs bounded memory: while its connection is full
  * only the newest state of each ticket waits for it. Whoever connects, again or for the first time, gets a
- * whole snapshot first, and every change after it.
+ * whole snapshot first, and every change after it. When and where matches are played, and their notices, are in
+ * snapshots; a change of them is followed by one.
  */
 import type { Response } from 'express';
 import type { Clock, TicketCounters } from '../actors/ports.js';
 import type { Metrics } from './metrics.js';
-import { categoryView, type ReadModel } from './read-model.js';
+import { categoryView, type MatchView, type ReadModel } from './read-model.js';
 
 export interface StreamOptions {
   readonly model: ReadModel;
@@ -120,7 +121,10 @@ export class AvailabilityStream {
 
   #snapshot(): string {
     const { matches } = this.#options.model.current();
-    return this.#event('snapshot', { tickets: matches.flatMap(({ counters }) => counters.map(ticketData)) });
+    return this.#event('snapshot', {
+      tickets: matches.flatMap(({ counters }) => counters.map(ticketData)),
+      matches: matches.map(({ view }) => matchData(view)),
+    });
   }
 
   #flush(): void {
@@ -171,4 +175,9 @@ export const STREAM_HEADERS = {
 export function ticketData(counters: TicketCounters): object {
   const { matchNumber, category } = counters;
   return { matchNumber, category, ...categoryView(counters) };
+}
+
+/** What an operator may change of a match. */
+export function matchData({ matchNumber, dateUtc, location, notice }: MatchView): object {
+  return { matchNumber, dateUtc, location, ...(notice && { notice }) };
 }

@@ -244,6 +244,7 @@ function announcementOf({
     case 'remote':
     case 'loaded':
     case 'closed':
+    case 'reopened':
     case 'paused':
     case 'orphanDecided':
     case 'remoteReleased':

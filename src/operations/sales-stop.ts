@@ -1,8 +1,8 @@
 /**
  * Stopping sales, and letting them go on.
  *
- * Guarantees: once a ticket's actor has answered, no new hold of it is granted until sales go on; what is held can
- * be paid for; tickets that come later under a pause are paused too; a ticket that could not be told (its worker is
+ * Guarantees: once a ticket's actor has answered, no new hold of it is granted until sales go on, nor is one that has
+ * ended taken again, whatever was charged for it; what is held can be paid for; tickets that come later under a pause are paused too; a ticket that could not be told (its worker is
  * away, and so sells nothing) is told as soon as it can be.
  */
 import { randomUUID } from 'node:crypto';

@@ -683,7 +683,7 @@ export class PaymentFlow {
     if (answer.kind === 'paying' || answer.kind === 'reserved') return null;
     logger.warn(
       { paymentId: payment.id, reservationId: ended.id, why: answer.kind },
-      'charged after the hold had ended, and the tickets are gone: the money goes back',
+      'charged after the hold had ended, and the tickets cannot be had again: the money goes back',
     );
     return this.#decideLate(payment, 'refund');
   }

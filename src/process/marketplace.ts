@@ -377,7 +377,9 @@ class Starter {
       return Promise.resolve();
     });
     if (this.#settings.closeAtKickoff) {
-      const closer = new KickoffCloser(core.catalog, core.gateway, core.clock, this.#logger);
+      const { catalog, gateway, clock } = core;
+      const counters = (tickets: readonly TicketId[]) => core.store.counters(tickets);
+      const closer = new KickoffCloser({ catalog, gateway, counters, clock, logger: this.#logger });
       closer.start();
       this.#undo.push('kick-off closer', () => closer.stop());
     }

@@ -104,6 +104,8 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
       };
     case 'closed':
       return { ...state, closed: true, cancelled: state.cancelled || event.cause === 'match_cancelled' };
+    case 'reopened':
+      return { ...state, closed: state.cancelled };
     case 'paused':
       return { ...state, paused: event.paused, pauseRevision: event.revision };
   }

@@ -16,6 +16,7 @@ import type {
   Policy,
   Refund,
   Rehold,
+  Reopen,
   Release,
   ReleaseRemote,
   Remote,
@@ -72,6 +73,8 @@ function decideOn(state: TicketState, command: Command, policy: Policy): Decisio
       return load(state, command);
     case 'close':
       return close(state, command);
+    case 'reopen':
+      return reopen(state, command);
     case 'pause':
       return pause(state, command);
     case 'decideOrphan':
@@ -147,8 +150,8 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   if (!state.opened) return refused({ kind: 'not_open' });
   if (attemptId !== undefined && !mayTryAgain(ended, at, policy)) return refused({ kind: 'hold_expired' });
   if (state.closed) return refused({ kind: 'closed' });
-  // What was charged for is taken again all the same: it is no new sale.
-  if (state.paused && attemptId !== undefined) return refused({ kind: 'paused' });
+  // Also what was charged for: its tickets had gone back, and a pause promises that no more are given out.
+  if (state.paused) return refused({ kind: 'paused' });
   const { person, quantity } = ended;
   const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
   const refusal =
@@ -364,6 +367,11 @@ function close(state: TicketState, command: Close): Decision {
     }
   }
   return { events, outcome: events.length > 0 ? { kind: 'applied' } : { kind: 'unchanged' } };
+}
+
+function reopen(state: TicketState, { at }: Reopen): Decision {
+  if (!state.closed || state.cancelled) return refused({ kind: 'unchanged' });
+  return { events: [{ type: 'reopened', at }], outcome: { kind: 'applied' } };
 }
 
 function pause(state: TicketState, { paused, revision, at }: Pause): Decision {

@@ -100,7 +100,7 @@ export interface TicketState {
   readonly ticket: TicketId;
   /** False until a master list has opened it. */
   readonly opened: boolean;
-  /** True once sales were closed (kick-off, cancelled match). */
+  /** True while sales are closed (kick-off, cancelled match). */
   readonly closed: boolean;
   /** True once its match was cancelled: nothing that ends is offered to others any more. */
   readonly cancelled: boolean;
@@ -251,6 +251,10 @@ export interface Close extends CommandBase {
   /** Its match is cancelled: whatever ends from now on is no news to others, who would sell it again. */
   readonly cancelled?: true;
 }
+/** Opens what was closed at a kick-off that is still to come; what was cancelled stays closed. */
+export interface Reopen extends CommandBase {
+  readonly type: 'reopen';
+}
 /** Stops new holds, or lets them go on. */
 export interface Pause extends CommandBase {
   readonly type: 'pause';
@@ -287,6 +291,7 @@ export type Command =
   | Remote
   | Load
   | Close
+  | Reopen
   | Pause
   | DecideOrphan
   | ReleaseRemote;
@@ -368,6 +373,8 @@ export type TicketEvent =
       readonly position?: LogPosition;
     }
   | { readonly type: 'closed'; readonly at: number; readonly cause?: 'match_cancelled' }
+  /** From version 4 on. */
+  | { readonly type: 'reopened'; readonly at: number }
   | { readonly type: 'paused'; readonly at: number; readonly paused: boolean; readonly revision: number };
 
 /** The named results of a command. Expected outcomes are values; only a broken invariant throws. */

@@ -1,6 +1,6 @@
 /**
  * What is kept of check-ins beside the admissions, and how many there are. Guarantees: a conflict is kept once,
- * however often its scan is sent, and never changed; counting reads what is new, not all of it each time.
+ * however often its scan is sent, and never changed but for the one note that it was looked into; counting reads what is new, not all of it each time.
  */
 import { z } from 'zod';
 import type { Clock } from '../actors/ports.js';
@@ -36,6 +36,8 @@ const conflictSchema = z.object({
   first: entrySchema.exactOptional(),
   second: entrySchema,
   noticedAt: z.number(),
+  /** Somebody looked into it: who is let in does not change by that. */
+  resolved: z.object({ at: z.number(), by: z.string(), note: z.string() }).exactOptional(),
 });
 export type Conflict = z.output<typeof conflictSchema>;
 
@@ -61,6 +63,19 @@ export class ConflictRecords {
   /** Unless it is there: the same scan of the same ticket is one. */
   async keep(conflict: Conflict): Promise<void> {
     await this.#collection.insert(hashOf('conflict', conflict.scanId, conflict.ticketId), conflict);
+  }
+
+  /** Null when there is none. */
+  async find(id: string): Promise<Conflict | null> {
+    return (await this.#collection.get(id))?.value ?? null;
+  }
+
+  /** The first note stays. Null when there is no such conflict. */
+  async resolve(id: string, resolved: NonNullable<Conflict['resolved']>): Promise<Conflict | null> {
+    const kept = await this.#collection.update(id, (conflict) =>
+      conflict.resolved ? conflict : { ...conflict, resolved },
+    );
+    return kept?.value ?? null;
   }
 
   /** The newest first. */

@@ -2,7 +2,8 @@
  * Check-in over HTTP. Thin: check-in.ts decides, this asks who is asking and maps what it answers.
  *
  * Guarantees: stewards and operators only, asked before the body is read; each scan is answered by what it is, never
- * by a problem, so that a gate goes on; whoever takes a list of all tickets is in the audit first.
+ * by a problem, so that a gate goes on; whoever takes a list of all tickets, or says that a conflict was looked into, is
+ * in the audit first.
  */
 import { z } from 'zod';
 import type { Clock } from '../actors/ports.js';
@@ -16,7 +17,7 @@ import { notLoggedIn } from '../users/operators.js';
 import type { Principal } from '../users/principal.js';
 import type { CheckInDesk, Scan, ScanResult, SyncResult } from './check-in.js';
 import type { CheckInLists } from './check-in-list.js';
-import { REFUSALS, type ConflictRecords, type Entry } from './check-in-records.js';
+import { REFUSALS, type Conflict, type ConflictRecords, type Entry } from './check-in-records.js';
 import { CODE_CHARS_MAX } from './codes.js';
 
 export interface CheckInRoutesOptions {
@@ -39,6 +40,7 @@ export function checkInRoutes(options: CheckInRoutesOptions): Route[] {
     scanRoute(options),
     syncRoute(options),
     conflictsRoute(options),
+    resolveRoute(options),
     countsRoute(options),
   ];
 }
@@ -62,6 +64,16 @@ export const SYNC_SCANS_MAX = 100;
 const NAME_CHARS_MAX = 60;
 const PAGE_MAX = 100;
 const CURSOR_CHARS_MAX = 500;
+const CONFLICT_ID = /^[\w-]{1,100}$/;
+const NOTE_CHARS_MAX = 500;
+/** Ends of lines, and nothing else that would change how the text around it reads. */
+const resolutionNoteSchema = z
+  .string()
+  .max(NOTE_CHARS_MAX)
+  .trim()
+  .min(1)
+  .regex(/^(?:\n|[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}])*$/u, 'no control characters')
+  .meta({ description: 'What was found. Also in the audit.' });
 
 const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
 const matchParams = z.object({ matchNumber: z.coerce.number().pipe(matchNumberSchema) });
@@ -292,20 +304,40 @@ function entryJson({ at, gate, device }: Entry): z.output<typeof entrySchema> {
   return { at: new Date(at).toISOString(), gate, device };
 }
 
+const conflictSchema = z
+  .object({
+    id: z.string(),
+    ticketId: z.string().meta({ description: 'What the code says; `unknown` when it says nothing.' }),
+    matchNumber: z.number().int(),
+    kind: z.enum(['twice', 'let_in_refused']),
+    reason: reasonSchema.optional(),
+    first: entrySchema.optional().meta({ description: 'What was on record.' }),
+    second: entrySchema.meta({ description: 'What a device told later; it may have been earlier.' }),
+    noticedAt: z.iso.datetime(),
+    resolved: z
+      .object({ at: z.iso.datetime(), by: z.string(), note: z.string() })
+      .optional()
+      .meta({ description: 'Once somebody looked into it; `by` is the account.' }),
+  })
+  .meta({ id: 'CheckInConflict' });
+
+function conflictJson(one: Conflict & { readonly id: string }): z.output<typeof conflictSchema> {
+  const { id, ticketId, matchNumber, kind, reason, first, second, noticedAt, resolved } = one;
+  return {
+    id,
+    ticketId,
+    matchNumber,
+    kind,
+    ...(reason !== undefined && { reason }),
+    ...(first && { first: entryJson(first) }),
+    second: entryJson(second),
+    noticedAt: new Date(noticedAt).toISOString(),
+    ...(resolved && { resolved: { ...resolved, at: new Date(resolved.at).toISOString() } }),
+  };
+}
+
 function conflictsRoute(options: CheckInRoutesOptions): Route {
   const { conflicts, clock, waitMs } = options;
-  const conflictSchema = z
-    .object({
-      id: z.string(),
-      ticketId: z.string().meta({ description: 'What the code says; `unknown` when it says nothing.' }),
-      matchNumber: z.number().int(),
-      kind: z.enum(['twice', 'let_in_refused']),
-      reason: reasonSchema.optional(),
-      first: entrySchema.optional().meta({ description: 'What was on record.' }),
-      second: entrySchema.meta({ description: 'What a device told later; it may have been earlier.' }),
-      noticedAt: z.iso.datetime(),
-    })
-    .meta({ id: 'CheckInConflict' });
   return defineRoute({
     ...facts(options),
     method: 'get',
@@ -328,17 +360,42 @@ function conflictsRoute(options: CheckInRoutesOptions): Route {
       const page = { limit, ...(after !== undefined && { after }) };
       const listed = conflicts.list(matchNumber, page);
       const { items, next } = await bounded(clock, waitMs, 'archive', listed);
-      const shown = items.map((one) => ({
-        id: one.id,
-        ticketId: one.ticketId,
-        matchNumber: one.matchNumber,
-        kind: one.kind,
-        ...(one.reason !== undefined && { reason: one.reason }),
-        ...(one.first && { first: entryJson(one.first) }),
-        second: entryJson(one.second),
-        noticedAt: new Date(one.noticedAt).toISOString(),
-      }));
+      const shown = items.map(conflictJson);
       return { status: 200, body: { conflicts: shown, ...(next !== undefined && { next }) } };
+    },
+  });
+}
+
+function resolveRoute(options: CheckInRoutesOptions): Route {
+  const { conflicts, audit, clock, waitMs } = options;
+  return defineRoute({
+    ...facts(options),
+    method: 'post',
+    path: '/api/v1/check-ins/conflicts/{id}/resolution',
+    summary: 'Say that a conflict was looked into',
+    description:
+      'With a note of what was found. It changes nothing of who was let in. What was said first stays: a later request is answered with that.',
+    params: z.object({ id: z.string().regex(CONFLICT_ID) }),
+    body: z.object({ note: resolutionNoteSchema }).meta({ id: 'Resolution' }),
+    responses: { 200: { description: 'As it stands', schema: conflictSchema } },
+    problems: [...FOR_STEWARDS, 'not_found'],
+    handle: async ({ params: { id }, body: { note }, principal, address, requestId }) => {
+      if (!principal) return notLoggedIn();
+      const found = await bounded(clock, waitMs, 'archive', conflicts.find(id));
+      if (!found) return notFound('This conflict');
+      if (found.resolved) return { status: 200, body: conflictJson({ ...found, id }) };
+      const by = principal.accountId;
+      await audit.record({
+        actor: `account:${by}`,
+        action: 'check_in.conflict_resolved',
+        subject: `match:${found.matchNumber}`,
+        address,
+        requestId,
+        details: { conflict: id, ticket: found.ticketId, note },
+      });
+      const resolving = conflicts.resolve(id, { at: clock.now(), by, note });
+      const resolved = await bounded(clock, waitMs, 'archive', resolving);
+      return resolved ? { status: 200, body: conflictJson({ ...resolved, id }) } : notFound('This conflict');
     },
   });
 }

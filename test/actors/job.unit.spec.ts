@@ -28,6 +28,7 @@ const bodies: CommandBody[] = [
   { type: 'remote', action: 'pending', clientId: 'peer', quantity: 1, recordedAt: 5 },
   { type: 'load', capacity: 0, price: 75, currency: 'USD', position },
   { type: 'close', endHolds: true },
+  { type: 'reopen' },
 ];
 
 describe('the data of a job', () => {

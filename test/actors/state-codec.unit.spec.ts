@@ -72,6 +72,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     endHolds: fc.boolean(),
     cancelled: fc.constant(true),
   }),
+  fc.record({ type: fc.constant('reopen' as const), id, at }),
   fc.record({ type: fc.constant('pause' as const), id, at, paused: fc.boolean(), revision: quantity }),
 );
 

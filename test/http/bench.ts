@@ -70,6 +70,8 @@ export interface Bench extends Stores {
   readonly logs: string[];
   /** Actions in the audit. */
   readonly audited: string[];
+  /** The same, whole. */
+  readonly auditEntries: unknown[];
   /** About tickets. */
   readonly mails: NewMail[];
   readonly desk: TicketDesk;
@@ -200,7 +202,13 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
     tookEffect: (ticket: TicketId, id: string) => market.tookEffect(ticket, id),
   };
   const audited: string[] = [];
-  const audit = { record: async (entry: { action: string }) => void audited.push(entry.action) };
+  const auditEntries: unknown[] = [];
+  const audit = {
+    record: async (entry: { action: string }) => {
+      audited.push(entry.action);
+      auditEntries.push(entry);
+    },
+  };
   const mails: NewMail[] = [];
   const mail = new QueuedTicketMail({
     mails: { add: async (one) => mails.push(one) > 0 },
@@ -351,6 +359,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
   return {
     ...stores,
     audited,
+    auditEntries,
     mails,
     desk,
     lookup,

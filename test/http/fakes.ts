@@ -2,7 +2,7 @@
  * Fakes at the ports of the HTTP services. The market runs the real rules, so every outcome a test sees is a
  * true one; time stands still until a test moves it.
  */
-import { NO_NOTICES } from '../../src/catalog/notices.js';
+import { NO_NOTICES, type Notices } from '../../src/catalog/notices.js';
 import { ArchiveUnavailableError, type Page } from '../../src/archive/port.js';
 import type { Clock, CommandResult, TicketCounters } from '../../src/actors/ports.js';
 import { ticketsOf, type Match } from '../../src/catalog/match.js';
@@ -140,14 +140,24 @@ export class Market implements CommandGateway, ReservationReader {
     },
   };
 
-  readonly catalog: CatalogSource = {
-    matches: async () => this.#matches,
-    notices: NO_NOTICES,
-    subscribe: (onChange) => {
-      this.#onCatalog.add(onChange);
-      return () => this.#onCatalog.delete(onChange);
-    },
-  };
+  /** What operators tell buyers; told on by the next `open`. */
+  notices: Notices = NO_NOTICES;
+
+  readonly catalog: CatalogSource = this.#catalogSource();
+
+  #catalogSource(): CatalogSource {
+    const told = (): Notices => this.notices;
+    return {
+      matches: async () => this.#matches,
+      get notices() {
+        return told();
+      },
+      subscribe: (onChange) => {
+        this.#onCatalog.add(onChange);
+        return () => this.#onCatalog.delete(onChange);
+      },
+    };
+  }
 
   reset(): void {
     for (const reset of this.#onReset) reset();

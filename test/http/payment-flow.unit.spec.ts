@@ -314,6 +314,21 @@ describe('a payment that comes after the hold has ended', () => {
     expect(await records.get(PAYMENT_ID)).not.toHaveProperty('dueAt');
   });
 
+  it('is given back while sales are paused, although there are tickets', async () => {
+    provider.beforeAnswer = () => {
+      endHold();
+      market.do(ticket, { type: 'pause', paused: true, revision: 1 });
+    };
+    expect(await flow.pay(REF, CARDS.good, IDS)).toEqual({ kind: 'hold_expired', refunded: true });
+    expect(provider.takenMinor).toBe(0);
+    expect(late).toEqual([[ID, 'refunded']]);
+    expect(market.countersOf(ticket)).toMatchObject({ soldHere: 0, heldHere: 0 });
+    // Decided, and not taken back when sales go on.
+    market.do(ticket, { type: 'pause', paused: false, revision: 2 });
+    expect(await flow.pay(REF, CARDS.good, IDS)).toEqual({ kind: 'hold_expired', refunded: true });
+    expect(market.countersOf(ticket)).toMatchObject({ soldHere: 0 });
+  });
+
   it('is not known while the refund is not, and is finished by a later look', async () => {
     provider.beforeAnswer = sellAll;
     provider.refundsFail = true;

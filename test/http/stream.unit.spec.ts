@@ -124,6 +124,40 @@ describe('many changes at once', () => {
   });
 });
 
+describe('what operators tell', () => {
+  /** Of match 1, as the newest snapshot has it. */
+  const told = ({ chunks }: FakeResponse): unknown => {
+    const snapshots = [
+      ...chunks
+        .splice(0)
+        .join('')
+        .matchAll(/event: snapshot\ndata: (.*)/g),
+    ];
+    const { matches } = JSON.parse(snapshots.at(-1)?.[1] ?? '{}') as { matches?: { matchNumber: number }[] };
+    return matches?.find(({ matchNumber }) => matchNumber === 1);
+  };
+
+  it('comes with the first snapshot, and at once when it changes', async () => {
+    const { dateUtc, location } = someMatch(1);
+    const one = await client();
+    expect(told(one)).toEqual({ matchNumber: 1, dateUtc, location });
+
+    const moved = { dateUtc: '2022-12-01T16:00:00Z', location: 'Elsewhere' };
+    const rescheduled = { ...moved, previousDateUtc: dateUtc, previousLocation: location, refundUntil: 0 };
+    market.notices = { pauses: [], matches: new Map([[1, { rescheduled }]]) };
+    market.open({ ...someMatch(1), ...moved }, 20);
+    await new Promise(setImmediate);
+    clock.advance(FLUSH_MS);
+    const notice = {
+      kind: 'rescheduled',
+      previousDateUtc: dateUtc,
+      previousLocation: location,
+      refundUntil: '1970-01-01T00:00:00.000Z',
+    };
+    expect(told(one)).toEqual({ matchNumber: 1, ...moved, notice });
+  });
+});
+
 describe('places', () => {
   it('are limited also for those who are still joining, and given back', async () => {
     const responses = Array.from({ length: 4 }, () => new FakeResponse());

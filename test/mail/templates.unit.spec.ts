@@ -117,6 +117,20 @@ it('the end of a hold says that nothing was charged, and what if a payment had b
 });
 
 it.each([
+  ['en', 'sales are paused', 'taken meanwhile'],
+  ['ar', 'أُوقف البيع مؤقتًا', 'وكانت التذاكر قد حُجزت لغيرك'],
+] as const)(
+  'a late payment that goes back does not say that others have the tickets (%s)',
+  (locale, told, claim) => {
+    const data = SAMPLES['late-payment-refunded'];
+    const { text } = renderMail('late-payment-refunded', locale, data, contextIn(locale, {}));
+    const line = text.replaceAll(/\s+/g, ' ');
+    expect(line).toContain(told);
+    expect(line).not.toContain(claim);
+  },
+);
+
+it.each([
   ['JPY', 1_500, /1,500/],
   ['KWD', 1_500, /1\.500/],
   ['EUR', 1_500, /15\.00/],

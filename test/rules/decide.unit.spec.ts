@@ -107,6 +107,13 @@ const load = (over: Partial<Load> = {}): Load => ({
   ...over,
 });
 const close = (endHolds: boolean): Command => ({ ...base(T0 + 4), type: 'close', endHolds });
+const reopen: Command = { id: 'reopen', at: T0 + 5, type: 'reopen' };
+const pause = (paused: boolean, revision: number): Command => ({
+  ...base(T0 + 4),
+  type: 'pause',
+  paused,
+  revision,
+});
 const remote = (action: RemoteAction, quantity: number, over: Partial<Remote> = {}): Remote => ({
   ...base(T0),
   type: 'remote',
@@ -672,6 +679,8 @@ describe('attempts to pay', () => {
     ],
     ['late, sold out', run(gone, remote('reserved', 10)), lateRehold(), 'sold_out'],
     ['late, closed', run(gone, close(false)), lateRehold(), 'closed'],
+    ['paused', run(gone, pause(true, 1)), rehold(), 'paused'],
+    ['late, paused', run(gone, pause(true, 1)), lateRehold(), 'paused'],
   ])('%s: changes nothing', (_name, state, command, kind) => {
     const { outcome, events } = step(state, command);
     expect([outcome.kind, events]).toEqual([kind, []]);
@@ -708,13 +717,6 @@ describe('attempts to pay', () => {
 });
 
 describe('pause', () => {
-  const pause = (paused: boolean, revision: number): Command => ({
-    ...base(T0 + 4),
-    type: 'pause',
-    paused,
-    revision,
-  });
-
   it('refuses new holds, and nothing of those that stand', () => {
     const paused = run(OPEN, hold(), pause(true, 1));
     expect(kindOf(paused, hold({ reservationId: 'S', person: 'bob' }))).toBe('paused');
@@ -852,6 +854,32 @@ describe('close', () => {
       paymentId: 'pay-c',
     });
     expect([done.outcome.kind, done.state.soldHere]).toEqual(['reserved', 2]);
+  });
+});
+
+describe('reopen', () => {
+  const cancel: Command = { ...base(T0 + 4), type: 'close', endHolds: true, cancelled: true };
+
+  it.each<[string, TicketState, OutcomeKind, string[], boolean]>([
+    ['open', OPEN, 'unchanged', [], false],
+    ['closed', CLOSED, 'applied', ['reopened'], false],
+    ['closed before it opened', run(NOT_OPENED, close(false)), 'applied', ['reopened'], false],
+    ['cancelled', run(OPEN, cancel), 'unchanged', [], true],
+    ['closed, and cancelled since', run(CLOSED, cancel), 'unchanged', [], true],
+    ['reopened, and cancelled since', run(CLOSED, reopen, cancel), 'unchanged', [], true],
+  ])('%s', (_name, state, kind, types, closedAfter) => {
+    const { outcome, events, state: after } = step(state, reopen);
+    expect([outcome.kind, events.map((event) => event.type)]).toEqual([kind, types]);
+    expect(after.closed).toBe(closedAfter);
+    expectSound(after);
+  });
+
+  it('lets holds go on, keeps those that stand, and leaves a pause alone', () => {
+    const held = run(OPEN, hold(), close(false), pause(true, 1), reopen);
+    expect([held.heldHere, kindOf(held, startPayment())]).toEqual([2, 'paying']);
+    expect(kindOf(held, hold({ reservationId: 'S', person: 'bob' }))).toBe('paused');
+    expect(kindOf(run(held, pause(false, 2)), hold({ reservationId: 'S', person: 'bob' }))).toBe('held');
+    expect(kindOf(run(held, close(false)), hold({ reservationId: 'S', person: 'bob' }))).toBe('closed');
   });
 });
 

@@ -298,6 +298,41 @@ describe('what was let in without a network', () => {
     expect(await counts()).toMatchObject({ admitted: 1, conflicts: 2 });
   });
 
+  it('is a conflict that somebody looks into once: who, when and what was found, also in the audit', async () => {
+    const { tickets } = await bought();
+    await scan(tickets[0]!.code);
+    const again = scanned(tickets[0]!.code);
+    await sync([again]);
+    const [open] = await conflicts();
+    const path = `/api/v1/check-ins/conflicts/${String(open!['id'])}/resolution`;
+    const resolve = (note: string, headers = steward): Promise<Reply> =>
+      bench.call('POST', path, { note }, headers);
+    expect((await resolve('   ')).status).toBe(422);
+    expect((await resolve('x'.repeat(501))).status).toBe(422);
+    bench.clock.advance(60_000);
+    const resolved = { at: now(), by: 'sam', note: 'A screenshot; the second left.' };
+    expect(await resolve(' A screenshot; the second left. ')).toMatchObject({
+      status: 200,
+      body: { ...open, resolved },
+    });
+    // What was said first stays, and a scan that is sent again undoes nothing.
+    bench.clock.advance(60_000);
+    expect((await resolve('Something else.', operator)).body).toMatchObject({ resolved });
+    await sync([again]);
+    expect(await conflicts()).toEqual([{ ...open, resolved }]);
+    expect(await counts()).toMatchObject({ admitted: 1, conflicts: 1 });
+    expect(bench.auditEntries).toEqual([
+      expect.objectContaining({
+        actor: 'account:sam',
+        action: 'check_in.conflict_resolved',
+        subject: 'match:1',
+        details: { conflict: open!['id'], ticket: tickets[0]!.id, note: resolved.note },
+      }),
+    ]);
+    const none = '/api/v1/check-ins/conflicts/none/resolution';
+    expect((await bench.call('POST', none, { note: 'x' }, steward)).status).toBe(404);
+  });
+
   it('is told of two devices that both were without one, and of one that let the same in twice', async () => {
     const { tickets } = await bought();
     const [first, second] = tickets as [Ticket, Ticket];
@@ -555,6 +590,7 @@ describe('who may', () => {
       'get /api/v1/check-ins/lists/{matchNumber}',
       'get /api/v1/check-ins/matches',
       'post /api/v1/check-ins',
+      'post /api/v1/check-ins/conflicts/{id}/resolution',
       'post /api/v1/check-ins/sync',
       'post /api/v1/tickets/check',
     ]);

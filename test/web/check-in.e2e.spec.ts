@@ -189,6 +189,18 @@ function suite(): void {
     await second!.reload();
     await second!.getByText('1 conflict of all devices').waitFor();
     expect(await second!.getByText('Let in, and should not have been').count()).toBe(0);
+    // Whoever looks into it says so for all.
+    await second!.getByText('1 conflict of all devices (1 not looked into)').click();
+    const resolve = second!.getByRole('button', { name: `Mark as looked into: ticket ${tickets[0]!.id}` });
+    await resolve.click();
+    await second!.getByText('Say what was found.').waitFor();
+    await second!.getByLabel('What was found').fill('A screenshot; the second one left.');
+    await resolve.click();
+    await second!.getByText('1 conflict of all devices (all looked into)').waitFor();
+    await second!.getByText(/^Looked into: \d\d:\d\d, account \w+/).waitFor();
+    await first!.reload();
+    await first!.getByText('1 conflict of all devices (all looked into)').click();
+    await first!.getByText('A screenshot; the second one left.').waitFor();
   });
 
   it('opens while the marketplace is away, goes on with what it kept, and sends it when it is back', async () => {

@@ -131,6 +131,15 @@ function suite(): void {
   it('moves a match when the phrase is typed, and tells buyers, search engines and the list', async () => {
     const email = newEmail('moved');
     await buyOf(23, 1, 2, email);
+    // Both are open before, and must learn of it without being loaded again.
+    const [watcher, list] = [await come('phone'), await come('phone')];
+    await watcher.goto(`${shop.url}/matches/23`);
+    await list.goto(`${shop.url}/?q=Denmark`);
+    for (const open of [watcher, list]) {
+      await open.getByText('Live availability', { exact: true }).waitFor();
+      await open.evaluate("window['loadedAt'] = 'before'");
+      expect(await open.getByText('rescheduled').count()).toBe(0);
+    }
     const page = await comeAsOperator('/operator/matches/23');
     await page.getByRole('button', { name: 'Reschedule…' }).click();
     const send = page.getByRole('button', { name: 'Reschedule the match', exact: true });
@@ -148,6 +157,13 @@ function suite(): void {
     await page.getByText('Rescheduled: 1 buyer was told').waitFor();
     // The page of the operator knows it without a reload.
     await page.getByText('rescheduled', { exact: true }).waitFor();
+
+    await watcher.getByText('This match was rescheduled').waitFor();
+    await watcher.getByText('The pitch must be relaid.').waitFor();
+    await watcher.locator('time[datetime="2022-12-02T18:30:00.000Z"]').first().waitFor();
+    await list.getByText('rescheduled', { exact: true }).waitFor();
+    await list.locator('time[datetime="2022-12-02T18:30:00.000Z"]').first().waitFor();
+    for (const open of [watcher, list]) expect(await open.evaluate("window['loadedAt']")).toBe('before');
 
     const buyer = await come('phone');
     await buyer.goto(`${shop.url}/matches/23`);

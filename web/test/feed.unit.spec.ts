@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { LiveTicket } from '../src/api/types';
+import type { LiveMatch, LiveTicket } from '../src/api/types';
 import { AvailabilityFeed, HIDDEN_MS_MAX, SILENCE_MS_MAX } from '../src/live/feed';
 
 const TICKET = { matchNumber: 1, category: 1, available: 1, pending: 1, price: 75, status: 'available' };
@@ -22,6 +22,7 @@ function bench(answers: ('stream' | 'full' | 'lost')[] = []) {
   const connections: Connection[] = [];
   const timers: { readonly ms: number; readonly run: () => void; isOff: boolean }[] = [];
   const heard: (readonly LiveTicket[])[] = [];
+  const told: (readonly LiveMatch[])[] = [];
   let now = 1_000;
   const feed = new AvailabilityFeed({
     url: '/stream',
@@ -47,6 +48,7 @@ function bench(answers: ('stream' | 'full' | 'lost')[] = []) {
     now: () => now,
     random: () => 0,
     onTickets: (tickets) => void heard.push(tickets),
+    onMatches: (matches) => void told.push(matches),
     schedule: (ms, run) => {
       const timer = { ms, run, isOff: false };
       timers.push(timer);
@@ -59,6 +61,7 @@ function bench(answers: ('stream' | 'full' | 'lost')[] = []) {
     feed,
     connections,
     heard,
+    told,
     at: (ms: number): void => {
       now = ms;
     },
@@ -93,6 +96,15 @@ describe('the feed of availability', () => {
     expect(heard.map(([ticket]) => ticket?.pending)).toEqual([1, 0]);
     feed.stop();
     expect(connections[0]?.signal.aborted).toBe(true);
+  });
+
+  it('hands on what a snapshot says of matches, and takes one that says nothing', async () => {
+    const { heard, told, open } = bench();
+    const connection = await open();
+    const match = { matchNumber: 1, dateUtc: '2022-12-01T10:00:00Z', location: 'Lusail Stadium' };
+    await connection.send(event('snapshot', { tickets: [TICKET], matches: [match] }));
+    expect(told).toEqual([[], [match]]);
+    expect(heard).toHaveLength(2);
   });
 
   it('says since when it is old, and waits longer each time', async () => {

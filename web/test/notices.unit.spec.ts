@@ -3,7 +3,7 @@ import { problemOf } from '../src/api/problem';
 import type { Category, CategoryView, LiveTicket, MatchNotice, MatchView } from '../src/api/types';
 import { canBeHeld, standingIn, standingOf } from '../src/data/availability';
 import { buyersTextOf, textIn, toldOf } from '../src/data/notices';
-import { applyTickets, hasNewNotice, withFacts } from '../src/live/apply';
+import { applyFacts, applyTickets, withFacts } from '../src/live/apply';
 import { sportsEvent } from '../src/pages/match/structured-data';
 import { NO_FILTERS, passes } from '../src/pages/matches/filters';
 import { problemTextKey } from '../src/ui/problem-text';
@@ -135,12 +135,22 @@ describe('live changes', () => {
     expect(resumed && standingIn(resumed, 2)).toBe('available');
   });
 
-  it('make the notices worth reading again when sales stop or go on, and at no sale', () => {
-    expect(hasNewNotice([PLAIN], [ticket(2, { ...OPEN, pending: 3 })])).toBe(false);
-    expect(hasNewNotice([PLAIN], [ticket(2, PAUSED)])).toBe(true);
-    expect(hasNewNotice([PLAIN], [ticket(2, { ...OPEN, closed: true })])).toBe(true);
-    expect(hasNewNotice([matchWith([OPEN, PAUSED, OPEN])], [ticket(2, OPEN)])).toBe(true);
-    expect(hasNewNotice([], [ticket(2, PAUSED)])).toBe(false);
+  it('move a match and take its notice back, and leave the figures and other matches as they are', () => {
+    const other = { ...PLAIN, matchNumber: 13 };
+    const notice: MatchNotice = { kind: 'rescheduled', previousDateUtc: PLAIN.dateUtc };
+    const moved = { matchNumber: 12, dateUtc: '2022-12-01T10:00:00Z', location: 'Lusail Stadium', notice };
+    const list = applyFacts([PLAIN, other], [moved, { ...moved, matchNumber: 99 }]);
+    expect(list).toEqual([{ ...PLAIN, ...moved }, other]);
+    expect(list[1]).toBe(other);
+    const { dateUtc, location } = PLAIN;
+    expect(applyFacts(list, [{ matchNumber: 12, dateUtc, location }])).toEqual([PLAIN, other]);
+  });
+
+  it('that change nothing leave the list the same object', () => {
+    const list = [matchWith([OPEN, OPEN, OPEN], { kind: 'paused', message })];
+    const { matchNumber, dateUtc, location, notice } = list[0]!;
+    expect(applyFacts(list, [{ matchNumber, dateUtc, location, notice: { ...notice! } }])).toBe(list);
+    expect(applyFacts(list, [])).toBe(list);
   });
 
   it('are newer than the figures of a list that was asked for meanwhile', () => {

@@ -182,7 +182,7 @@ export const arabic: Language & { readonly locale: 'ar' } = {
       subject: 'نعيد إليك ما دفعته',
       heading: 'نعيد إليك ما دفعته',
       paragraphs: [
-        'وصلت دفعتك بعد انتهاء الحجز المؤقت، وكانت التذاكر قد حُجزت لغيرك.',
+        'وصلت دفعتك بعد انتهاء الحجز المؤقت، ولم يعد الحصول على التذاكر ممكنًا: حُجزت لغيرك مثلًا، أو أُوقف البيع مؤقتًا.',
         `نعيد إليك كامل ما دفعته: ${context.formats.money(context.amountMinor, data.currency)}. ${ARRIVAL}`,
       ],
       facts: [...factsOf(data, context), reference(data)],

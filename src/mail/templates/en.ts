@@ -169,7 +169,7 @@ export const english: Language & { readonly locale: 'en' } = {
       subject: 'Your payment is given back',
       heading: 'Your payment is given back',
       paragraphs: [
-        'Your payment came after your hold had ended, and the tickets had been taken meanwhile.',
+        'Your payment came after your hold had ended, and the tickets could not be had again: others have them, say, or sales are paused.',
         `We give back all of what you paid: ${context.formats.money(context.amountMinor, data.currency)}. ${ARRIVAL}`,
       ],
       facts: [...factsOf(data, context), reference(data)],

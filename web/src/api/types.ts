@@ -49,6 +49,11 @@ export interface MatchView {
 }
 
 /** One ticket as the live stream tells it. */
+/** What the stream tells of a match itself. */
+export interface LiveMatch extends Pick<MatchView, 'matchNumber' | 'dateUtc' | 'location'> {
+  readonly notice?: MatchNotice;
+}
+
 export interface LiveTicket extends CategoryView {
   readonly matchNumber: number;
   readonly category: number;

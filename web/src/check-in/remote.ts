@@ -64,6 +64,8 @@ export interface Conflict {
   readonly first?: LetIn;
   readonly second: LetIn;
   readonly noticedAt: string;
+  /** Once somebody looked into it; `by` is their account. */
+  readonly resolved?: { readonly at: string; readonly by: string; readonly note: string };
 }
 
 export interface Counts {
@@ -83,6 +85,8 @@ export const SYNC_SCANS_MAX = 100;
 /** A gate cannot wait longer for an answer. */
 export const SCAN_MS_MAX = 3_000;
 const CONFLICTS_SHOWN_MAX = 50;
+/** Of what is said of a conflict. */
+export const NOTE_CHARS_MAX = 500;
 /** Lists of full stadiums over a slow network. */
 const LIST_MS_MAX = 120_000;
 
@@ -101,6 +105,8 @@ export interface Remote {
     readonly scans: readonly SyncScan[];
   }): Promise<readonly SyncResult[]>;
   conflicts(matchNumber: number): Promise<readonly Conflict[]>;
+  /** Says that it was looked into; answers how it stands, which is as somebody said before. */
+  resolve(id: string, note: string): Promise<Conflict>;
   counts(matchNumber: number): Promise<Counts>;
 }
 
@@ -133,6 +139,12 @@ export function remoteOf(api: Pick<Api, 'send'>): Remote {
           query: { matchNumber, limit: CONFLICTS_SHOWN_MAX },
         })
       ).conflicts,
+    resolve: (id, note) =>
+      api.send<Conflict>({
+        method: 'POST',
+        path: `/check-ins/conflicts/${id}/resolution`,
+        body: { note },
+      }),
     counts: (matchNumber) => api.send<Counts>({ path: `/check-ins/counts/${matchNumber}` }),
   };
 }

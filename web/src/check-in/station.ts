@@ -256,6 +256,14 @@ export class Station {
     this.#become({ conflicts: await this.#opened().conflicts() });
   }
 
+  /** Says that a conflict of any device was looked into. Throws `ApiProblem`. */
+  async resolve(id: string, note: string): Promise<void> {
+    const resolved = await this.#options.remote.resolve(id, note);
+    const { allConflicts } = this.#snapshot;
+    if (!allConflicts) return;
+    this.#become({ allConflicts: allConflicts.map((one) => (one.id === id ? resolved : one)) });
+  }
+
   /** Downloads the list anew. */
   async refreshList(): Promise<void> {
     const { post } = this.#snapshot;

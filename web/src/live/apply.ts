@@ -1,5 +1,5 @@
 /** Puts what the stream tells into the list of matches; a match that did not change stays the same object. */
-import { CATEGORIES, type CategoryView, type LiveTicket, type MatchView } from '../api/types';
+import { CATEGORIES, type CategoryView, type LiveMatch, type LiveTicket, type MatchView } from '../api/types';
 
 export function applyTickets(
   matches: readonly MatchView[],
@@ -41,18 +41,24 @@ function isSame(a: CategoryView, b: CategoryView): boolean {
   );
 }
 
-/**
- * Whether sales of a ticket were paused, resumed or closed: the notice of its match, which the stream does not tell,
- * has then changed too.
- */
-export function hasNewNotice(matches: readonly MatchView[], tickets: readonly LiveTicket[]): boolean {
-  const byNumber = new Map(matches.map((match) => [match.matchNumber, match]));
-  return tickets.some(({ matchNumber, category, paused, closed }) => {
-    const known = CATEGORIES.find((one) => one === category);
-    const view = known && byNumber.get(matchNumber)?.availability[`category${known}`];
-    return view !== undefined && (view.paused !== paused || view.closed !== closed);
+/** Puts when and where matches are played, and what operators tell of them, into the list. */
+export function applyFacts(matches: readonly MatchView[], told: readonly LiveMatch[]): readonly MatchView[] {
+  const byNumber = new Map(told.map((live) => [live.matchNumber, live]));
+  let isChanged = false;
+  const next = matches.map((match) => {
+    const live = byNumber.get(match.matchNumber);
+    if (!live || isTold(match, live)) return match;
+    isChanged = true;
+    const { notice: _, ...rest } = match;
+    return { ...rest, ...live };
   });
+  return isChanged ? next : matches;
 }
+
+const isTold = ({ dateUtc, location, notice }: MatchView, live: LiveMatch): boolean =>
+  dateUtc === live.dateUtc &&
+  location === live.location &&
+  JSON.stringify(notice) === JSON.stringify(live.notice);
 
 /**
  * The list as it was read anew, with the figures the stream has told: an answer may be older than they are. A match

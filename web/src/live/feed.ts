@@ -11,7 +11,7 @@
  */
 import { createParser } from 'eventsource-parser';
 import { retryAfterMsOf } from '../api/problem';
-import type { LiveTicket } from '../api/types';
+import type { LiveMatch, LiveTicket } from '../api/types';
 
 export type FeedState =
   | { readonly kind: 'connecting' }
@@ -26,6 +26,8 @@ export interface FeedOptions {
   /** 0 to 1. */
   readonly random: () => number;
   readonly onTickets: (tickets: readonly LiveTicket[], isSnapshot: boolean) => void;
+  /** Of all matches; before the tickets of the same snapshot. */
+  readonly onMatches: (matches: readonly LiveMatch[]) => void;
   /** Calls back after so many milliseconds; the answer cancels it. */
   readonly schedule: (ms: number, run: () => void) => () => void;
 }
@@ -139,7 +141,10 @@ export class AvailabilityFeed {
   #take(event: string | undefined, data: string): void {
     const value = JSON.parse(data) as unknown;
     if (event === 'snapshot') {
-      this.#options.onTickets((value as { tickets: LiveTicket[] }).tickets, true);
+      // A server of an older version tells no matches.
+      const { tickets, matches = [] } = value as { tickets: LiveTicket[]; matches?: LiveMatch[] };
+      this.#options.onMatches(matches);
+      this.#options.onTickets(tickets, true);
       this.#failures = 0;
       this.#become({ kind: 'live' });
     } else if (event === 'availability') {

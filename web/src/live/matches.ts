@@ -3,7 +3,7 @@ import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-quer
 import { useEffect, useSyncExternalStore } from 'react';
 import { api, type ApiProblem } from '../api';
 import type { MatchView } from '../api/types';
-import { applyTickets, hasNewNotice, hasUnknownMatch, withFacts } from './apply';
+import { applyFacts, applyTickets, hasUnknownMatch, withFacts } from './apply';
 import { AvailabilityFeed, type FeedState } from './feed';
 
 export const MATCHES_KEY = ['matches'] as const;
@@ -41,31 +41,14 @@ export function useMatch(matchNumber: number): Matches & { readonly match: Match
   return { ...found, match: found.matches?.find((match) => match.matchNumber === matchNumber) };
 }
 
-/** Everybody hears of a pause at once: they must not all ask what it says in the same moment. */
-const NOTICE_WAIT_MS_MAX = 3_000;
-let noticeTimer: ReturnType<typeof setTimeout> | null = null;
-
-function takeNotices(client: QueryClient, read: readonly MatchView[]): void {
-  client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && withFacts(known, read));
-}
-
-/** Reads the notices of the matches soon; the figures stay those of the stream. */
-function readNotices(client: QueryClient): void {
-  noticeTimer ??= setTimeout(() => {
-    noticeTimer = null;
-    readMatches()
-      .then((read) => takeNotices(client, read))
-      // Without it the page still says that sales are paused, if not why.
-      .catch(() => undefined);
-  }, Math.random() * NOTICE_WAIT_MS_MAX);
-}
-
-/** After something that the stream does not tell: a match that was cancelled or moved from this page. */
+/** After a match was cancelled or moved from this page, which need not have the stream open. */
 export function useMatchesAnew(): () => void {
   const client = useQueryClient();
   return () => {
     readMatches()
-      .then((read) => takeNotices(client, read))
+      .then((read) => {
+        client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && withFacts(known, read));
+      })
       .catch(() => undefined);
   };
 }
@@ -82,12 +65,14 @@ function feedOf(client: QueryClient): AvailabilityFeed {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
     },
+    onMatches: (told) => {
+      client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && applyFacts(known, told));
+    },
     onTickets: (tickets, isSnapshot) => {
       const known = client.getQueryData<readonly MatchView[]>(MATCHES_KEY);
       if (!known) return;
       const next = applyTickets(known, tickets);
       if (next !== known) client.setQueryData(MATCHES_KEY, next);
-      if (hasNewNotice(known, tickets)) readNotices(client);
       if (isSnapshot && hasUnknownMatch(known, tickets))
         void client.invalidateQueries({ queryKey: MATCHES_KEY });
     },

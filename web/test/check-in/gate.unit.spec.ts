@@ -346,6 +346,21 @@ describe('back in the network', () => {
     expect(again.snapshot.conflicts).toEqual([]);
   });
 
+  it('a conflict of any device that was looked into is shown so at once, and stays open when that fails', async () => {
+    const second = { at: new Date(START).toISOString(), gate: 'South', device: 'Phone 2' };
+    const conflict = { id: 'c1', ticketId: 't', matchNumber: MATCH, kind: 'twice' as const, second };
+    const noticedAt = second.at;
+    world.conflictsKept.push({ ...conflict, noticedAt }, { ...conflict, id: 'c2', noticedAt });
+    const station = await open();
+    await until(() => station.snapshot.allConflicts !== null);
+    await station.resolve('c1', 'A screenshot.');
+    const resolved = { at: new Date(world.now).toISOString(), by: 'sam', note: 'A screenshot.' };
+    expect(station.snapshot.allConflicts).toMatchObject([{ id: 'c1', resolved }, { id: 'c2' }]);
+    world.offline();
+    await expect(station.resolve('c2', 'Nobody knows.')).rejects.toThrow();
+    expect(station.snapshot.allConflicts?.[1]).not.toHaveProperty('resolved');
+  });
+
   it('one that was let in and is refused now is told too', async () => {
     const ticketId = world.sell(1);
     const station = await open();

@@ -72,7 +72,7 @@ interface Sold {
   first?: LetIn & { readonly scanId: string };
 }
 
-type Call = 'matches' | 'keys' | 'list' | 'checkIn' | 'sync' | 'conflicts' | 'counts';
+type Call = 'matches' | 'keys' | 'list' | 'checkIn' | 'sync' | 'conflicts' | 'resolve' | 'counts';
 
 export class World implements Remote {
   now = START;
@@ -183,6 +183,14 @@ export class World implements Remote {
   async conflicts(): Promise<readonly Conflict[]> {
     await this.#ask('conflicts');
     return this.conflictsKept;
+  }
+
+  async resolve(id: string, note: string): Promise<Conflict> {
+    await this.#ask('resolve');
+    const index = this.conflictsKept.findIndex((one) => one.id === id);
+    const found = this.conflictsKept[index]!;
+    const at = new Date(this.now).toISOString();
+    return (this.conflictsKept[index] = { ...found, resolved: { at, by: 'sam', note } });
   }
 
   async counts(matchNumber: number): Promise<Counts> {

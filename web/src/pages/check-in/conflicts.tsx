@@ -1,9 +1,12 @@
 /** Who was let in without a network and should not have been. */
-import { useRef, type ReactNode } from 'react';
-import { REFUSALS, type Conflict, type LetIn } from '../../check-in/remote';
+import { useRef, useState, type ReactNode } from 'react';
+import { asProblem, type ApiProblem } from '../../api/problem';
+import { NOTE_CHARS_MAX, REFUSALS, type Conflict, type LetIn } from '../../check-in/remote';
 import type { Snapshot } from '../../check-in/station';
 import { useCheckInText } from '../../i18n/check-in';
 import { Button } from '../../ui/button';
+import { Field } from '../../ui/field';
+import { ErrorPanel } from '../../ui/panels';
 import { LiveRegion } from '../../ui/toast';
 import { useMoment } from './parts';
 
@@ -46,21 +49,106 @@ export function OwnConflicts(props: {
   );
 }
 
+interface Resolving {
+  /** Rejects with `ApiProblem`. */
+  readonly onResolve: (id: string, note: string) => Promise<void>;
+}
+
 /** Of every device at this match. */
-export function AllConflicts({ conflicts }: { readonly conflicts: readonly Conflict[] }): ReactNode {
+export function AllConflicts(props: Resolving & { readonly conflicts: readonly Conflict[] }): ReactNode {
+  const { conflicts, onResolve } = props;
   const t = useCheckInText('conflicts');
   if (conflicts.length === 0) return <p className="soft">{t('all', { count: 0 })}</p>;
+  const open = conflicts.filter(({ resolved }) => !resolved).length;
   return (
     <details className="gate-all-conflicts">
-      <summary>{t('all', { count: conflicts.length })}</summary>
+      <summary>
+        {t('all', { count: conflicts.length })} <span className="soft">{t('open', { count: open })}</span>
+      </summary>
       <ul className="gate-conflict-list">
         {conflicts.map((conflict) => (
-          <li key={conflict.id} className="gate-conflict">
-            <Told {...conflict} />
-          </li>
+          <KeptByAll key={conflict.id} conflict={conflict} onResolve={onResolve} />
         ))}
       </ul>
     </details>
+  );
+}
+
+function KeptByAll({ conflict, onResolve }: Resolving & { readonly conflict: Conflict }): ReactNode {
+  const { id, ticketId, resolved } = conflict;
+  const t = useCheckInText('conflicts');
+  const moment = useMoment();
+  const item = useRef<HTMLLIElement>(null);
+  return (
+    <li className="gate-conflict" ref={item} tabIndex={-1}>
+      <Told {...conflict} />
+      {resolved ? (
+        <div className="gate-resolved">
+          <p>
+            <strong>{t('resolved', { time: moment(resolved.at), by: resolved.by })}</strong>
+          </p>
+          <p dir="auto">{resolved.note}</p>
+        </div>
+      ) : (
+        <ResolveForm
+          ticketId={ticketId}
+          onResolve={async (note) => {
+            await onResolve(id, note);
+            // The form goes; the focus must not get lost.
+            item.current?.focus();
+          }}
+        />
+      )}
+    </li>
+  );
+}
+
+function ResolveForm(props: {
+  readonly ticketId: string;
+  readonly onResolve: (note: string) => Promise<void>;
+}): ReactNode {
+  const { ticketId, onResolve } = props;
+  const t = useCheckInText('conflicts');
+  const [note, setNote] = useState('');
+  const [isMissing, setMissing] = useState(false);
+  const [problem, setProblem] = useState<ApiProblem | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (): Promise<void> => {
+    setProblem(null);
+    setMissing(note.trim() === '');
+    if (note.trim() === '') return;
+    setBusy(true);
+    try {
+      await onResolve(note.trim());
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form
+      className="stack gate-resolve"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      <Field
+        label={t('note')}
+        error={isMissing ? t('noteMissing') : undefined}
+        value={note}
+        maxLength={NOTE_CHARS_MAX}
+        autoComplete="off"
+        required
+        onChange={(event) => setNote(event.target.value)}
+      />
+      {problem && <ErrorPanel problem={problem} />}
+      <Button type="submit" look="secondary" isBusy={isBusy} aria-label={t('resolveOf', { id: ticketId })}>
+        {t('resolve')}
+      </Button>
+    </form>
   );
 }
 

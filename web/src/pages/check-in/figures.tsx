@@ -7,7 +7,11 @@ import { Card } from '../../ui/panels';
 import { AllConflicts } from './conflicts';
 import { useMoment } from './parts';
 
-export function Figures({ snapshot }: { readonly snapshot: Snapshot }): ReactNode {
+export function Figures(props: {
+  readonly snapshot: Snapshot;
+  readonly onResolve: (id: string, note: string) => Promise<void>;
+}): ReactNode {
+  const { snapshot, onResolve } = props;
   const t = useCheckInText('figures');
   const { format } = useLocale();
   const moment = useMoment();
@@ -34,7 +38,7 @@ export function Figures({ snapshot }: { readonly snapshot: Snapshot }): ReactNod
         ))}
       </dl>
       {counts && <p className="soft small">{t('asOf', { time: moment(counts.at) })}</p>}
-      {allConflicts && <AllConflicts conflicts={allConflicts} />}
+      {allConflicts && <AllConflicts conflicts={allConflicts} onResolve={onResolve} />}
     </Card>
   );
 }

@@ -34,7 +34,7 @@ export function Gate(props: {
       </div>
       <div className="gate-aside stack">
         <ListWarning snapshot={snapshot} />
-        <Figures snapshot={snapshot} />
+        <Figures snapshot={snapshot} onResolve={(id, note) => station.resolve(id, note)} />
         <ListCard snapshot={snapshot} isPageKept={isPageKept} onRefresh={() => void station.refreshList()} />
       </div>
     </div>
