@@ -131,6 +131,8 @@ async function load(context, url, isCold) {
       throw new Failure(`Not cold: ${seen.cached.join(', ')} came from the cache.`);
     if (!isCold && seen.fetched.length > 0)
       throw new Failure(`Not warm: ${seen.fetched.join(', ')} did not.`);
+    // What comes after the totals is in the cache, too, before a warm load follows.
+    await page.waitForLoadState('networkidle');
     return seen;
   } finally {
     await page.close();
