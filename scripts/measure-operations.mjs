@@ -2,7 +2,8 @@
  * `npm run measure:operations [events]`: how long operators wait for figures of sales. Seeds an embedded archive in a
  * folder of its own with a million events of 192 tickets, counts them from the beginning as a first start does, and
  * then asks: the first time with nothing in memory, many times after, and while further sales are being counted.
- * Prints median, p95 and processor time of each question, and how long the counting kept the event loop.
+ * Prints median, p95 and processor time of each question, and how long the counting kept the event loop. At last a whole
+ * marketplace is started on it, and its dashboard opened in a real browser (measure-dashboard.mjs).
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from './lib.mjs';
+import { measureDashboard } from './measure-dashboard.mjs';
 import { builtParts, EVENTS, seedLedgers } from './seed-ledgers.mjs';
 
 const ASKED = 100;
@@ -37,7 +39,9 @@ async function main([count = EVENTS]) {
     ['operations/sales/index', 'process/clock', 'operations/sales/records'].map(part),
   );
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-operations-'));
-  const archive = new EmbeddedArchive({ dir });
+  // Where a marketplace of this folder has it.
+  const archiveDir = join(dir, 'archive');
+  let archive = new EmbeddedArchive({ dir: archiveDir });
   await archive.start();
   const tickets = catalog.entries.flatMap(({ matchNumber }) => catalog.ticketsOf(matchNumber));
   const logger = { warn: console.warn };
@@ -99,7 +103,7 @@ async function main([count = EVENTS]) {
     console.log(
       `  ${size.months} months of tickets, ${size.rows} rows, ${(size.bytes / 1e6).toFixed(1)} MB of text`,
     );
-    console.log(`  archive: ${(statSync(join(dir, 'archive.mdb')).size / 1e6).toFixed(0)} MB`);
+    console.log(`  archive: ${(statSync(join(archiveDir, 'archive.mdb')).size / 1e6).toFixed(0)} MB`);
     await sales.stop();
 
     console.log(`load of the machine: ${loadavg()[0]?.toFixed(1)}`);
@@ -119,6 +123,11 @@ async function main([count = EVENTS]) {
       );
       await sales.stop();
     }
+    await archive.stop();
+    await measureDashboard({ dir });
+    archive = new EmbeddedArchive({ dir: archiveDir });
+    await archive.start();
+    // Last: nothing could be started on ledgers whose sales nobody held.
     sales = started();
     await whileSelling(sales, { archive, tickets, ask, changed: (ticket) => changed(ticket) });
   } finally {

@@ -5,20 +5,17 @@
  * when the largest content stood there (LCP), the first content (FCP), and how much script the first load took, as
  * it came over the wire and as Brotli would be.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
-import { ensureBuilt, ensureInstalled, fail, Failure, inRoot } from './lib.mjs';
+import { ensureBuilt, ensureInstalled, fail, inRoot } from './lib.mjs';
+import { launchBrowser, machine, startMarketplace, waits } from './measuring.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
-const START_MS_MAX = 60_000;
 const PAGE_MS_MAX = 30_000;
 /** After the load, for content that is painted later. */
 const SETTLE_MS = 1_500;
-const ROLES = ['SHOP', 'CONSUMER', 'RESERVATIONS', 'USER', 'PAYMENTS', 'SECURITY', 'WORKER'];
 const NETWORK = {
   offline: false,
   latency: 150,
@@ -30,18 +27,12 @@ const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch:
 const PAGES = ['/', '/ar', '/matches/1'];
 
 async function main() {
-  const { findChromium } = await import('./services/chromium.mjs');
-  const chromium = await findChromium({ install: true, log: console.log });
-  if (chromium.kind === 'none') throw new Failure(`There is no browser to measure with: ${chromium.reason}`);
-  const { chromium: launcher } = await import('playwright-core');
-  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  const args = ['--disable-gpu', '--disable-background-networking', '--disable-component-update', ...sandbox];
-  const browser = await launcher.launch({ executablePath: chromium.path, args });
-  const shop = await start();
+  const { browser, version } = await launchBrowser();
+  const dir = mkdtempSync(join(tmpdir(), 'ticktak-web-'));
+  const shop = await startMarketplace({ dir });
   try {
     console.log(
-      `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, Chromium ${chromium.version}, ` +
-        `load ${loadavg()[0].toFixed(2)}; ${ROUNDS} rounds, server and browser on the same machine`,
+      `${machine()}, Chromium ${version}; ${ROUNDS} rounds, server and browser on the same machine`,
     );
     console.log('page          FCP, median (max)     LCP, median (max)     script: wire   as Brotli   files');
     for (const path of PAGES) {
@@ -55,8 +46,8 @@ async function main() {
       console.log(
         [
           path.padEnd(12),
-          times(loads.map(({ fcp }) => fcp)),
-          times(loads.map(({ lcp }) => lcp)),
+          waits(loads.map(({ fcp }) => fcp)),
+          waits(loads.map(({ lcp }) => lcp)),
           `${kB(wire)}  ${kB(brotli)}`,
           String(scripts.length).padStart(6),
         ].join('  '),
@@ -65,6 +56,7 @@ async function main() {
   } finally {
     await browser.close();
     await shop.stop();
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 
@@ -111,60 +103,6 @@ async function measured() {
 
 const brotliBytes = (path) => brotliCompressSync(readFileSync(inRoot('dist', 'web', 'client', path))).length;
 const kB = (bytes) => `${(bytes / 1_000).toFixed(1)} kB`.padStart(9);
-const seconds = (ms) => `${(ms / 1_000).toFixed(2)} s`;
-
-function times(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return `${seconds(sorted[Math.floor(sorted.length / 2)])} (${seconds(sorted.at(-1))})`.padEnd(20);
-}
-
-async function start() {
-  const dir = mkdtempSync(join(tmpdir(), 'ticktak-web-'));
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const ports = Object.fromEntries(ROLES.map((role) => [`${role}_PORT`, '0']));
-  const child = spawn(process.execPath, [inRoot('dist', 'src', 'run.js')], {
-    env: {
-      PATH: process.env.PATH,
-      ...ports,
-      CLIENT_PORT: String(port),
-      PUBLIC_URL: url,
-      DATA_DIR: dir,
-      LOG_LEVEL: 'error',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  await new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Failure('The marketplace did not start in time.')), START_MS_MAX).unref();
-    child.once('exit', (code) => reject(new Failure(`The marketplace ended with ${code}.`)));
-    child.stdout.on('data', (chunk) => {
-      text += String(chunk);
-      if (text.includes('ticktak is open')) resolve();
-    });
-  });
-  child.removeAllListeners('exit');
-  return {
-    url,
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 try {
   await ensureInstalled();

@@ -2,7 +2,8 @@
  * Ledgers as a long sale leaves them, for measurements: `node scripts/seed-ledgers.mjs DIR [events]` writes them into
  * the embedded archive in DIR, which must be empty. Every ticket of the bundled list was on sale for 120 days up to
  * now; of seven purchases one is never paid, some are given back, and four peers sell too. The same events each time,
- * but for their times.
+ * but for their times. A marketplace that is started on them mails nobody and tells no other marketplace about them:
+ * that was done, and every ticket has a snapshot.
  */
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt, ensureInstalled, fail, Failure } from './lib.mjs';
@@ -27,7 +28,7 @@ function seeded(seed) {
 
 /** Answers how many events there are, by kind. */
 export async function seedLedgers({ archive, catalog, events = EVENTS, log = () => undefined }) {
-  const { entries, matchOf, ticketsOf } = catalog;
+  const { entries, matchOf, ticketsOf, mailedUpTo, snapshotAfter } = catalog;
   const tickets = entries.flatMap(({ matchNumber }) => ticketsOf(matchNumber));
   const perTicket = Math.ceil(events / tickets.length);
   await archive.saveMatches(entries.map(matchOf));
@@ -44,6 +45,11 @@ export async function seedLedgers({ archive, catalog, events = EVENTS, log = () 
       for (const { event } of batches.flatMap((batch) => batch.events)) {
         written[event.type] = (written[event.type] ?? 0) + 1;
       }
+    }
+    for (const { ticket, ledger } of some) {
+      const last = { incarnation: 1, sequence: ledger.length };
+      await archive.saveSnapshot(snapshotAfter(ticket, ledger, last));
+      await archive.insertDocument('mailCursors', mailedUpTo(ticket, last));
     }
     log(`${Math.min(tickets.length, from + TICKETS_PER_APPEND)} of ${tickets.length} tickets`);
   }
@@ -134,10 +140,37 @@ export async function builtParts() {
   await ensureInstalled();
   await ensureBuilt();
   const part = (path) => import(new URL(`../dist/src/${path}.js`, import.meta.url).href);
-  const [{ EmbeddedArchive }, { bundledMasterList }, { matchOf, ticketsOf }] = await Promise.all(
-    ['archive/embedded', 'catalog/bundled', 'catalog/match'].map(part),
-  );
-  return { part, EmbeddedArchive, catalog: { entries: bundledMasterList(), matchOf, ticketsOf } };
+  const [{ EmbeddedArchive }, { bundledMasterList }, { matchOf, ticketsOf }, { cursorAt }, rules, codec] =
+    await Promise.all(
+      [
+        'archive/embedded',
+        'catalog/bundled',
+        'catalog/match',
+        'mail/feed',
+        'rules/index',
+        'actors/state-codec',
+      ].map(part),
+    );
+  const snapshotAfter = (ticket, ledger, last) => {
+    let state = rules.initialState(ticket);
+    for (const { event } of ledger) state = rules.apply(state, event);
+    return {
+      ticket,
+      ...last,
+      schema: codec.SCHEMA_VERSION,
+      takenAt: Date.now(),
+      published: last,
+      state: codec.encodeState(state),
+    };
+  };
+  const catalog = {
+    entries: bundledMasterList(),
+    matchOf,
+    ticketsOf,
+    mailedUpTo: cursorAt,
+    snapshotAfter,
+  };
+  return { part, EmbeddedArchive, catalog };
 }
 
 async function main([dir, events = EVENTS]) {

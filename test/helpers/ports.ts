@@ -21,11 +21,11 @@ let tried = 0;
 
 /** One that nobody listens on, and that this suite has not had before. */
 export async function freePort(): Promise<number> {
-  for (; tried < LANE_PORTS; tried += 1) {
+  while (tried < LANE_PORTS) {
     const port = FIRST_PORT + lane * LANE_PORTS + tried;
-    if (!(await isFree(port))) continue;
+    // Before the look: others of this suite ask meanwhile.
     tried += 1;
-    return port;
+    if (await isFree(port)) return port;
   }
   throw new Error(`no free port left in lane ${lane}`);
 }

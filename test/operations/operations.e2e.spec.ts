@@ -1,14 +1,20 @@
 /**
  * What operators do, on a marketplace of separate OS processes: pausing, cancelling a match with 500 sales while the
- * process that does it is killed, moving a match, deciding about other marketplaces; and who may not.
+ * process that does it is killed and the operator looks on in a real browser, moving a match, deciding about other
+ * marketplaces; and who may not.
  */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import type { Locator, Page } from 'playwright-core';
 import { testRedisUrl, until } from '../helpers/engine.js';
+import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
+import { skipBecause } from '../helpers/skips.js';
+import { browserFound, launch, visit } from '../web/browser.js';
+import { logIn as logInAs } from '../web/gate.js';
 import {
   ask,
   buy,
@@ -25,6 +31,8 @@ import {
 jest.setTimeout(600_000);
 
 const SALES = 500;
+const HOLDS = 10;
+const CANCELLATION = `cancels a match with ${SALES} sales in a browser: killed half-way and resumed, everybody refunded once and mailed once`;
 const SERVICE_TOKEN = 'the-service-token-of-this-test';
 
 interface Cancellation {
@@ -58,14 +66,25 @@ describe('operations', () => {
     MAIL_CHECK_MS: '200',
     PAYMENT_CHECK_MS: '1000',
   };
-  const market = ['worker', 'consumer', 'shop', 'reservations', 'user', 'security'];
+  const market = ['client', 'worker', 'consumer', 'shop', 'reservations', 'user', 'security'];
+  let ports: Readonly<Record<string, string>>;
   let shop: Running;
   let payments: Running;
   let operator: string;
 
+  const runPayments = (): Promise<Running> => run(['payments'], { ...env, ...ports });
+
   beforeAll(async () => {
-    shop = await run(market, env);
-    payments = await run(['payments'], env);
+    const [client, ofPayments] = await Promise.all([freePort(), freePort()]);
+    ports = {
+      CLIENT_PORT: String(client),
+      PUBLIC_URL: `http://127.0.0.1:${client}`,
+      // Killed and started again, it is where browsers are sent to.
+      PAYMENTS_PORT: String(ofPayments),
+      PAYMENTS_URL: `http://127.0.0.1:${ofPayments}`,
+    };
+    shop = await run(market, { ...env, ...ports });
+    payments = await runPayments();
     operator = await logIn(shop.url('user'), OPERATOR, firstPassword(shop));
   }, 120_000);
   afterAll(async () => {
@@ -155,36 +174,65 @@ describe('operations', () => {
     await operate('DELETE', '/pauses/match-3-1');
   });
 
-  it(`cancels a match with ${SALES} sales: killed half-way and resumed, everybody refunded once and mailed once`, async () => {
+  if (browserFound.kind === 'none') skipBecause(CANCELLATION, browserFound.reason);
+  else it(CANCELLATION, cancelInBrowser);
+
+  async function cancelInBrowser(): Promise<void> {
     const reservations = shop.url('reservations');
     const wanted = (i: number) => ({ matchNumber: 1, category: 1 + (i % 3), quantity: 1 + (i % 2) });
     const sold = await times(SALES, 24, (i) => buy(reservations, wanted(i), `fan-${i}@example.org`));
-    const held = await times(10, 5, (i) => hold(reservations, wanted(i), `holder-${i}@example.org`));
+    const held = await times(HOLDS, 5, (i) => hold(reservations, wanted(i), `holder-${i}@example.org`));
     const path = '/matches/1/cancellation';
     const preview = await operate<Cancellation>('GET', path);
     expect(preview.body).toMatchObject({
       state: 'none',
       phrase: 'CANCEL 1',
-      touches: { sales: SALES, pending: 10, paying: 0, currency: 'USD' },
+      touches: { sales: SALES, pending: HOLDS, paying: 0, currency: 'USD' },
     });
     const reason = { en: 'The stadium is flooded.' };
     expect((await operate('POST', path, { phrase: 'cancel it', reason })).status).toBe(422);
-    const begun = await operate<Cancellation>('POST', path, { phrase: 'CANCEL 1', reason });
-    expect(begun.status).toBe(202);
     const progress = async () => (await operate<Cancellation>('GET', path)).body;
-    await until(async () => (await progress()).progress.refunded >= SALES / 5, 120_000);
-    await payments.end('SIGKILL');
-    // While nobody goes on with it: it may be far when the next process answers.
-    const statuses = new Set(await statusesOf(sold));
-    expect(statuses).toContain('REFUNDED');
-    expect(statuses).toContain('RESERVED');
-    payments = await run(['payments'], env);
-    expect(['refunding', 'done']).toContain((await progress()).state);
-    // Again, by somebody who does not know that it goes on: nothing twice.
-    await operate('POST', path, { phrase: 'CANCEL 1', reason });
-    await until(async () => (await progress()).state === 'done', 180_000);
+
+    const browser = await launch();
+    try {
+      const visitor = await visit(browser, 'desktop');
+      const { page } = visitor;
+      await page.goto(`${shop.url('client')}/operator/matches/1`);
+      await logInAs(page, { email: OPERATOR, password: firstPassword(shop) });
+      const section = page.getByRole('region', { name: 'Cancel the match' });
+      await begin(page, section, preview.body);
+      await section.getByText('Refunding buyers', { exact: true }).waitFor({ timeout: 60_000 });
+      await until(async () => (await refundedIn(section)) >= SALES / 5, 120_000);
+      await payments.end('SIGKILL');
+      // What it knew last stays in view, and that it knows no more is said.
+      await section.getByRole('alert').waitFor({ timeout: 60_000 });
+      const before = await refundedIn(section);
+      // While nobody goes on with it: it may be far when the next process answers.
+      const statuses = new Set(await statusesOf(sold));
+      expect(statuses).toContain('REFUNDED');
+      expect(statuses).toContain('RESERVED');
+      payments = await runPayments();
+      expect(['refunding', 'done']).toContain((await progress()).state);
+      // Again, by somebody who does not know that it goes on: nothing twice.
+      await operate('POST', path, { phrase: 'CANCEL 1', reason });
+      // The page finds its way back by itself, and a page that is loaded anew is at the same place.
+      await section.getByRole('alert').waitFor({ state: 'detached', timeout: 60_000 });
+      await until(async () => (await refundedIn(section)) > before, 60_000);
+      await page.reload();
+      await until(async () => (await refundedIn(section)) > before, 60_000);
+      await section
+        .getByText('The match is cancelled, and everybody has been refunded')
+        .waitFor({ timeout: 180_000 });
+      await section.getByText(`${SALES} of ${SALES} purchases`).waitFor();
+      await section.getByText(`${SALES + HOLDS} of ${SALES + HOLDS} buyers`).waitFor();
+      expect(await section.getByRole('table').count()).toBe(0);
+      expect(visitor.errors).toEqual([]);
+    } finally {
+      await browser.close();
+    }
     expect(await progress()).toMatchObject({
-      progress: { total: SALES, refunded: SALES, failed: 0, mailed: SALES + 10 },
+      state: 'done',
+      progress: { total: SALES, refunded: SALES, failed: 0, mailed: SALES + HOLDS },
       touches: { sales: 0, pending: 0, paying: 0 },
       failures: [],
     });
@@ -210,7 +258,7 @@ describe('operations', () => {
 
     // The mails: one each, in the organiser's words; none that says that a refund or hold is something else.
     await until(
-      () => mails().filter((mail) => mail.includes('The stadium is flooded')).length === SALES + 10,
+      () => mails().filter((mail) => mail.includes('The stadium is flooded')).length === SALES + HOLDS,
       120_000,
     );
     // The tickets when they were bought, whose mails may still be on their way, and one mail since.
@@ -223,6 +271,9 @@ describe('operations', () => {
     expect(new Set(sold.map(({ email }) => boxes.get(email)?.length))).toEqual(new Set([2]));
     expect(new Set(held.map(({ email }) => boxes.get(email)?.length))).toEqual(new Set([1]));
     expect(boxes.get(held[0]!.email)?.[0]).toContain('Nothing was charged');
+    const told = boxesOf(mails().filter((mail) => mail.includes('The stadium is flooded')));
+    expect([...told.keys()].sort()).toEqual([...sold, ...held].map(({ email }) => email).sort());
+    expect(new Set([...told.values()].map(({ length }) => length))).toEqual(new Set([1]));
 
     // Nobody is told that there are tickets again, and nobody gets any.
     const { notice, availability } = await matchOf(1);
@@ -232,7 +283,7 @@ describe('operations', () => {
       body: { matchNumber: 1, category: 1, quantity: 1, email: 'late@example.org' },
     });
     expect(refused.body).toMatchObject({ code: 'sales_closed' });
-  });
+  }
 
   it('moves a match: buyers are told once, and may give their tickets back', async () => {
     const reservations = shop.url('reservations');
@@ -381,6 +432,29 @@ describe('operations', () => {
     }
   });
 });
+
+/** What it touches, the phrase, and not before that the deed. */
+async function begin(page: Page, section: Locator, { touches, phrase }: Cancellation): Promise<void> {
+  const tile = (name: string): Locator =>
+    section.locator('.tile').filter({ has: page.getByText(name, { exact: true }) });
+  await tile('Purchases to refund').getByText(String(SALES), { exact: true }).waitFor();
+  await tile('Purchases to refund').getByText(`${touches['tickets']} tickets`).waitFor();
+  await tile('On hold').getByText(String(HOLDS), { exact: true }).waitFor();
+  await section.getByRole('button', { name: 'Prepare the cancellation…' }).click();
+  await section.getByLabel('English').fill('The stadium is flooded.');
+  const send = section.getByRole('button', { name: 'Cancel the match', exact: true });
+  const typed = section.getByLabel(/^Type CANCEL 1/);
+  await typed.fill('CANCEL 11');
+  expect(await send.isDisabled()).toBe(true);
+  await typed.fill(phrase);
+  await send.click();
+}
+
+/** As the page says it; 0 while it says nothing. */
+async function refundedIn(section: Locator): Promise<number> {
+  const [words = ''] = await section.getByText(/^\d+ of \d+ purchases$/).allTextContents();
+  return Number.parseInt(words, 10) || 0;
+}
 
 /** By recipient. */
 function boxesOf(mails: readonly string[]): Map<string, string[]> {
