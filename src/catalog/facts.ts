@@ -9,7 +9,14 @@ export function teamsOf({ homeTeam, awayTeam }: Pick<Match, 'homeTeam' | 'awayTe
 
 const TO_BE_ANNOUNCED = 'TBA';
 
-export const STAGES = ['group', 'round-of-16', 'quarter-final', 'semi-final', 'third-place', 'final'] as const;
+export const STAGES = [
+  'group',
+  'round-of-16',
+  'quarter-final',
+  'semi-final',
+  'third-place',
+  'final',
+] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Rounds of the bundled list that are knock-out. */
@@ -29,13 +36,13 @@ export function stagesOf(
 ): ReadonlyMap<number, Stage> {
   const last = matches.filter(({ roundNumber, group }) => group === null && roundNumber === LAST_ROUND);
   const final = last.reduce<(typeof last)[number] | null>(
-    (latest, match) =>
-      latest && Date.parse(latest.dateUtc) >= Date.parse(match.dateUtc) ? latest : match,
+    (latest, match) => (latest && Date.parse(latest.dateUtc) >= Date.parse(match.dateUtc) ? latest : match),
     null,
   );
   const stages = new Map<number, Stage>();
   for (const { matchNumber, roundNumber, group } of matches) {
-    const late = roundNumber === LAST_ROUND ? (matchNumber === final?.matchNumber ? 'final' : 'third-place') : null;
+    const late =
+      roundNumber === LAST_ROUND ? (matchNumber === final?.matchNumber ? 'final' : 'third-place') : null;
     const stage = group === null ? (KNOCK_OUT.get(roundNumber) ?? late) : 'group';
     if (stage !== null) stages.set(matchNumber, stage);
   }

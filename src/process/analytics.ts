@@ -54,7 +54,10 @@ export const lakeDirOf = ({ lakeDir }: Pick<Settings, 'lakeDir'>, dataDir: strin
 
 export function makeAnalytics(
   deps: AnalyticsDeps,
-  { parts = [], routes = [] }: { readonly parts?: readonly AnalyticsPart[]; readonly routes?: readonly Route[] } = {},
+  {
+    parts = [],
+    routes = [],
+  }: { readonly parts?: readonly AnalyticsPart[]; readonly routes?: readonly Route[] } = {},
 ): Analytics {
   const { settings, secrets, core, dataDir, metrics } = deps;
   const { archive, catalog, clock, counters, keys, logger, redis } = core;
@@ -99,10 +102,10 @@ export function makeAnalytics(
     lake,
     dataset: async () => {
       const prices = new Map<number, number>();
-      for (const { ticket, price, currency } of await counters.read(catalog.tickets)) {
+      for (const { matchNumber, price, currency } of await counters.read(catalog.tickets)) {
         const priceMinor = minorOf({ unitPrice: price, currency }, 1);
-        const known = prices.get(ticket.matchNumber);
-        if (known === undefined || priceMinor < known) prices.set(ticket.matchNumber, priceMinor);
+        const known = prices.get(matchNumber);
+        if (known === undefined || priceMinor < known) prices.set(matchNumber, priceMinor);
       }
       return readDataset(lake, await catalog.matches(), { priceMinorOf: (number) => prices.get(number) });
     },
@@ -122,7 +125,11 @@ export function makeAnalytics(
 }
 
 /** For the service that hears of views and searches. */
-export function makeViewIntake({ settings, secrets, core }: Omit<AnalyticsDeps, 'dataDir' | 'metrics'>): ViewIntake {
+export function makeViewIntake({
+  settings,
+  secrets,
+  core,
+}: Omit<AnalyticsDeps, 'dataDir' | 'metrics'>): ViewIntake {
   const { catalog, clock, keys, redis } = core;
   return new RedisViewIntake({
     redis,

@@ -48,7 +48,7 @@ export interface UsersOptions {
   readonly operatorSecondFactor: 'optional' | 'required';
   readonly mailsPerHourMax?: number;
   readonly passwordLimits?: Partial<PasswordLimits>;
-  readonly onErase?: AccountsOptions['onErase'];
+  readonly onErase?: NonNullable<AccountsOptions['onErase']>;
 }
 
 /** Where a request came from, for the audit. */

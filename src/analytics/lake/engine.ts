@@ -47,12 +47,19 @@ const PARQUET = `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${GROUP_ROWS}
 
 export class Engine {
   readonly #duckdb: DuckDB;
+  readonly #settings: Record<string, string>;
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   #working: Promise<unknown> = Promise.resolve();
 
-  private constructor(duckdb: DuckDB, instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(
+    duckdb: DuckDB,
+    settings: Record<string, string>,
+    instance: DuckDBInstance,
+    connection: DuckDBConnection,
+  ) {
     this.#duckdb = duckdb;
+    this.#settings = settings;
     this.#instance = instance;
     this.#connection = connection;
   }
@@ -61,7 +68,7 @@ export class Engine {
   static async open({ memoryMb, threads }: EngineLimits, tempDir: string): Promise<Engine> {
     const duckdb = await import('@duckdb/node-api');
     await mkdir(tempDir, { recursive: true, mode: 0o700 });
-    const instance = await duckdb.DuckDBInstance.create(':memory:', {
+    const settings = {
       memory_limit: `${memoryMb}MiB`,
       threads: String(threads),
       temp_directory: tempDir,
@@ -69,10 +76,11 @@ export class Engine {
       preserve_insertion_order: 'false',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
-    });
+    };
+    const instance = await duckdb.DuckDBInstance.create(':memory:', settings);
     const connection = await instance.connect();
     for (const table of TABLE_NAMES) await connection.run(stageSql(table));
-    return new Engine(duckdb, instance, connection);
+    return new Engine(duckdb, settings, instance, connection);
   }
 
   close(): void {
@@ -152,7 +160,9 @@ export class Engine {
   erase(table: TableName, input: string, output: string, persons: readonly string[]): Promise<void> {
     const isErased = `person IN (${persons.map(quoted).join(', ')})`;
     const columns = columnNames(table).map((name) =>
-      name === 'person' || name === 'country' ? `CASE WHEN ${isErased} THEN NULL ELSE ${name} END AS ${name}` : name,
+      name === 'person' || name === 'country'
+        ? `CASE WHEN ${isErased} THEN NULL ELSE ${name} END AS ${name}`
+        : name,
     );
     return this.#alone(() =>
       this.#run(
@@ -198,7 +208,9 @@ export class Engine {
     files: Readonly<Record<TableName, readonly string[]>>,
     { dir, rowsMax }: { readonly dir: string; readonly rowsMax: number },
   ): Promise<{ readonly columns: readonly string[]; readonly rows: readonly (readonly Json[])[] }> {
-    const connection = await this.#instance.connect();
+    // Of its own, because what closes it to the outside holds for all of an instance.
+    const instance = await this.#duckdb.DuckDBInstance.create(':memory:', this.#settings);
+    const connection = await instance.connect();
     try {
       for (const table of TABLE_NAMES) {
         await connection.run(`CREATE OR REPLACE VIEW ${table} AS ${viewOf(table, files[table])}`);
@@ -218,13 +230,19 @@ export class Engine {
       return { columns: reader.deduplicatedColumnNames(), rows: reader.getRowsJson().slice(0, rowsMax) };
     } finally {
       connection.closeSync();
+      instance.closeSync();
     }
   }
 
   /** Hands rows over in columns, and lets others have their turn in between. */
   async #stage<T extends TableName>(table: T, rows: readonly Rows[T][]): Promise<void> {
     const { VARCHAR, DOUBLE, INTEGER, BOOLEAN, DuckDBDataChunk } = this.#duckdb;
-    const types: Readonly<Record<Column<never>['staged'], DuckDBType>> = { VARCHAR, DOUBLE, INTEGER, BOOLEAN };
+    const types: Readonly<Record<Column<never>['staged'], DuckDBType>> = {
+      VARCHAR,
+      DOUBLE,
+      INTEGER,
+      BOOLEAN,
+    };
     const columns: readonly Column<Rows[T]>[] = TABLES[table].columns;
     const seen = new Set<string>();
     const appender = await this.#connection.createAppender(`stage_${table}`);

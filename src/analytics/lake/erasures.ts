@@ -43,7 +43,7 @@ export class Erasures {
   /** Those that were listed at a time or after it, the oldest first. */
   async since(at: number): Promise<readonly Erasure[]> {
     const found: Erasure[] = [];
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page = await this.#erasures.list('all', {
         limit: PAGE,
         newestFirst: true,

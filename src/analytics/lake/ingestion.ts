@@ -2,7 +2,13 @@
  * From the ledgers into the bookings. Guarantee: every event of every ledger that changed a counter is one row, once,
  * whoever dies in between: rows and how far the ledgers were read are one entry of the lake's log. One step is bounded.
  */
-import { LedgerWalk, readOn, type Behind, type LedgerWalkOptions, type Standing } from '../../archive/ledger-walk.js';
+import {
+  LedgerWalk,
+  readOn,
+  type Behind,
+  type LedgerWalkOptions,
+  type Standing,
+} from '../../archive/ledger-walk.js';
 import type { Archive } from '../../archive/port.js';
 import { priceAfter } from '../../operations/sales/facts.js';
 import { ticketName } from '../../redis/keys.js';
@@ -13,7 +19,10 @@ import type { LakeWriter } from './lake.js';
 import { NEW_CURSOR, type LedgerCursor } from './log.js';
 import { DAY_MS } from './tables.js';
 
-export interface IngestionOptions extends Pick<LedgerWalkOptions, 'clock' | 'tickets' | 'subscribe' | 'sweepMs'> {
+export interface IngestionOptions extends Pick<
+  LedgerWalkOptions,
+  'clock' | 'tickets' | 'subscribe' | 'sweepMs'
+> {
   readonly archive: Pick<Archive, 'events' | 'head'>;
   /** Our own name among the marketplaces. */
   readonly clientId: string;

@@ -131,7 +131,7 @@ export class LakeKeeper {
   async catchUp(onStep: (rows: number) => void = () => undefined): Promise<void> {
     const writer = this.#held();
     await this.#applyErasures(writer);
-    for (let isMore = true; isMore; ) {
+    for (let isMore = true; isMore;) {
       const step = await this.#ingestion.step(writer);
       onStep(step.rows);
       ({ isMore } = step);
@@ -168,7 +168,7 @@ export class LakeKeeper {
   /** Rounds until nothing is left to be done for now. */
   async #rounds(): Promise<void> {
     try {
-      for (let isMore = true; isMore && !this.#isStopped; ) isMore = await this.#round();
+      for (let isMore = true; isMore && !this.#isStopped;) isMore = await this.#round();
     } catch (error) {
       // Somebody else goes on from what the log says.
       await this.release();
@@ -212,7 +212,8 @@ export class LakeKeeper {
       this.#hasSaidWaiting = false;
       return true;
     }
-    if (!this.#hasSaidWaiting) logger.info({ lake: lake.dir }, 'another process writes the data lake; waiting');
+    if (!this.#hasSaidWaiting)
+      logger.info({ lake: lake.dir }, 'another process writes the data lake; waiting');
     this.#hasSaidWaiting = true;
     return false;
   }

@@ -10,7 +10,14 @@ import { resolve } from 'node:path';
 import type { Clock } from '../../actors/ports.js';
 import { Engine, type Content, type EngineLimits } from './engine.js';
 import { DiskFiles, DRAFT, type LakeFiles } from './files.js';
-import { LOG_FOLDER, LakeLog, REMOVED_KEPT_MS, type LakeChange, type LakeFile, type LakeState } from './log.js';
+import {
+  LOG_FOLDER,
+  LakeLog,
+  REMOVED_KEPT_MS,
+  type LakeChange,
+  type LakeFile,
+  type LakeState,
+} from './log.js';
 import { DAY_MS, TABLE_NAMES, dayOf, type Rows, type TableName } from './tables.js';
 
 export interface LakeOptions {
@@ -131,7 +138,11 @@ export class LakeWriter {
    * Adds rows, together with the places they came from. `once`: rows whose id the days before and after have are left
    * out. Throws `LakeLostError`.
    */
-  async add(rows: NewRows, change: LakeChange, { once = false }: { readonly once?: boolean } = {}): Promise<void> {
+  async add(
+    rows: NewRows,
+    change: LakeChange,
+    { once = false }: { readonly once?: boolean } = {},
+  ): Promise<void> {
     const added: LakeFile[] = [];
     for (const table of TABLE_NAMES) added.push(...(await this.#written(table, rows[table] ?? [], once)));
     await this.commit({ ...change, added });
@@ -192,7 +203,11 @@ export class LakeWriter {
     }
   }
 
-  async #written<T extends TableName>(table: T, rows: readonly Rows[T][], once: boolean): Promise<LakeFile[]> {
+  async #written<T extends TableName>(
+    table: T,
+    rows: readonly Rows[T][],
+    once: boolean,
+  ): Promise<LakeFile[]> {
     if (rows.length === 0) return [];
     const engine = await this.lake.engine();
     const paths = new Map<string, string>();

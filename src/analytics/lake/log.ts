@@ -198,7 +198,7 @@ const pathOf = (number: number): string =>
 /** Up to there entries are in a whole one that stays. */
 function lastNeeded(number: number): number {
   const oldest = number - ENTRIES_KEPT;
-  return oldest - (((oldest - 1) % WHOLE_EVERY) + WHOLE_EVERY) % WHOLE_EVERY - 1;
+  return oldest - ((((oldest - 1) % WHOLE_EVERY) + WHOLE_EVERY) % WHOLE_EVERY) - 1;
 }
 
 function jsonOf(content: string): unknown {
