@@ -138,6 +138,13 @@ export class LakeKeeper {
     }
   }
 
+  /** Writes the views and searches that wait. `acquire` comes before. */
+  async readViews(): Promise<void> {
+    const writer = this.#held();
+    await this.#applyErasures(writer);
+    while (await this.#viewsStep(writer));
+  }
+
   /** Lets the bookings begin anew: they are read from the ledgers again. */
   async rebuild(): Promise<void> {
     const writer = this.#held();
@@ -192,11 +199,16 @@ export class LakeKeeper {
       bookings += step.rows;
       ({ isMore } = step);
     }
-    const areMoreViews = await this.#options.views?.step(writer, (person) => this.#erased.has(person));
+    const areMoreViews = await this.#viewsStep(writer);
     const isMerged = isMore ? false : await this.#merge(writer);
     await this.#sweep(writer);
     this.#tell(bookings);
-    return isMore || areMoreViews === true || isMerged;
+    return isMore || areMoreViews || isMerged;
+  }
+
+  /** False when none wait any more. */
+  async #viewsStep(writer: LakeWriter): Promise<boolean> {
+    return (await this.#options.views?.step(writer, (person) => this.#erased.has(person))) === true;
   }
 
   async #hold(): Promise<boolean> {
