@@ -77,7 +77,7 @@ export class Models {
   /** Null while none was taken into use. Throws `NewerArtefactError` for one that a newer program wrote. */
   async current(): Promise<{ readonly version: number; readonly artefact: Artefact } | null> {
     // One that was replaced and removed in between is asked for anew.
-    for (let seen: number | null = null; ; ) {
+    for (let seen: number | null = null; ;) {
       const version = await this.currentVersion();
       if (version === null) return null;
       const found = await this.#documents.get(artefactId(version));
