@@ -39,8 +39,38 @@ export interface Statistics {
   readonly neighbours: Neighbours;
 }
 
+export type GroupName =
+  | 'popularity'
+  | 'trend'
+  | 'neighbours'
+  | 'again'
+  | 'item'
+  | 'region-item'
+  | 'country-item'
+  | 'team'
+  | 'region-team'
+  | 'country-team'
+  | 'own-team'
+  | 'near-team'
+  | 'loyal'
+  | 'loyal-share'
+  | 'team-after'
+  | 'stage'
+  | 'region-stage'
+  | 'country-stage'
+  | 'stage-after'
+  | 'city'
+  | 'city-again'
+  | 'lead'
+  | 'gap'
+  | 'plans'
+  | 'price'
+  | 'region-price'
+  | 'country-price'
+  | 'price-after';
+
 export interface Group {
-  readonly name: string;
+  readonly name: GroupName;
   readonly offset: number;
   readonly size: number;
   /** Its features stand in rows of so many: one more team makes rows longer. */
@@ -158,7 +188,8 @@ export class Features {
   readonly shape: Shape;
   readonly size: number;
   readonly groups: readonly Group[];
-  readonly #offsets = new Map<string, number>();
+  /** Where each group begins. */
+  readonly #at: Readonly<Record<GroupName, number>>;
   readonly #teamsOf: readonly (readonly number[])[];
   readonly #stageOf: readonly number[];
   readonly #cityOf: readonly number[];
@@ -201,6 +232,10 @@ export class Features {
     );
     this.#hasCountryItems = countries.length * items.length <= COUNTRY_ITEMS_MAX;
     this.groups = this.#layOut();
+    this.#at = Object.fromEntries(this.groups.map(({ name, offset }) => [name, offset])) as Record<
+      GroupName,
+      number
+    >;
     this.size = this.groups.reduce((sum, group) => sum + group.size, 0);
   }
 
@@ -290,12 +325,12 @@ export class Features {
     for (let e = begins[item] ?? 0; e < end; e += 1) {
       entries.add(common.index[e] ?? 0, common.value[e] ?? 0);
     }
-    entries.add(this.#at('popularity'), statistics.popularity[item] ?? 0);
-    entries.add(this.#at('trend'), statistics.trend[item] ?? 0);
+    entries.add(this.#at['popularity'], statistics.popularity[item] ?? 0);
+    entries.add(this.#at['trend'], statistics.trend[item] ?? 0);
     const pull = scene.pull?.[item] ?? 0;
-    if (pull !== 0) entries.add(this.#at('neighbours') + scene.depth, pull);
+    if (pull !== 0) entries.add(this.#at['neighbours'] + scene.depth, pull);
     const times = scene.timesChosen.get(item);
-    if (times !== undefined) entries.add(this.#at('again') + (times > 1 ? 1 : 0), 1);
+    if (times !== undefined) entries.add(this.#at['again'] + (times > 1 ? 1 : 0), 1);
     if (this.hasFacts) this.#emitFacts(scene, item, entries);
   }
 
@@ -307,14 +342,14 @@ export class Features {
       const { stages } = this.shape;
       for (let earlier = 0; earlier < stages.length; earlier += 1) {
         const share = scene.stageShare[earlier] ?? 0;
-        if (share > 0) entries.add(this.#at('stage-after') + earlier * stages.length + stage, share);
+        if (share > 0) entries.add(this.#at['stage-after'] + earlier * stages.length + stage, share);
       }
     }
     const cityShare = city >= 0 ? (scene.cityShare[city] ?? 0) : 0;
-    if (cityShare > 0) entries.add(this.#at('city-again'), cityShare);
+    if (cityShare > 0) entries.add(this.#at['city-again'], cityShare);
     const price = this.#priceOf[item] ?? null;
     if (price !== null && scene.priceLog !== null) {
-      entries.add(this.#at('price-after') + priceBucket(price - scene.priceLog), 1);
+      entries.add(this.#at['price-after'] + priceBucket(price - scene.priceLog), 1);
     }
   }
 
@@ -329,7 +364,7 @@ export class Features {
       if (times === 0) continue;
       for (const team of teams) {
         if (team !== earlier) {
-          entries.add(this.#at('team-after') + earlier * length + team, times / scene.teamsTotal);
+          entries.add(this.#at['team-after'] + earlier * length + team, times / scene.teamsTotal);
         }
       }
     }
@@ -341,8 +376,8 @@ export class Features {
     if (times === 0) return;
     const isOwn = scene.country !== null && this.#teamCountry[team] === scene.country;
     const bucket = Math.min(LOYAL_BUCKETS, times) - 1;
-    entries.add(this.#at('loyal') + (isOwn ? LOYAL_BUCKETS : 0) + bucket, 1);
-    entries.add(this.#at('loyal-share') + (isOwn ? 1 : 0), times / scene.teamsTotal);
+    entries.add(this.#at['loyal'] + (isOwn ? LOYAL_BUCKETS : 0) + bucket, 1);
+    entries.add(this.#at['loyal-share'] + (isOwn ? 1 : 0), times / scene.teamsTotal);
   }
 
   /** What is seen in that a team plays, by where it and the visitor come from. */
@@ -351,14 +386,14 @@ export class Features {
     const home = this.#teamCountry[team] ?? null;
     const homeRegions = regionsOf(home);
     const country = code === null ? undefined : this.#countries.get(code);
-    if (country !== undefined) entries.add(this.#at('country-team') + country * length + team, 1);
+    if (country !== undefined) entries.add(this.#at['country-team'] + country * length + team, 1);
     if (home !== null && home === code)
-      entries.add(this.#at('own-team') + 1 + (this.#stageOf[item] ?? -1), 1);
+      entries.add(this.#at['own-team'] + 1 + (this.#stageOf[item] ?? -1), 1);
     for (const name of regionsOf(code)) {
       const region = this.#regions.get(name);
       if (region === undefined) continue;
-      entries.add(this.#at('region-team') + region * length + team, 1);
-      if (home !== code && homeRegions.includes(name)) entries.add(this.#at('near-team') + region, 1);
+      entries.add(this.#at['region-team'] + region * length + team, 1);
+      if (home !== code && homeRegions.includes(name)) entries.add(this.#at['near-team'] + region, 1);
     }
   }
 
@@ -367,7 +402,7 @@ export class Features {
     const at = this.shape.items[item]?.at;
     if (at === undefined) return;
     const isNew = scene.timesChosen.size === 0;
-    entries.add(this.#at('lead') + (isNew ? 0 : LEAD_BUCKETS) + leadBucket(at - scene.now), 1);
+    entries.add(this.#at['lead'] + (isNew ? 0 : LEAD_BUCKETS) + leadBucket(at - scene.now), 1);
     const [day, city] = [dayOf(at), this.#cityOf[item] ?? -1];
     let nearest: Held | null = null;
     let [first, last, isClash, near, nearby] = [Infinity, -Infinity, false, 0, 0];
@@ -386,10 +421,10 @@ export class Features {
     const bucket = gapBucket(day - nearest.day, isClash);
     const isSameCity = city >= 0 && nearest.city === city;
     const isAfter = at >= nearest.at;
-    entries.add(this.#at('gap') + ((isSameCity ? 1 : 0) * 2 + (isAfter ? 1 : 0)) * GAP_BUCKETS + bucket, 1);
-    entries.add(this.#at('plans'), Math.min(4, near));
-    entries.add(this.#at('plans') + 1, Math.min(4, nearby));
-    if (day >= first && day <= last) entries.add(this.#at('plans') + 2, 1);
+    entries.add(this.#at['gap'] + ((isSameCity ? 1 : 0) * 2 + (isAfter ? 1 : 0)) * GAP_BUCKETS + bucket, 1);
+    entries.add(this.#at['plans'], Math.min(4, near));
+    entries.add(this.#at['plans'] + 1, Math.min(4, nearby));
+    if (day >= first && day <= last) entries.add(this.#at['plans'] + 2, 1);
   }
 
   #commonOf(country: string | null): Common {
@@ -415,30 +450,26 @@ export class Features {
     const regions = regionsOf(code).flatMap((name) => this.#regions.get(name) ?? []);
     const [stage = -1, city = -1] = [this.#stageOf[item], this.#cityOf[item]];
     const price = this.#priceOf[item] ?? null;
-    entries.add(this.#at('item') + item, 1);
-    for (const region of regions) entries.add(this.#at('region-item') + region * items.length + item, 1);
+    entries.add(this.#at['item'] + item, 1);
+    for (const region of regions) entries.add(this.#at['region-item'] + region * items.length + item, 1);
     if (country !== undefined && this.#hasCountryItems) {
-      entries.add(this.#at('country-item') + country * items.length + item, 1);
+      entries.add(this.#at['country-item'] + country * items.length + item, 1);
     }
-    if (city >= 0) entries.add(this.#at('city') + city, 1);
+    if (city >= 0) entries.add(this.#at['city'] + city, 1);
     if (stage >= 0) {
-      entries.add(this.#at('stage') + stage, 1);
-      for (const region of regions) entries.add(this.#at('region-stage') + region * stages.length + stage, 1);
-      if (country !== undefined) entries.add(this.#at('country-stage') + country * stages.length + stage, 1);
+      entries.add(this.#at['stage'] + stage, 1);
+      for (const region of regions) entries.add(this.#at['region-stage'] + region * stages.length + stage, 1);
+      if (country !== undefined) entries.add(this.#at['country-stage'] + country * stages.length + stage, 1);
     }
     if (price !== null) {
-      entries.add(this.#at('price'), price);
-      for (const region of regions) entries.add(this.#at('region-price') + region, price);
-      if (country !== undefined) entries.add(this.#at('country-price') + country, price);
+      entries.add(this.#at['price'], price);
+      for (const region of regions) entries.add(this.#at['region-price'] + region, price);
+      if (country !== undefined) entries.add(this.#at['country-price'] + country, price);
     }
     for (const team of this.#teamsOf[item] ?? []) {
-      entries.add(this.#at('team') + team, 1);
+      entries.add(this.#at['team'] + team, 1);
       this.emitOrigin(code, item, team, entries);
     }
-  }
-
-  #at(group: string): number {
-    return this.#offsets.get(group) ?? 0;
   }
 
   #layOut(): Group[] {
@@ -446,14 +477,13 @@ export class Features {
     const [n, t, s, c, r] = [items.length, teams.length, stages.length, countries.length, regions.length];
     const groups: Group[] = [];
     let offset = 0;
-    const add = (name: string, size: number, spread: number, start = 0, columns = size): void => {
+    const add = (name: GroupName, size: number, spread: number, start = 0, columns = size): void => {
       groups.push({ name, offset, size, columns, spread, start });
-      this.#offsets.set(name, offset);
       offset += size;
     };
     add('popularity', 1, 1, 0.7);
     add('trend', 1, 1, 0.3);
-    add('neighbours', DEPTH_BUCKETS, 10);
+    add('neighbours', DEPTH_BUCKETS, 2);
     add('again', 2, 2);
     add('item', n, 0.5);
     add('region-item', r * n, 0.25, 0, n);

@@ -8,14 +8,14 @@
  */
 import { seeded, wholeFrom } from '../../peer/random.js';
 import { Entries, HISTORY_MAX, type Features, type Statistics } from './features.js';
-import { historyOf, previousRows, type Packed } from './packed.js';
+import { absencesOf, historyOf, previousRows, type Absences, type Packed } from './packed.js';
 import { statisticsOf } from './statistics.js';
 
 export const EPOCHS = 6;
 /** Of more choices a part is drawn. */
 export const CHOICES_FITTED_MAX = 100_000;
 /** Items looked at in an epoch, over all choices: with many items fewer choices are drawn. */
-const SCORES_PER_EPOCH_MAX = 50_000_000;
+const SCORES_PER_EPOCH_MAX = 10_000_000;
 const BATCH = 64;
 const STEP = 0.1;
 /** The first part of the data only says what is popular and chosen together. */
@@ -106,6 +106,7 @@ class Descent {
   readonly #weights: Float64Array;
   readonly #allowsRepeats: boolean;
   readonly #previous: Int32Array;
+  readonly #absences: readonly Absences[];
   readonly #begins: number[] = [];
   readonly #entries = new Entries();
   readonly #gradient: Float64Array;
@@ -116,6 +117,7 @@ class Descent {
     this.#weights = weights;
     this.#allowsRepeats = allowsRepeats;
     this.#previous = previousRows(data);
+    this.#absences = absencesOf(data);
     this.#gradient = new Float64Array(features.size);
   }
 
@@ -137,6 +139,7 @@ class Descent {
     let place = -1;
     for (let item = 0; item < items.length; item += 1) {
       if ((items[item]?.at ?? Infinity) <= now) continue;
+      if (this.#absences[item]?.some(([from, to]) => row >= from && row < to)) continue;
       if (!this.#allowsRepeats && item !== chosen && scene.timesChosen.has(item)) continue;
       if (item === chosen) place = scores.length;
       begins.push(entries.length);

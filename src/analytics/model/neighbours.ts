@@ -5,7 +5,7 @@
  */
 import type { Packed } from './packed.js';
 
-/** Of each item, what those who chose it choose besides, strongest first. */
+/** Of each item, what those who chose it choose besides, strongest first; the strongest of an item is about 1. */
 export interface Neighbours {
   readonly items: readonly Int32Array[];
   readonly weights: readonly Float64Array[];
@@ -48,11 +48,12 @@ export function neighboursOf(data: Packed, rows: number, counts: Float64Array): 
   const inverse = inverted(gram, size);
   const items = noNeighbours(all).items.slice();
   const weights = noNeighbours(all).weights.slice();
+  const scale = 1 / strongest(inverse, size);
   chosen.forEach((item, from) => {
     const row = chosen
       .map((to, place) => {
         const weight = -(inverse[from * size + place] ?? 0) / (inverse[place * size + place] ?? 1);
-        return { to, weight: rounded(weight) };
+        return { to, weight: rounded(weight * scale) };
       })
       .filter(({ to, weight }) => to !== item && weight !== 0)
       .sort((a, b) => b.weight - a.weight || a.to - b.to);
@@ -62,6 +63,20 @@ export function neighboursOf(data: Packed, rows: number, counts: Float64Array): 
     weights[item] = Float64Array.from(kept, ({ weight }) => weight);
   });
   return { items, weights };
+}
+
+/** The strongest weight of an item, on the mean: with few choices and many items all of them are small. */
+function strongest(inverse: Float64Array, size: number): number {
+  let sum = 0;
+  for (let i = 0; i < size; i += 1) {
+    let most = 0;
+    for (let j = 0; j < size; j += 1) {
+      const weight = -(inverse[i * size + j] ?? 0) / (inverse[j * size + j] ?? 1);
+      if (i !== j) most = Math.max(most, weight);
+    }
+    sum += most;
+  }
+  return sum > 0 ? sum / size : 1;
 }
 
 const rounded = (weight: number): number => Math.round(weight * 1e4) / 1e4;

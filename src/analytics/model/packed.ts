@@ -1,4 +1,5 @@
 /** A data set in columns: what a training works on, and what goes to its thread without being copied. */
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Choice, Dataset, Item } from './dataset.js';
 
 export interface Packed {
@@ -17,27 +18,66 @@ export interface Packed {
 /** More than this and the least chosen items are left out: the model knows nothing of them and ranks them last. */
 export const ITEMS_MAX = 5_000;
 
+/** Rows that are packed before others have their turn. */
+const ROWS_AT_ONCE = 20_000;
+
 /** Choices of what is no item of the data set are left out. */
-export function packed({ items, choices }: Dataset): Packed {
+export function packed(dataset: Dataset): Packed {
+  const work = packing(dataset);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, in small pieces: a million choices would keep a process from answering for a second. */
+export async function packedInTurns(dataset: Dataset): Promise<Packed> {
+  const work = packing(dataset);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    await othersTurn();
+  }
+}
+
+function* packing({ items, choices }: Dataset): Generator<undefined, Packed> {
   const kept = keptItems(items, choices);
   const places = new Map(kept.map(({ id }, place) => [id, place]));
-  const codes = [...new Set(choices.flatMap(({ country }) => (country === null ? [] : [country])))].sort();
-  const countries = new Map(codes.map((code, place) => [code, place]));
+  const found = new Map<string, number>();
   const persons = new Map<string, number>();
-  const known = choices.filter(({ item }) => places.has(item));
-  const person = new Int32Array(known.length);
-  const country = new Int32Array(known.length).fill(-1);
-  const item = new Int32Array(known.length);
-  const at = new Float64Array(known.length);
-  known.forEach((choice, row) => {
-    const number = persons.get(choice.person) ?? persons.size;
-    persons.set(choice.person, number);
-    person[row] = number;
-    if (choice.country !== null) country[row] = countries.get(choice.country) ?? -1;
-    item[row] = places.get(choice.item) ?? 0;
-    at[row] = choice.at;
-  });
-  return { items: kept, persons: persons.size, countries: codes, person, country, item, at };
+  const person = new Int32Array(choices.length);
+  const origin = new Int32Array(choices.length);
+  const item = new Int32Array(choices.length);
+  const at = new Float64Array(choices.length);
+  let rows = 0;
+  for (const choice of choices) {
+    const place = places.get(choice.item);
+    if (place === undefined) continue;
+    person[rows] = numberOf(persons, choice.person);
+    origin[rows] = choice.country === null ? -1 : numberOf(found, choice.country);
+    item[rows] = place;
+    at[rows] = choice.at;
+    rows += 1;
+    if (rows % ROWS_AT_ONCE === 0) yield;
+  }
+  const countries = [...found.keys()].sort();
+  const order = Int32Array.from(found.keys(), (code) => countries.indexOf(code));
+  return {
+    items: kept,
+    persons: persons.size,
+    countries,
+    person: person.slice(0, rows),
+    country: origin.slice(0, rows).map((number) => order[number] ?? -1),
+    item: item.slice(0, rows),
+    at: at.slice(0, rows),
+  };
+}
+
+/** Numbers are given in the order in which names come. */
+function numberOf(numbers: Map<string, number>, name: string): number {
+  const number = numbers.get(name) ?? numbers.size;
+  numbers.set(name, number);
+  return number;
 }
 
 function keptItems(items: readonly Item[], choices: readonly Choice[]): readonly Item[] {
@@ -86,4 +126,35 @@ export function historyOf(data: Packed, previous: Int32Array, row: number, max: 
     if (at < now) history.push({ item: data.item[r] ?? 0, at });
   }
   return history.reverse();
+}
+
+/** Rows between which nobody could choose it, as far as choices tell: `[from, to)`, in order. */
+export type Absences = readonly (readonly [from: number, to: number])[];
+
+/** Fewer choices on a side say nothing about how often it is chosen. */
+const ABSENCE_CHOICES_MIN = 5;
+/** So many choices would have been made in the meantime: that there is none has a chance of 1 in 3,000. */
+const ABSENCE_EXPECTED_MIN = 8;
+
+/**
+ * When each item could not be had: it was chosen again and again, and then no more while others were. Sold out, not yet
+ * on sale, gone: the data do not say which, and for what is learned it is the same.
+ */
+export function absencesOf(data: Packed): readonly Absences[] {
+  const rows = data.items.map((): number[] => []);
+  data.item.forEach((item, row) => rows[item]?.push(row));
+  return rows.map((chosen) => gapsOf(chosen, data.at.length));
+}
+
+function gapsOf(chosen: readonly number[], end: number): Absences {
+  const gaps: [number, number][] = [];
+  for (let nth = 0; nth <= chosen.length; nth += 1) {
+    const [from, to] = [nth === 0 ? 0 : (chosen[nth - 1] ?? 0) + 1, chosen[nth] ?? end];
+    const left = chosen.length - nth;
+    const before = nth >= ABSENCE_CHOICES_MIN ? nth / from : 0;
+    const after = left >= ABSENCE_CHOICES_MIN ? left / (end - to) : 0;
+    const rate = nth === 0 ? after : left === 0 ? before : Math.min(before, after);
+    if (rate * (to - from) >= ABSENCE_EXPECTED_MIN) gaps.push([from, to]);
+  }
+  return gaps;
 }
