@@ -23,10 +23,7 @@ export function tournament(): Item[] {
       priceMinor: 7_500,
     };
   });
-  return [
-    ...items,
-    { id: 100, at: day(90), teams: [], city: 'Lusail', stage: 'final', priceMinor: 60_000 },
-  ];
+  return [...items, { id: 100, at: day(90), teams: [], city: 'Lusail', stage: 'final', priceMinor: 60_000 }];
 }
 
 export interface Crowd {
