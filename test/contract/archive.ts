@@ -19,6 +19,7 @@ import {
 } from '../../src/archive/port.js';
 import type { Reservation, ReservationStatus, TicketEvent, TicketId } from '../../src/rules/index.js';
 import { documentsContract } from './documents.js';
+import { modelsContract } from './models.js';
 
 export interface ArchiveUnderTest {
   /** Started. */
@@ -763,4 +764,5 @@ export function archiveContract(name: string, make: () => Promise<ArchiveUnderTe
   });
 
   describe(name, () => documentsContract(make));
+  describe(name, () => modelsContract(make));
 }
