@@ -47,7 +47,17 @@ describe('a report', () => {
     const twice = evaluationOf(500, { popularity: 0.3, model: 0.6 }, 1);
     expect(aboveOf(reportOfPersons('', twice, BARS, 1))).toEqual([true]);
     // Above in the sample, which is too small to be sure.
-    const few = evaluationOf(20, { popularity: 0.3, model: 0.5 }, 1);
+    const hits = (count: number) => {
+      const values = Float64Array.from({ length: 40 }, (_, i) => (i % 20 < count ? 1 : 0));
+      return { hitRateAt5: values, ndcgAt10: values, mrr: values };
+    };
+    const few = {
+      ...evaluationOf(20, {}, 1),
+      values: new Map([
+        ['popularity', hits(10)],
+        ['model', hits(16)],
+      ]),
+    };
     const report = reportOfPersons('', few, BARS, 1);
     const { ratio } = report.comparisons[0]!;
     expect(ratio!.value).toBeGreaterThan(1.5);
