@@ -63,6 +63,8 @@ export const COLLECTIONS = {
   salesCursors: ['all'],
   /** How often somebody did something lately, by the hash of what and who. */
   shares: [],
+  /** Models that rank matches, and reports of their training. `all`: reports, by version; `artefacts`: the models. */
+  models: ['all', 'artefacts'],
 } as const satisfies Record<string, readonly string[]>;
 export type CollectionName = keyof typeof COLLECTIONS;
 export type ListName<C extends CollectionName> = (typeof COLLECTIONS)[C][number];
