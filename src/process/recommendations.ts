@@ -3,6 +3,8 @@ import type { Route } from '../http/api.js';
 import { bounded } from '../http/bounded.js';
 import { ownReservations } from '../http/own-reservations.js';
 import type { ReadModel } from '../http/read-model.js';
+import { rankerOf } from '../analytics/model/artefact.js';
+import { Models } from '../analytics/model/models.js';
 import { Histories } from '../analytics/recommender/histories.js';
 import { Recommender } from '../analytics/recommender/recommender.js';
 import { recommendationsRoute } from '../analytics/recommender/routes.js';
@@ -43,14 +45,7 @@ export function makeRecommendations(deps: RecommendationsDeps): Recommendations 
       (await bounded(clock, waitMs, 'account index', accountIndex.newest(account, 1)))[0],
     clock,
   });
-  const served = new ServedModel({
-    current: async () => null,
-    rankerOf: () => {
-      throw new Error('there is none');
-    },
-    clock,
-    logger,
-  });
+  const served = new ServedModel({ models: new Models(archive), rankerOf, clock, logger });
   const recommender = new Recommender({
     matches: model,
     model: served,

@@ -4,7 +4,7 @@
  */
 import type { TicketCounters } from '../../actors/ports.js';
 import { statusOf, type ListedMatch, type MatchView } from '../../http/read-model.js';
-import type { Reason } from './reason.js';
+import type { Reason } from '../model/artefact.js';
 
 export const POPULARITY_MODEL = {
   name: 'popularity',

@@ -19,13 +19,13 @@ import {
   teamsOf,
   type Ranked,
 } from './popularity.js';
-import type { Reason } from './reason.js';
+import type { Reason } from '../model/artefact.js';
 import type { Served, ServedModel } from './served-model.js';
 import { sentence } from './words.js';
 
 export interface RecommenderOptions {
   readonly matches: Pick<ReadModel, 'fresh'>;
-  readonly model: Pick<ServedModel<unknown>, 'current' | 'refuse'>;
+  readonly model: Pick<ServedModel, 'current' | 'refuse'>;
   readonly histories: Pick<Histories, 'of'>;
   /** In which country an address is, ISO 3166-1 alpha-2; null when that is not known. */
   readonly countryOf: (address: string) => string | null;

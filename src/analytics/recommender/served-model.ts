@@ -7,18 +7,18 @@
 import type { Clock } from '../../actors/ports.js';
 import type { Logger } from '../../process/log.js';
 import { Loop } from '../../process/loop.js';
-import type { ExplainingRanker } from './reason.js';
+import type { Artefact, ExplainingRanker } from '../model/artefact.js';
+import type { Models } from '../model/models.js';
 
 export interface Served {
   readonly version: number;
   readonly ranker: ExplainingRanker;
 }
 
-export interface ServedModelOptions<A> {
-  /** The newest that was trained; null when none was. */
-  readonly current: () => Promise<{ readonly version: number; readonly artefact: A } | null>;
-  /** Throws for one that it cannot read. */
-  readonly rankerOf: (artefact: A) => ExplainingRanker;
+export interface ServedModelOptions {
+  readonly models: Pick<Models, 'current' | 'currentVersion'>;
+  /** Throws for one that it cannot use. */
+  readonly rankerOf: (artefact: Artefact) => ExplainingRanker;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly everyMs?: number;
@@ -26,14 +26,14 @@ export interface ServedModelOptions<A> {
 
 const LOOK_MS = 15_000;
 
-export class ServedModel<A> {
-  readonly #options: ServedModelOptions<A>;
+export class ServedModel {
+  readonly #options: ServedModelOptions;
   readonly #loop: Loop;
   #served: Served | null = null;
   /** What is not tried again. */
   #refused: number | null = null;
 
-  constructor(options: ServedModelOptions<A>) {
+  constructor(options: ServedModelOptions) {
     this.#options = options;
     const { clock, logger, everyMs = LOOK_MS } = options;
     this.#loop = new Loop({
@@ -66,14 +66,15 @@ export class ServedModel<A> {
   }
 
   async #look(): Promise<void> {
-    const { current, rankerOf, logger } = this.#options;
-    const found = await current();
+    const { models, rankerOf, logger } = this.#options;
+    const newest = await models.currentVersion();
+    if (newest === this.#served?.version || (newest !== null && newest === this.#refused)) return;
+    const found = await models.current();
     if (!found) {
       this.#served = null;
       return;
     }
     const { version, artefact } = found;
-    if (version === this.#served?.version || version === this.#refused) return;
     try {
       this.#served = { version, ranker: rankerOf(artefact) };
       logger.info({ version, model: this.#served.ranker.name }, 'a model of recommendations is served');

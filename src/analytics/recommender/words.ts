@@ -1,7 +1,7 @@
 /** Reasons as plain English sentences. */
 import { countryName } from '../../geo/names.js';
 import type { MatchView } from '../../http/read-model.js';
-import type { Reason } from './reason.js';
+import type { Reason } from '../model/artefact.js';
 
 /** `find`: a match by its number. Null when there is nothing to say, as of a match that is no longer listed. */
 export function sentence(
