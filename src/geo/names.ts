@@ -36,7 +36,7 @@ let byName: ReadonlyMap<string, string> | null = null;
 /** Made at the first question: it looks at every pair of letters. */
 function codesByName(): ReadonlyMap<string, string> {
   if (byName) return byName;
-  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const letters = Array.from({ length: 26 }, (_, index) => String.fromCharCode(65 + index));
   const codes = letters.flatMap((first) => letters.map((second) => first + second));
   const named = codes.flatMap((code) => {
     const name = ENGLISH.of(code);
