@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { Collection, sortable, type Documents } from '../../archive/documents.js';
 import { readArtefact, type Artefact } from './artefact.js';
 
-/** Why a training ended as it did. */
+/** How a training ended. */
 export const OUTCOMES = ['taken', 'not_better', 'too_little_data', 'too_slow', 'failed'] as const;
 
 const measured = z.object({
@@ -16,6 +16,10 @@ const measured = z.object({
   hitRate5: z.number(),
   ndcg10: z.number(),
 });
+
+const heldOutSchema = z.object({ choices: z.number().int(), model: measured, popularity: measured });
+/** How a model did on choices it was not shown. */
+export type HeldOut = z.output<typeof heldOutSchema>;
 
 export const trainingReportSchema = z.object({
   outcome: z.enum(OUTCOMES),
@@ -29,7 +33,7 @@ export const trainingReportSchema = z.object({
   persons: z.number().int(),
   items: z.number().int(),
   /** On the last choices, which the judged model was not shown; null where nothing was judged. */
-  heldOut: z.object({ choices: z.number().int(), model: measured, popularity: measured }).nullable(),
+  heldOut: heldOutSchema.nullable(),
 });
 export type TrainingReport = z.output<typeof trainingReportSchema>;
 
@@ -77,7 +81,7 @@ export class Models {
   /** Null while none was taken into use. Throws `NewerArtefactError` for one that a newer program wrote. */
   async current(): Promise<{ readonly version: number; readonly artefact: Artefact } | null> {
     // One that was replaced and removed in between is asked for anew.
-    for (let seen: number | null = null; ; ) {
+    for (let seen: number | null = null; ;) {
       const version = await this.currentVersion();
       if (version === null) return null;
       const found = await this.#documents.get(artefactId(version));

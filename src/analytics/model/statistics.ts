@@ -1,0 +1,42 @@
+/** What is counted of the choices up to a row: how often each item is chosen, lately above all, and with what. */
+import { neighboursOf } from './neighbours.js';
+import type { Packed } from './packed.js';
+import type { Statistics } from './features.js';
+
+/** As if every item had been chosen so often besides. */
+const SMOOTHING = 1;
+/** After so much of the time that is known, a choice counts half for what is liked lately. */
+const HALF_LIFE_SHARE = 0.05;
+
+export function countsOf(data: Packed, rows: number): Float64Array {
+  const counts = new Float64Array(data.items.length);
+  for (let row = 0; row < rows; row += 1) {
+    const item = data.item[row] ?? 0;
+    counts[item] = (counts[item] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Learned from the rows before `rows`. */
+export function statisticsOf(data: Packed, rows: number): Statistics {
+  const counts = countsOf(data, rows);
+  const lately = new Float64Array(data.items.length);
+  const [from = 0, until = 0] = [data.at[0], data.at[rows - 1]];
+  const halfLife = Math.max(1, (until - from) * HALF_LIFE_SHARE);
+  for (let row = 0; row < rows; row += 1) {
+    const item = data.item[row] ?? 0;
+    lately[item] = (lately[item] ?? 0) + 2 ** (((data.at[row] ?? 0) - until) / halfLife);
+  }
+  return {
+    popularity: logShares(counts),
+    trend: logShares(lately),
+    neighbours: neighboursOf(data, rows, counts),
+  };
+}
+
+/** Relative to the item that has an average share. */
+function logShares(counts: Float64Array): Float64Array {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const mean = total / Math.max(1, counts.length);
+  return counts.map((count) => Math.round(Math.log((count + SMOOTHING) / (mean + SMOOTHING)) * 1e4) / 1e4);
+}
