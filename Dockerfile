@@ -19,8 +19,8 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-# A start wants a folder that it can write, also when nothing is kept in it.
-RUN install -d -o node -g node -m 700 data
+# A start wants a folder that it can write, also when nothing is kept in it; the data lake is in one of its own.
+RUN install -d -o node -g node -m 700 data lake
 USER node
 EXPOSE 8080
 # Alive, not ready: a part that is away is no reason to restart.

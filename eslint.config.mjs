@@ -10,6 +10,7 @@ import tseslint from 'typescript-eslint';
 
 /** Packages that one folder alone may import. */
 const HOMES = {
+  '@duckdb/node-api': 'src/analytics/lake',
   kafkajs: 'src/kafka',
   lmdb: 'src/archive',
   mongodb: 'src/archive',

@@ -16,6 +16,7 @@ export const ROLES = [
   'payments',
   'security',
   'consumer',
+  'analytics',
   'worker',
 ] as const;
 export type Role = (typeof ROLES)[number];
@@ -233,6 +234,12 @@ const table = {
     schema: port(),
     default: 3060,
     doc: 'Port of the worker: health and metrics.',
+  }),
+  analyticsPort: setting({
+    env: 'ANALYTICS_PORT',
+    schema: port(),
+    default: 3070,
+    doc: 'Port of the analytics: health and metrics.',
   }),
   shopUrl: setting({
     env: 'SHOP_URL',
@@ -626,6 +633,61 @@ const table = {
     schema: count(10_000_000),
     default: 100_000,
     doc: 'Events of one ticket that wait to be archived and published; at the limit it sells no more.',
+  }),
+
+  // Analytics.
+  lakeDir: setting({
+    env: 'LAKE_DIR',
+    schema: text(/^[^\0\r\n]{1,1000}$/, 'a folder'),
+    doc: 'Folder of the data lake, on a disk that stays. Absent: lake in DATA_DIR.',
+  }),
+  lakeMemoryMb: setting({
+    env: 'LAKE_MEMORY_MB',
+    schema: integer(64, 1_000_000, ' (MiB)'),
+    default: 256,
+    doc: 'Memory of DuckDB, which writes and reads the lake, in the analytics; what does not fit goes to files in LAKE_DIR.',
+  }),
+  lakeThreads: setting({
+    env: 'LAKE_THREADS',
+    schema: count(256),
+    default: 1,
+    doc: 'Threads of DuckDB. With all roles in one process they take time from those who sell.',
+  }),
+  lakeEveryMs: setting({
+    env: 'LAKE_EVERY_MS',
+    schema: milliseconds(100, HOUR),
+    default: 5 * SECOND,
+    doc: 'How often the lake is brought up to date. More often means more small files until they are merged.',
+  }),
+  lakeBatchEventsMax: setting({
+    env: 'LAKE_BATCH_EVENTS_MAX',
+    schema: integer(100, 1_000_000),
+    default: 50_000,
+    doc: 'Events that are read into the lake at once.',
+  }),
+  lakeBookingDays: setting({
+    env: 'LAKE_BOOKING_DAYS',
+    schema: count(36_500),
+    default: 1_825,
+    doc: 'How long the lake keeps bookings, days. The ledgers keep them whatever this is.',
+  }),
+  lakeViewDays: setting({
+    env: 'LAKE_VIEW_DAYS',
+    schema: count(3_650),
+    default: 180,
+    doc: 'How long the lake keeps views and searches, days.',
+  }),
+  viewsWaitingMax: setting({
+    env: 'VIEWS_WAITING_MAX',
+    schema: count(10_000_000),
+    default: 100_000,
+    doc: 'Views and searches that wait in Redis for the lake; further ones are not taken.',
+  }),
+  viewsWaitingBytesMax: setting({
+    env: 'VIEWS_WAITING_BYTES_MAX',
+    schema: integer(65_536, 10_000_000_000, ' (bytes)'),
+    default: 33_554_432,
+    doc: 'Memory of Redis that they may take.',
   }),
 
   // Redis.
@@ -1030,6 +1092,7 @@ const PORT_KEYS = {
   payments: 'paymentsPort',
   security: 'securityPort',
   consumer: 'consumerPort',
+  analytics: 'analyticsPort',
   worker: 'workerPort',
 } as const satisfies Record<Role, keyof Table>;
 

@@ -61,6 +61,8 @@ export const COLLECTIONS = {
   sales: [],
   /** How far each ticket's ledger is counted in them. `all`: by ticket. */
   salesCursors: ['all'],
+  /** Persons whom the data lake must not know any more, by their hash there. `all`: by time. */
+  erasures: ['all'],
   /** How often somebody did something lately, by the hash of what and who. */
   shares: [],
   /** Models that rank matches, and reports of their training. `all`: reports, by version; `artefacts`: the models. */

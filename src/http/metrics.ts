@@ -41,6 +41,10 @@ export interface Metrics {
   /** Set where what other marketplaces left open is looked at. */
   readonly orphansOpen: Gauge;
   readonly remoteHoldsFlagged: Gauge;
+  /** Set by the keeper of the data lake. */
+  readonly lakeBookings: Counter;
+  readonly lakeFiles: Gauge;
+  readonly lakeBehindSeconds: Gauge;
 }
 
 /** Once per registry: every service of a process shares them. */
@@ -200,6 +204,21 @@ function makeMetrics(registers: Registry[]): Metrics {
     remoteHoldsFlagged: new Gauge({
       name: 'ticktak_remote_holds_flagged',
       help: 'Holds of other marketplaces without an end that are older than they should be',
+      registers,
+    }),
+    lakeBookings: new Counter({
+      name: 'ticktak_lake_bookings_total',
+      help: 'Rows of bookings written into the data lake',
+      registers,
+    }),
+    lakeFiles: new Gauge({
+      name: 'ticktak_lake_files',
+      help: 'Files of the data lake that count',
+      registers,
+    }),
+    lakeBehindSeconds: new Gauge({
+      name: 'ticktak_lake_behind_seconds',
+      help: 'How old what the data lake was read up to is',
       registers,
     }),
     oversubscribedTickets: new Gauge({

@@ -63,6 +63,7 @@ import { AdmissionRecords, Shares } from '../tickets/records.js';
 import { BuyerRefunds } from '../tickets/refunds.js';
 import { exportRoute, ticketRoutes, type TicketRoutesOptions } from '../tickets/routes.js';
 import { countryOf } from '../geo/country.js';
+import { makeAnalytics, type Analytics } from './analytics.js';
 import { makeOperations, type Operations } from './operations.js';
 import { makeRecommendations, type Recommendations } from './recommendations.js';
 import { Trust, makePayments } from './trust.js';
@@ -186,6 +187,7 @@ class Starter {
   readonly #ports = new Map<Role, number>();
   #consumer: SalesConsumer | null = null;
   #hasWebApp = false;
+  #dataDir = '';
 
   constructor(settings: Settings, logger: Logger, undo: Undo, signal: AbortSignal) {
     this.#settings = settings;
@@ -199,6 +201,7 @@ class Starter {
   async start(): Promise<Marketplace> {
     const settings = this.#settings;
     const dataDir = await this.#openFolder();
+    this.#dataDir = dataDir;
     const secrets = await readSecrets(dataDir, settings);
     const localRedisUrl = settings.redisUrl === undefined ? await this.#localRedis(dataDir) : null;
     const redisUrl = settings.redisUrl ?? localRedisUrl ?? '';
@@ -236,6 +239,7 @@ class Starter {
       'payments',
       'shop',
       'reservations',
+      'analytics',
       'client',
     ] as const;
     for (const role of order) {
@@ -317,6 +321,8 @@ class Starter {
         return this.#startUser(parts);
       case 'payments':
         return this.#startPayments(parts);
+      case 'analytics':
+        return this.#startAnalytics(parts);
       case 'security':
         return this.#listen('security', parts, this.#settings.securityPort, parts.securityRoutes());
     }
@@ -454,6 +460,13 @@ class Starter {
       ...checkInRoutes(parts.checkIn()),
     ];
     await this.#listen('reservations', parts, this.#settings.reservationsPort, routes);
+  }
+
+  async #startAnalytics(parts: Parts): Promise<void> {
+    const analytics = parts.analytics(this.#dataDir);
+    await analytics.start();
+    this.#undo.push('analytics', () => analytics.stop());
+    await this.#listen('analytics', parts, this.#settings.analyticsPort, analytics.routes);
   }
 
   async #startClient(parts: Parts): Promise<void> {
@@ -1013,6 +1026,16 @@ class Parts {
         onMismatches: (count) => this.#metrics.paymentMismatches.set(count),
       }),
     };
+  }
+
+  analytics(dataDir: string): Analytics {
+    return makeAnalytics({
+      settings: this.#settings,
+      secrets: this.#secrets,
+      core: this.core,
+      dataDir,
+      metrics: this.#metrics,
+    });
   }
 
   operations(): Operations {

@@ -6,6 +6,8 @@ import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { Role, Settings } from '../../config/settings.js';
+import { Erasures, personsOfAccount } from '../analytics/lake/erasures.js';
+import { Persons } from '../analytics/lake/persons.js';
 import type { Problem } from '../http/problem.js';
 import { FolderMailer } from '../mail/folder.js';
 import type { Mailer } from '../mail/port.js';
@@ -94,6 +96,12 @@ export class Trust {
       access,
       publicUrl,
       operatorSecondFactor,
+      onErase: async (account) => {
+        const erasures = new Erasures(documents);
+        for (const person of personsOfAccount(new Persons(tokenSecret), account)) {
+          await erasures.add(person, clock.now());
+        }
+      },
     });
     this.operators = new Operators({ documents, clock, audit, users: this.users });
     this.#local = this.#makeLocal(secrets, places.redisUrl);

@@ -102,6 +102,11 @@ export class RedisKeys {
     return `${this.#prefix}:workers`;
   }
 
+  /** Stream: views and searches on their way into the data lake. */
+  get views(): string {
+    return `${this.#prefix}:views`;
+  }
+
   /** Prefix of the queues that belong to no ticket. */
   get queuePrefix(): string {
     return `${this.#prefix}:{queues}`;

@@ -32,15 +32,33 @@ export interface NewAccount {
   readonly locale?: Locale;
 }
 
+export interface AccountsOptions {
+  readonly documents: Documents;
+  readonly clock: Clock;
+  /** What else is to know that an account is about to be erased. When it fails nothing is erased, and one asks again. */
+  readonly onErase?: (account: { readonly id: string; readonly email: string | null }) => Promise<void>;
+}
+
+/** Accounts that were erased; their addresses are forgotten. */
+export async function* accountsErased(
+  documents: Documents,
+): AsyncGenerator<{ readonly id: string; readonly email: null }> {
+  for await (const { id, value } of usersOf(documents).all('all')) {
+    if (value.deletedAt !== undefined) yield { id, email: null };
+  }
+}
+
 export class Accounts {
   readonly #users: ReturnType<typeof usersOf>;
   readonly #addresses: ReturnType<typeof addressesOf>;
   readonly #clock: Clock;
+  readonly #onErase: NonNullable<AccountsOptions['onErase']>;
 
-  constructor({ documents, clock }: { readonly documents: Documents; readonly clock: Clock }) {
+  constructor({ documents, clock, onErase }: AccountsOptions) {
     this.#users = usersOf(documents);
     this.#addresses = addressesOf(documents);
     this.#clock = clock;
+    this.#onErase = onErase ?? (() => Promise.resolve());
   }
 
   async get(id: string): Promise<User | null> {
@@ -84,6 +102,8 @@ export class Accounts {
   async seal(id: string): Promise<void> {
     const user = await this.get(id);
     if (!user) return;
+    // First, because afterwards nobody knows the address.
+    await this.#onErase(user);
     await this.#users.update(id, ({ createdAt, authVersion }) => ({
       email: null,
       name: '',

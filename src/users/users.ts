@@ -20,7 +20,7 @@ import type { Mailer } from '../mail/port.js';
 import type { Logger } from '../process/log.js';
 import type { Audit } from '../security/port.js';
 import type { Access } from './access.js';
-import { Accounts } from './accounts.js';
+import { Accounts, type AccountsOptions } from './accounts.js';
 import { Attempts, FREE_FAILURES } from './attempts.js';
 import { MailedTokens } from './mailed-tokens.js';
 import { Passwords, passwordRefusal, type PasswordLimits } from './passwords.js';
@@ -48,6 +48,7 @@ export interface UsersOptions {
   readonly operatorSecondFactor: 'optional' | 'required';
   readonly mailsPerHourMax?: number;
   readonly passwordLimits?: Partial<PasswordLimits>;
+  readonly onErase?: NonNullable<AccountsOptions['onErase']>;
 }
 
 /** Where a request came from, for the audit. */

@@ -7,7 +7,17 @@ import { join } from 'node:path';
 
 const MAIN = new URL('../../dist/src/run.js', import.meta.url).pathname;
 const START_MS_MAX = 60_000;
-const PORTS = ['CLIENT', 'SHOP', 'CONSUMER', 'RESERVATIONS', 'USER', 'PAYMENTS', 'SECURITY', 'WORKER'];
+const PORTS = [
+  'CLIENT',
+  'SHOP',
+  'CONSUMER',
+  'RESERVATIONS',
+  'USER',
+  'PAYMENTS',
+  'SECURITY',
+  'ANALYTICS',
+  'WORKER',
+];
 
 export interface Running {
   readonly child: ChildProcess;

@@ -1,7 +1,7 @@
 /** What operators are told of sales, and nobody else. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SalesBook } from '../../src/operations/sales/book.js';
-import type { Standing } from '../../src/operations/sales/projection.js';
+import type { Standing } from '../../src/archive/ledger-walk.js';
 import { SalesProjection } from '../../src/operations/sales/projection.js';
 import { SalesRecords } from '../../src/operations/sales/records.js';
 import { salesFigureRoutes } from '../../src/operations/sales/routes.js';

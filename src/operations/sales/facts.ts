@@ -67,7 +67,8 @@ function ourFact(
  */
 export const PEER_TIME_MS_MAX = 3 * 366 * 24 * 3_600_000;
 
-function saidAt({ at, recordedAt }: Extract<TicketEvent, { type: 'remote' }>): number {
+/** When a peer's message was sent, as far as that is believed. */
+export function saidAt({ at, recordedAt }: Extract<TicketEvent, { type: 'remote' }>): number {
   return recordedAt <= at && recordedAt > at - PEER_TIME_MS_MAX ? recordedAt : at;
 }
 

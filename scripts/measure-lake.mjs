@@ -1,0 +1,146 @@
+/**
+ * `npm run measure:lake [events]`: seeds ledgers (scripts/seed-ledgers.mjs, a process of its own), then reads them into
+ * a data lake, merges it and asks it, in one process whose memory is told, DuckDB's included. Everything is in a
+ * folder of its own that is removed again.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { EVENTS, builtParts } from './seed-ledgers.mjs';
+import { fail, runScript } from './lib.mjs';
+
+const SEED_MS_MAX = 30 * 60_000;
+const RSS_MB_MAX = 1_024;
+const QUESTIONS = {
+  'rows by kind': 'SELECT kind, count(*) FROM bookings GROUP BY kind',
+  'sold by day': 'SELECT day, sum(sold_delta) FROM bookings GROUP BY day ORDER BY day',
+  'buyers by country and match':
+    "SELECT country, match_number, count(DISTINCT person) FROM bookings WHERE kind = 'sold' GROUP BY ALL ORDER BY 3 DESC LIMIT 20",
+  'held and sold of every ticket':
+    'SELECT match_number, category, is_own, sum(held_delta), sum(sold_delta) FROM bookings GROUP BY ALL',
+};
+
+const timed = async (work) => {
+  const from = performance.now();
+  return [await work(), (performance.now() - from) / 1_000];
+};
+
+async function main([events = EVENTS]) {
+  const dir = mkdtempSync(join(tmpdir(), 'ticktak-lake-'));
+  const { part, EmbeddedArchive, catalog } = await builtParts();
+  console.log(
+    `${cpus().length} processors (${cpus()[0]?.model}), ${(totalmem() / 2 ** 30).toFixed(0)} GB, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
+  );
+  let archive;
+  let lake;
+  try {
+    const [seeded, seededIn] = await timed(() =>
+      runScript('seed-ledgers.mjs', [join(dir, 'archive'), String(events)], { timeoutMs: SEED_MS_MAX }),
+    );
+    if (seeded.code !== 0) throw new Error(seeded.output);
+    console.log(`${events} events seeded in ${seededIn.toFixed(0)} s`);
+    const [
+      { Lake },
+      { LakeKeeper },
+      { Persons },
+      { Erasures },
+      { readDataset },
+      { systemClock },
+      { createLogger },
+    ] = await Promise.all(
+      [
+        'analytics/lake/lake',
+        'analytics/lake/keeper',
+        'analytics/lake/persons',
+        'analytics/lake/erasures',
+        'analytics/lake/dataset',
+        'process/clock',
+        'process/log',
+      ].map(part),
+    );
+    archive = new EmbeddedArchive({ dir: join(dir, 'archive') });
+    await archive.start();
+    const tickets = await archive.ledgerTickets();
+    lake = new Lake({
+      dir: join(dir, 'lake'),
+      limits: { memoryMb: 256, threads: 2 },
+      clock: systemClock,
+    });
+    const keeper = new LakeKeeper({
+      lake,
+      archive,
+      clock: systemClock,
+      logger: createLogger({ logLevel: 'warn' }),
+      persons: new Persons('0123456789abcdef0123456789abcdef'),
+      erasures: new Erasures(archive),
+      tickets: () => tickets,
+      clientId: 'ticktak',
+      batchEventsMax: 50_000,
+      daysKept: { bookings: 1_825, views: 180, searches: 180 },
+      everyMs: 5_000,
+    });
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    await keeper.acquire(1_000);
+    let rows = 0;
+    const [, ingested] = await timed(() => keeper.catchUp((more) => (rows += more)));
+    console.log(
+      `ingested: ${rows} rows of ${events} events in ${ingested.toFixed(1)} s, ${Math.round(events / ingested)} events/s, ${await filesOf(lake)}`,
+    );
+    const [merges, compacted] = await timed(() => keeper.compact());
+    console.log(`compacted: ${merges} merges in ${compacted.toFixed(1)} s, ${await filesOf(lake)}`);
+    delay.disable();
+    console.log(
+      `  event loop kept for p50 ${(delay.percentile(50) / 1e6).toFixed(0)} ms, p99 ${(delay.percentile(99) / 1e6).toFixed(0)} ms, at most ${(delay.max / 1e6).toFixed(0)} ms`,
+    );
+    const state = await lake.log.read();
+    const files = { bookings: lake.paths(state, 'bookings'), views: [], searches: [] };
+    const engine = await lake.engine();
+    for (const [name, sql] of Object.entries(QUESTIONS)) {
+      const [found, took] = await timed(() => engine.ask(sql, files, { dir: lake.dir, rowsMax: 100_000 }));
+      console.log(`asked: ${name}, ${found.rows.length} rows in ${(took * 1_000).toFixed(0)} ms`);
+    }
+    const [content, hashed] = await timed(() => lake.content('bookings'));
+    console.log(
+      `content of all rows: ${content.rows} rows, ${content.ids} different, in ${hashed.toFixed(1)} s`,
+    );
+    const matches = catalog.entries.map(catalog.matchOf);
+    const [set, read] = await timed(() => readDataset(lake, matches));
+    console.log(`data set: ${set.choices.length} choices in ${read.toFixed(1)} s`);
+    await keeper.rebuild();
+    const [, again] = await timed(() => keeper.catchUp());
+    const after = await lake.content('bookings');
+    console.log(
+      `made anew in ${again.toFixed(1)} s: ${after.hash === content.hash ? 'the same rows' : 'OTHER ROWS'}`,
+    );
+    await keeper.release();
+    const peakMb = peakRssMb();
+    console.log(
+      `memory: ${peakMb.toFixed(0)} MB at most (peak RSS of this process), load ${loadavg()[0]?.toFixed(1)}`,
+    );
+    if (peakMb > RSS_MB_MAX || after.hash !== content.hash || content.ids !== content.rows)
+      process.exitCode = 1;
+  } finally {
+    await lake?.stop();
+    await archive?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function filesOf(lake) {
+  const { files } = await lake.log.read();
+  const bytes = [...files.values()].reduce((sum, file) => sum + file.bytes, 0);
+  return `${files.size} files, ${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** What the kernel saw; elsewhere what Node says, in kilobytes. */
+function peakRssMb() {
+  try {
+    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1_024;
+  } catch {
+    return process.resourceUsage().maxRSS / 1_024;
+  }
+}
+
+await main(process.argv.slice(2)).catch(fail);
