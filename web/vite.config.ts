@@ -71,6 +71,7 @@ const DEV_PROXY = {
   '/api/v1/matches': 'http://127.0.0.1:3000',
   '/api/v1/availability': 'http://127.0.0.1:3000',
   '/api/v1/recommendations': 'http://127.0.0.1:3000',
+  '/api/v1/views': 'http://127.0.0.1:3000',
   '/api/v1/reservations': 'http://127.0.0.1:3020',
   '/api/v1/check-ins': 'http://127.0.0.1:3020',
   '/api/v1/tickets': 'http://127.0.0.1:3020',

@@ -60,6 +60,8 @@ interface RouteFacts {
   readonly summary: string;
   readonly description?: string;
   readonly security?: readonly SecurityScheme[];
+  /** Those who present nothing may ask too. */
+  readonly isForGuestsToo?: true;
   /** Whose limits it shares; `read` for GET and `write` otherwise. */
   readonly routeClass?: RouteClass;
   readonly responses: Readonly<Record<number, ResponseSpec>>;
@@ -376,7 +378,12 @@ function pathOf(route: Route): Parameters<OpenAPIRegistry['registerPath']>[0] {
     tags: [route.tag],
     summary: route.summary,
     ...(route.description !== undefined && { description: route.description }),
-    ...(route.security && { security: route.security.map((scheme) => ({ [scheme]: [] })) }),
+    ...(route.security && {
+      security: [
+        ...(route.isForGuestsToo ? [{}] : []),
+        ...route.security.map((scheme) => ({ [scheme]: [] })),
+      ],
+    }),
     request: {
       ...(params && { params }),
       ...(query && { query }),

@@ -65,7 +65,8 @@ function pathOf({ originalUrl }: Request): string {
   return (originalUrl.split('?', 1)[0] ?? '').slice(0, PATH_CHARS_MAX);
 }
 
-const tokenEnded = (): Problem =>
+/** For routes that all may ask, where a token that opens nothing is to be said all the same. */
+export const tokenEnded = (): Problem =>
   new Problem('unauthorized', {
     detail: 'The access token has ended or is none of ours: refresh it, or log in again.',
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },

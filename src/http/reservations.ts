@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { Clock, CommandResult } from '../actors/ports.js';
 import { CATEGORIES, MATCH_NUMBER_MAX } from '../catalog/match.js';
 import type { Message } from '../catalog/notices.js';
-import type { Archive, Page } from '../archive/port.js';
+import type { Archive } from '../archive/port.js';
 import { acceptLanguage, negotiatedLocale } from '../mail/locale.js';
 import { paymentJson, paymentStateSchema } from '../payments/routes.js';
 import type { PaymentRecords } from '../payments/records.js';
@@ -24,18 +24,11 @@ import { COUNTRY } from '../geo/country.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from './api.js';
 import { bounded } from './bounded.js';
 import type { Idempotency, RequestIdentity } from './idempotency.js';
-import {
-  TOKENS_MAX,
-  noSuchReservation,
-  owns,
-  subjectOf,
-  unconfirmed,
-  type Buyer,
-  type Buyers,
-} from './buyer.js';
+import { TOKENS_MAX, noSuchReservation, subjectOf, unconfirmed, type Buyer, type Buyers } from './buyer.js';
 import type { GuestPurchases } from './guest-purchases.js';
 import { RESERVATION_ID, guestToken, reservationId } from './identity.js';
 import type { Metrics } from './metrics.js';
+import { ownReservations } from './own-reservations.js';
 import type { CommandGateway, ReservationReader, SubmissionResult } from './ports.js';
 import {
   Problem,
@@ -435,25 +428,6 @@ function mineRoute(options: ReservationsOptions): Route {
       return { status: 200, body: { reservations, ...(own.next !== undefined && { next: own.next }) } };
     },
   });
-}
-
-/** Of an account: what the archive has, as it stands now, and on the first page what is too new for it. */
-async function ownReservations(
-  options: ReservationsOptions,
-  principal: Principal,
-  page: { readonly limit: number; readonly after?: string },
-): Promise<Page<Reservation>> {
-  const { archived, accountIndex, clock, waitMs } = options;
-  const [past, newest] = await Promise.all([
-    bounded(clock, waitMs, 'archive', archived.reservationsByEmail(principal.email, page)),
-    page.after === undefined
-      ? bounded(clock, waitMs, 'account index', accountIndex.newest(principal.accountId, page.limit))
-      : [],
-  ]);
-  const ids = new Set([...newest, ...past.items.map(({ id }) => id)]);
-  const found = await Promise.all([...ids].map((id) => read(options, id)));
-  const items = found.filter((one) => one !== null).filter((one) => owns(principal, one));
-  return { ...past, items };
 }
 
 const CARD_NUMBER = /^\d{12,19}$/;

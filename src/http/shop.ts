@@ -9,7 +9,6 @@ import { defineRoute, type Answer, type Handled, type Route } from './api.js';
 import { digest } from './identity.js';
 import { notFound, overloaded } from './problem.js';
 import { TICKET_STATUSES, type ListedMatch, type Listing, type ReadModel } from './read-model.js';
-import { POPULARITY_MODEL, recommend } from './recommendations.js';
 import { salesMessageRoute, type SalesMessageOptions } from './sales-messages.js';
 import { STREAM_HEADERS, type AvailabilityStream } from './stream.js';
 
@@ -21,13 +20,7 @@ export interface ShopOptions {
 
 /** Routes of the shop. */
 export function shopRoutes({ model, stream, salesMessages }: ShopOptions): Route[] {
-  return [
-    matchesRoute(model),
-    matchRoute(model),
-    streamRoute(stream),
-    recommendationsRoute(model),
-    salesMessageRoute(salesMessages),
-  ];
+  return [matchesRoute(model), matchRoute(model), streamRoute(stream), salesMessageRoute(salesMessages)];
 }
 
 const categorySchema = z
@@ -224,50 +217,6 @@ function streamRoute(stream: AvailabilityStream): Route {
         return { status: 200, text: { type: STREAM_HEADERS['Content-Type'], content: '' } };
       }
       return (await stream.open(response)) ? 'streaming' : overloaded();
-    },
-  });
-}
-
-const RECOMMENDATIONS_MAX = 64;
-const RECOMMENDATIONS = 10;
-
-function recommendationsRoute(model: ReadModel): Route {
-  return defineRoute({
-    method: 'get',
-    path: '/api/v1/recommendations',
-    tag: 'shop',
-    summary: 'What to see',
-    description: 'By popularity; only matches that can be bought now.',
-    query: z.object({
-      country: words
-        .optional()
-        .meta({ description: 'A team, or an ISO 3166 country code; its matches come first.' }),
-      limit: z.coerce.number().int().min(1).max(RECOMMENDATIONS_MAX).default(RECOMMENDATIONS),
-    }),
-    responses: {
-      200: {
-        description: 'Best first',
-        schema: z.object({
-          recommendations: z.array(
-            z.object({ match: matchSchema, reasons: z.array(z.string()), score: z.number() }),
-          ),
-          model: z.object({
-            name: z.literal('popularity'),
-            version: z.number().int(),
-            description: z.string(),
-          }),
-        }),
-      },
-    },
-    problems: ['overloaded'],
-    handle: async ({ query }) => {
-      const { matches } = await model.fresh();
-      const country = query.country === '' ? undefined : query.country;
-      return {
-        status: 200,
-        body: { recommendations: recommend(matches, country, query.limit), model: POPULARITY_MODEL },
-        headers: { 'Cache-Control': 'no-cache' },
-      };
     },
   });
 }

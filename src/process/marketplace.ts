@@ -65,7 +65,9 @@ import { exportRoute, ticketRoutes, type TicketRoutesOptions } from '../tickets/
 import { countryOf } from '../geo/country.js';
 import { makeAnalytics, type Analytics } from './analytics.js';
 import { makeOperations, type Operations } from './operations.js';
+import { makeRecommendations, type Recommendations } from './recommendations.js';
 import { Trust, makePayments } from './trust.js';
+import type { ViewIntake } from '../analytics/views.js';
 import { listOfFile } from '../peer/masterlist.js';
 import { entriesOnSale, startResidentPeers } from '../peer/resident.js';
 import { DeadLetterDesk, DeadLetterQueue } from '../queues/dead-letter-queue.js';
@@ -111,6 +113,9 @@ const STREAM_HEARTBEAT_MS = 15_000;
 const STREAM_RETRY_MS = 2_000;
 /** Beyond the longest hold and payment: by then the archive knows of a purchase, or it came to nothing. */
 const GUEST_PURCHASE_MS = 24 * 60 * 60_000;
+
+/** While nothing keeps views, they end here. */
+const NO_INTAKE: ViewIntake = { take: () => Promise.resolve('taken') };
 
 /** One hung part must not keep the others from being stopped. */
 const STEP_MS_MAX = 8_000;
@@ -438,7 +443,13 @@ class Starter {
       heartbeatMs: STREAM_HEARTBEAT_MS,
       retryMs: STREAM_RETRY_MS,
     });
-    const routes = shopRoutes({ model, stream, salesMessages: parts.salesMessages() });
+    const recommendations = parts.recommendations(model);
+    recommendations.start();
+    this.#undo.push('recommendations', () => recommendations.stop());
+    const routes = [
+      ...shopRoutes({ model, stream, salesMessages: parts.salesMessages() }),
+      ...recommendations.routes,
+    ];
     await this.#listen('shop', parts, this.#settings.shopPort, routes, [() => stream.close()]);
   }
 
@@ -806,6 +817,12 @@ class Parts {
       recall: async (ticket: TicketId, id: string) => (await store.recall(ticket, [id])).get(id),
       tookEffect: (ticket: TicketId, id: string) => archive.hasCommand(ticket, id),
     };
+  }
+
+  recommendations(model: ReadModel): Recommendations {
+    const { core } = this;
+    const { closeAtKickoff: closesAtKickoff, replyWaitMs: waitMs } = this.#settings;
+    return makeRecommendations({ core, model, intake: NO_INTAKE, closesAtKickoff, waitMs });
   }
 
   readonly #knows = (ticket: TicketId): Promise<boolean> => Promise.resolve(this.core.catalog.has(ticket));

@@ -9,6 +9,7 @@ const BY_SEGMENT: ReadonlyMap<string, Upstream> = new Map([
   ['matches', 'shop'],
   ['availability', 'shop'],
   ['recommendations', 'shop'],
+  ['views', 'shop'],
   ['sales-messages', 'shop'],
   ['reservations', 'reservations'],
   ['tickets', 'reservations'],

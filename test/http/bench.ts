@@ -6,6 +6,13 @@ import { Registry } from 'prom-client';
 import { problemSchema, type Route } from '../../src/http/api.js';
 import { Buyers, type GuestPolicy } from '../../src/http/buyer.js';
 import { createGate } from '../../src/http/gate.js';
+import { Histories } from '../../src/analytics/recommender/histories.js';
+import { Recommender } from '../../src/analytics/recommender/recommender.js';
+import { recommendationsRoute } from '../../src/analytics/recommender/routes.js';
+import type { Served } from '../../src/analytics/recommender/served-model.js';
+import { viewsRoute } from '../../src/analytics/view-routes.js';
+import type { ViewEvent } from '../../src/analytics/views.js';
+import { ownReservations } from '../../src/http/own-reservations.js';
 import type { Devices } from '../../src/security/device.js';
 import { GuestPurchases } from '../../src/http/guest-purchases.js';
 import type { TicketId } from '../../src/rules/index.js';
@@ -94,6 +101,7 @@ export interface BenchOptions {
   readonly secondFactor?: 'optional' | 'required';
   readonly buyerRefunds?: boolean;
   readonly countryOf?: (address: string) => string | null;
+  readonly closesAtKickoff?: boolean;
   /** Milliseconds before kick-off; absent: without end. */
   readonly buyerRefundUntilMs?: number;
 }
@@ -110,6 +118,16 @@ interface Stores {
   readonly accounts: Map<string, string[]>;
   /** Matches that will not be played. */
   readonly cancelled: Set<number>;
+  readonly analytics: Analytics;
+}
+
+/** The model that is served, what is taken of views, and how often somebody's reservations were read. */
+export class Analytics {
+  served: Served | null = null;
+  refused: unknown[] = [];
+  isFull = false;
+  readonly views: ViewEvent[] = [];
+  reads = 0;
 }
 
 export async function startBench(options: BenchOptions = {}): Promise<Bench> {
@@ -127,6 +145,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     confirmed: new Set(),
     accounts: new Map(),
     cancelled: new Set(),
+    analytics: new Analytics(),
   });
 }
 
@@ -265,10 +284,43 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
         : null;
     },
   });
+  const { analytics } = stores;
+  const place = (address: string): string | null => options.countryOf?.(address) ?? null;
+  const recommender = new Recommender({
+    matches: model,
+    model: {
+      current: () => analytics.served,
+      refuse: (version, error) => {
+        analytics.refused.push([version, error]);
+        analytics.served = null;
+      },
+    },
+    histories: new Histories({
+      reservations: async (principal) => {
+        analytics.reads += 1;
+        const own = { archived: market, accountIndex, reader: market, clock, waitMs: 1_000 };
+        return (await ownReservations(own, principal, { limit: 100 })).items;
+      },
+      newest: async (account) => (await accountIndex.newest(account, 1))[0],
+      clock,
+    }),
+    countryOf: place,
+    clock,
+    closesAtKickoff: options.closesAtKickoff ?? false,
+  });
+  const intake = {
+    take: async (views: readonly ViewEvent[]) => {
+      if (analytics.isFull) return 'full' as const;
+      analytics.views.push(...views);
+      return 'taken' as const;
+    },
+  };
   const service = createService({
     info: { title: 'ticktak', version: '0.0.0', description: 'Under test' },
     routes: [
       ...shopRoutes({ model, stream, salesMessages }),
+      recommendationsRoute(recommender),
+      viewsRoute({ intake, matches: model, countryOf: place, clock, waitMs: 1_000 }),
       ...reservationRoutes({
         gateway: market,
         reader: market,
@@ -289,7 +341,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
         tokenSecret: SECRET,
         ticketsPerReservationMax: POLICY.ticketsPerReservationMax,
         waitMs: 1_000,
-        countryOf: (address) => options.countryOf?.(address) ?? null,
+        countryOf: place,
         knows,
       }),
       ...paymentRoutes({

@@ -224,6 +224,8 @@ export class Market implements CommandGateway, ReservationReader {
       ...facts,
       available: available(state),
       pending: pending(state),
+      cancelled: state.cancelled,
+      paused: state.paused,
       incarnation: 1,
       version,
     };

@@ -250,54 +250,6 @@ describe('availability stream', () => {
   });
 });
 
-describe('recommendations', () => {
-  it('rank what others buy, say why and that it is popularity', async () => {
-    bench.market.do({ matchNumber: 2, category: 1 }, { ...PEER, action: 'reserved', quantity: 18 });
-    bench.market.do({ matchNumber: 2, category: 2 }, { ...PEER, action: 'pending', quantity: 10 });
-    const { body } = await get('/recommendations');
-    expect(body).toMatchObject({ model: { name: 'popularity' } });
-    const [first] = body['recommendations'] as {
-      match: { matchNumber: number };
-      reasons: string[];
-      score: number;
-    }[];
-    expect(first?.match.matchNumber).toBe(2);
-    expect(first?.reasons).toEqual([
-      '47% of its tickets are sold or held',
-      'Only 2 left in category 1',
-      'On sale now in category 1, 2, 3, from 75 USD',
-    ]);
-  });
-
-  it('never name a match that cannot be bought', async () => {
-    for (const category of [1, 2]) {
-      bench.market.do({ matchNumber: 1, category }, { ...PEER, action: 'reserved', quantity: 25 });
-    }
-    bench.market.do({ matchNumber: 1, category: 3 }, { ...PEER, action: 'pending', quantity: 25 });
-    for (const category of [1, 2, 3])
-      bench.market.do({ matchNumber: 2, category }, { type: 'close', endHolds: false });
-    const { body } = await get('/recommendations');
-    const found = (body['recommendations'] as { match: { matchNumber: number } }[]).map(
-      ({ match }) => match.matchNumber,
-    );
-    expect(found.sort()).toEqual([3, 4]);
-  });
-
-  it.each([
-    ['country=England', 2],
-    ['country=GB', 2],
-    ['country=sn', 3],
-    ['country=zz', 1],
-  ])('put the matches of %s first', async (query, expected) => {
-    const { body } = await get(`/recommendations?limit=1&${query}`);
-    expect(body).toMatchObject({ recommendations: [{ match: { matchNumber: expected } }] });
-  });
-
-  it.each(['limit=0', 'limit=65', `country=${'x'.repeat(101)}`])('refuse %s', async (query) => {
-    expect((await get(`/recommendations?${query}`)).status).toBe(422);
-  });
-});
-
 describe('sales messages over HTTP', () => {
   const message = (action: string, quantity = 2, matchNumber = 1): object => ({
     meta: { action },

@@ -9,8 +9,8 @@ import { leftUntil } from '../src/ui/countdown';
 
 const folder = new URL('../src/i18n/', import.meta.url);
 
-/** The shop's, and those that are loaded with the pages that few people see: `operator.en.json`. */
-const PARTS = ['', 'operator.', 'check-in.'] as const;
+/** The shop's, and those that are loaded with what few people see, or see later: `operator.en.json`. */
+const PARTS = ['', 'operator.', 'check-in.', 'visit.'] as const;
 type Part = (typeof PARTS)[number];
 
 function texts(code: string, part: Part): Map<string, string> {

@@ -6,7 +6,8 @@ export interface ApiRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below `/api/v1`, with its leading slash. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** A list is sent as one parameter for each of its values. */
+  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly body?: unknown;
   /** Makes repeats harmless: the request is then repeated by itself while its outcome is unknown. */
   readonly key?: string;
@@ -166,7 +167,10 @@ function isWorthRepeating({ method = 'GET', key }: ApiRequest, problem: ApiProbl
 
 function urlOf({ path, query = {} }: ApiRequest): string {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    const values = typeof value === 'object' ? value : value === undefined ? [] : [value];
+    for (const one of values) search.append(name, String(one));
+  }
   const text = search.toString();
   return `${BASE}${path}${text === '' ? '' : `?${text}`}`;
 }

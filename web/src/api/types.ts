@@ -59,10 +59,26 @@ export interface LiveTicket extends CategoryView {
   readonly category: number;
 }
 
+export type RecommendedReason =
+  | { readonly kind: 'your_team' | 'neighbour_team'; readonly team: string }
+  | { readonly kind: 'popular_in_country'; readonly country: string }
+  | { readonly kind: 'popular' }
+  /** Days after a match that is held; below 0 before it. */
+  | { readonly kind: 'same_city'; readonly city: string; readonly days: number }
+  | { readonly kind: 'bought_together'; readonly item: number };
+
 export interface Recommendation {
   readonly match: MatchView;
-  readonly reasons: readonly string[];
-  readonly score: number;
+  /** Most telling first. */
+  readonly because: readonly RecommendedReason[];
+}
+
+export interface Recommendations {
+  readonly recommendations: readonly Recommendation[];
+  /** `popularity` while nothing was learned. */
+  readonly model: { readonly name: string };
+  /** Where the visitor was taken to be. */
+  readonly country: { readonly code: string; readonly from: 'chosen' | 'booking' | 'address' } | null;
 }
 
 export type ReservationStatus = 'PENDING' | 'PAYING' | 'RESERVED' | 'CANCELLED' | 'EXPIRED' | 'REFUNDED';

@@ -5,6 +5,7 @@
 import MiniSearch from 'minisearch';
 import type { MatchView } from '../api/types';
 import { stadiumOf } from './stadiums';
+import { TO_BE_ANNOUNCED } from './teams';
 
 /** A letter and its look-alikes, as people type them. */
 const FOLDED: readonly (readonly [RegExp, string])[] = [
@@ -53,6 +54,38 @@ export class MatchSearch {
     return new Set(found.map(({ id }) => Number(id)));
   }
 }
+
+/** Names said in one search are not read any further. */
+const NAMES_MAX = 5;
+
+/**
+ * Which teams and stadiums a query names, by their names in the master list. Every word of a name must stand there,
+ * spelled as the search compares words: what is half typed, mistyped or anything else names nothing.
+ */
+export function namedIn(
+  query: string,
+  matches: readonly MatchView[],
+  nameOf: (name: string) => string,
+): string[] {
+  const typed = new Set(wordsOf(query.slice(0, QUERY_CHARS_MAX)));
+  if (typed.size === 0) return [];
+  const names = new Set(
+    matches.flatMap(({ homeTeam, awayTeam, location }) => [homeTeam, awayTeam, location]),
+  );
+  const isNamed = (name: string): boolean => {
+    const all = wordsOf(name);
+    return all.length > 0 && all.every((word) => typed.has(word));
+  };
+  return [...names]
+    .filter((name) => name !== TO_BE_ANNOUNCED && (isNamed(name) || isNamed(nameOf(name))))
+    .slice(0, NAMES_MAX);
+}
+
+const wordsOf = (text: string): string[] =>
+  text
+    .split(/[^\p{L}\p{M}\p{N}]+/u)
+    .map(folded)
+    .filter((word) => word !== '');
 
 function words(match: MatchView, nameOf: (name: string) => string): string[] {
   const { homeTeam, awayTeam, location, group, matchNumber } = match;

@@ -5,6 +5,8 @@ import { Button } from './button';
 
 interface Props {
   readonly children: ReactNode;
+  /** In place of what failed, where the page can do without it. */
+  readonly fallback?: ReactNode;
 }
 
 export class ErrorBoundary extends Component<Props, { readonly failed: boolean }> {
@@ -15,7 +17,8 @@ export class ErrorBoundary extends Component<Props, { readonly failed: boolean }
   }
 
   override render(): ReactNode {
-    return this.state.failed ? <Crash /> : this.props.children;
+    const { children, fallback = <Crash /> } = this.props;
+    return this.state.failed ? fallback : children;
   }
 }
 

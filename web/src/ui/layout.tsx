@@ -1,10 +1,12 @@
 /** What is around every page: header with navigation, language and theme, and the footer. */
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { Link, NavLink, useLocation } from 'react-router';
 import { useHydrated } from '../app/environment';
 import { routeOf } from '../app/routes';
 import { LANGUAGES, LANGUAGE_CODES, localized } from '../i18n/languages';
 import { useLocale, useText } from '../i18n/locale';
+import { useConsent } from '../visit/record';
+import { ErrorBoundary } from './error-boundary';
 import { isOperator, isSteward, useSession } from './session';
 
 /** The app's first element; the server cuts the document there. */
@@ -26,8 +28,28 @@ export function Layout({ children }: { readonly children: ReactNode }): ReactNod
       <main id="content" className="content" tabIndex={-1}>
         {children}
       </main>
+      {!isBare && <Question />}
       {!isBare && <Footer />}
     </div>
+  );
+}
+
+const Ask = lazy(() => import('../visit/ask'));
+/** Where something is recorded. */
+const RECORDED = /^\/(?:matches\/[^/]+)?$/;
+
+/** Whether a visit may be recorded: asked where that would be, until it is answered. */
+function Question(): ReactNode {
+  const { pathname } = useLocation();
+  const isHydrated = useHydrated();
+  const answer = useConsent();
+  if (!isHydrated || answer !== 'unasked' || !RECORDED.test(pathname)) return null;
+  return (
+    <ErrorBoundary fallback={null}>
+      <Suspense fallback={null}>
+        <Ask />
+      </Suspense>
+    </ErrorBoundary>
   );
 }
 

@@ -1,11 +1,12 @@
 /** My account: who I am, how it is protected, what is kept of me. */
-import { useEffect, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { api, session, type ApiProblem } from '../../api';
 import type { Account } from '../../api/types';
 import { Head } from '../../app/head';
 import { useText } from '../../i18n/locale';
 import { ButtonLink } from '../../ui/button';
+import { ErrorBoundary } from '../../ui/error-boundary';
 import { useSession } from '../../ui/session';
 import { Spinner } from '../../ui/spinner';
 import { Data } from './data';
@@ -14,6 +15,8 @@ import { Password } from './password';
 import { Profile } from './profile';
 import { SecondFactor } from './second-factor';
 import './account.css';
+
+const Setting = lazy(() => import('../../visit/setting'));
 
 export default function AccountPage(): ReactNode {
   const t = useText('pages');
@@ -52,6 +55,11 @@ function Own({ account }: { readonly account: Account }): ReactNode {
       <Password account={account} />
       <SecondFactor account={account} />
       <LogOut />
+      <ErrorBoundary fallback={null}>
+        <Suspense fallback={null}>
+          <Setting />
+        </Suspense>
+      </ErrorBoundary>
       <Data account={account} />
     </div>
   );

@@ -1,8 +1,10 @@
 /** How buying works, what the messages mean, and whom to ask. Readable without JavaScript. */
-import type { ReactNode } from 'react';
+import { lazy, Suspense, type ReactNode } from 'react';
 import { Link } from 'react-router';
+import { useHydrated } from '../../app/environment';
 import { Head } from '../../app/head';
 import { useText } from '../../i18n/locale';
+import { ErrorBoundary } from '../../ui/error-boundary';
 import { Card } from '../../ui/panels';
 import './help.css';
 
@@ -31,6 +33,8 @@ const MESSAGES = [
   'blocked',
   'outcome_unknown',
 ] as const;
+
+const Setting = lazy(() => import('../../visit/setting'));
 
 export default function HelpPage(): ReactNode {
   const t = useText('help');
@@ -62,6 +66,7 @@ export default function HelpPage(): ReactNode {
           </details>
         ))}
       </section>
+      <RecordingSetting />
       <section className="stack" aria-labelledby="messages">
         <h2 id="messages">{t('messagesTitle')}</h2>
         <dl className="messages">
@@ -81,6 +86,22 @@ export default function HelpPage(): ReactNode {
           <Link to="/lookup">{pages('lookup')}</Link>
         </p>
       </section>
+    </div>
+  );
+}
+
+/** What it says and does is the browser's own. */
+function RecordingSetting(): ReactNode {
+  const isHydrated = useHydrated();
+  return (
+    <div id="recording">
+      {isHydrated && (
+        <ErrorBoundary fallback={null}>
+          <Suspense fallback={null}>
+            <Setting />
+          </Suspense>
+        </ErrorBoundary>
+      )}
     </div>
   );
 }

@@ -19,6 +19,7 @@ import { Card, EmptyState } from '../../ui/panels';
 import { Spinner } from '../../ui/spinner';
 import { StandingBadge } from '../../ui/standing';
 import { DEFAULT_CURRENCY, Intlized, Money } from '../../ui/time';
+import { useRecordedView } from '../../visit/record';
 import { HoldForm } from './hold-form';
 import { StadiumPicture } from './stadium-picture';
 import { sportsEvent } from './structured-data';
@@ -69,6 +70,7 @@ function Shown({ match, matches, live }: ShownProps): ReactNode {
   const stageName = useStageName();
   const groupName = useGroupName();
   const { homeTeam, awayTeam, location, dateUtc, group, matchNumber } = match;
+  useRecordedView(matchNumber);
   const zone = timeZoneOf(location);
   const stage = stageName(new Stages(matches).of(match));
   const names = { home: nameOf(homeTeam), away: nameOf(awayTeam) };

@@ -4,7 +4,7 @@ import { Link, useLocation, useNavigate } from 'react-router';
 import type { MatchView } from '../../api/types';
 import { useStatus } from '../../app/environment';
 import { Head } from '../../app/head';
-import { MatchSearch } from '../../data/search';
+import { MatchSearch, namedIn } from '../../data/search';
 import { Stages } from '../../data/stages';
 import { useLocale, useText } from '../../i18n/locale';
 import { useLiveAvailability, useMatches } from '../../live/matches';
@@ -14,6 +14,7 @@ import { useStageName } from '../../ui/match-parts';
 import { EmptyState } from '../../ui/panels';
 import { Spinner } from '../../ui/spinner';
 import { Intlized } from '../../ui/time';
+import { useRecordedSearch } from '../../visit/record';
 import { CalendarView } from './calendar-view';
 import { FilterForm } from './filter-form';
 import { byDay, filtersOf, NO_FILTERS, passes, searchOf, type Day, type Filters } from './filters';
@@ -44,7 +45,7 @@ export default function MatchesPage(): ReactNode {
       {matches && matches.length > 0 && (
         <>
           <Found matches={matches} live={<LiveBar state={live} />} />
-          <Recommendations />
+          <Recommendations matches={matches} />
         </>
       )}
     </>
@@ -97,6 +98,7 @@ function Found(props: { readonly matches: readonly MatchView[]; readonly live: R
   const found = useMemo(() => search.find(query), [search, query]);
   const days = byDay(matches.filter((match) => passes(match, filters, found)));
   const count = days.reduce((sum, day) => sum + day.matches.length, 0);
+  useRecordedSearch(useSearched(matches, filters), count);
   const change = useCallback(
     (next: Filters, replace: boolean) =>
       void navigate({ search: searchOf(next) }, { replace, preventScrollReset: true }),
@@ -133,6 +135,15 @@ function Found(props: { readonly matches: readonly MatchView[]; readonly live: R
           <ListView days={days} stages={stages} />
         ))}
     </>
+  );
+}
+
+/** Teams and stadiums that the address says are looked for; nothing that was typed and names none of them. */
+function useSearched(matches: readonly MatchView[], { team, location, q }: Filters): readonly string[] {
+  const { nameOf } = useLocale();
+  const names = [...new Set([team, location, ...namedIn(q, matches, nameOf)])];
+  return names.filter((name) =>
+    matches.some((match) => [match.homeTeam, match.awayTeam, match.location].includes(name)),
   );
 }
 
