@@ -1,5 +1,6 @@
 /** Forecasts made in the middle of a sale, beside what came of it. */
-import { forecastsOf, type Forecast, type Subject } from '../../../src/analytics/demand/forecast.js';
+import type { Subject } from '../../../src/analytics/demand/evidence.js';
+import { Forecaster, type Forecast } from '../../../src/analytics/demand/forecast.js';
 import { DAY_HOURS, LOOKBACK_DAYS, type Window } from '../../../src/analytics/demand/history.js';
 import { KINDS, type World } from './arrivals.js';
 
@@ -23,9 +24,7 @@ export function casesOf({ tickets, saleHours }: World, atHour: number): readonly
   const subjects = tickets.map(({ capacity, hours }, i): Subject => {
     const before = hours.filter(({ hour }) => hour < atHour);
     return {
-      history: before
-        .map((one) => ({ ...one, hour: one.hour - firstHour }))
-        .filter(({ hour }) => hour >= 0),
+      history: before.map((one) => ({ ...one, hour: one.hour - firstHour })).filter(({ hour }) => hour >= 0),
       available: before.reduce((left, { sold, refunded }) => left - sold + refunded, capacity),
       since: BEGAN,
       endsAt,
@@ -33,11 +32,16 @@ export function casesOf({ tickets, saleHours }: World, atHour: number): readonly
       kinds: [`${i % KINDS}`, 'all'],
     };
   });
-  return forecastsOf(subjects, window, now).flatMap((prospect, i) => {
+  const forecaster = new Forecaster(subjects, window, now);
+  return subjects.flatMap((subject, i) => {
     const { soldOutHour = null } = tickets[i] ?? {};
-    if (prospect?.kind !== 'forecast') return [];
+    if (subject.available <= 0) return [];
+    const prospect = forecaster.prospect(subject);
+    if (prospect.kind !== 'forecast') return [];
     const soldOutAt = soldOutHour === null ? null : BEGAN + (soldOutHour + 0.5) * HOUR_MS;
-    return [{ forecast: prospect, soldOutAt, daysAhead: ((soldOutAt ?? endsAt) - now) / (DAY_HOURS * HOUR_MS) }];
+    return [
+      { forecast: prospect, soldOutAt, daysAhead: ((soldOutAt ?? endsAt) - now) / (DAY_HOURS * HOUR_MS) },
+    ];
   });
 }
 
