@@ -64,7 +64,9 @@ const ticketSchema = z
     median: time.nullish().meta({ description: 'It is as likely before as after.' }),
     latest: time.nullish().meta({ description: `With a chance of ${1 - TAIL} it is sold out by then.` }),
     perDay: z.number().optional().meta({ description: 'Net sales that are expected in a day, at first.' }),
-    soldLastDay: count.meta({ description: 'Net, here and elsewhere, in the last 24 hours.' }),
+    soldLastDay: count.meta({
+      description: 'Net, here and elsewhere, in the last 24 hours, of which the newest has only begun.',
+    }),
     soldLastWeek: count,
     holders: z
       .array(

@@ -100,7 +100,10 @@ describe('a forecast', () => {
     const similar = [1, 2, 3, 4, 5].map((i) => subject({ history: every(4 + i, 1) }));
     const others = [1, 2, 3, 4].map(() => subject({ history: every(1, 4), kinds: ['group/2', '2', 'any'] }));
     const fresh = subject({ history: [], since: NOW - 2 * DAY });
-    const [own, none] = [forecastOf(subject(), [...similar, ...others]), forecastOf(fresh, [...similar, ...others])];
+    const [own, none] = [
+      forecastOf(subject(), [...similar, ...others]),
+      forecastOf(fresh, [...similar, ...others]),
+    ];
     expect(none.perDay).toBeGreaterThan(0.5);
     expect(none.perDay).toBeLessThan(6);
     const ratio = ({ earliest, latest }: Forecast): number => daysUntil(latest) / daysUntil(earliest);
