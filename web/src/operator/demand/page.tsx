@@ -41,7 +41,7 @@ export default function DemandPage(): ReactNode {
   const { data: demand } = read;
   const shown = demand ? shownOf(demand.tickets, filters) : [];
   return (
-    <div className="stack">
+    <div className="stack demand-tables">
       <PageTitle title={t('title')} />
       <Filters filters={filters} onChange={(next) => setSearch(searchOf(next), { replace: true })} />
       <Section

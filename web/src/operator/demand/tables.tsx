@@ -163,7 +163,7 @@ export function DeficitTable({ tickets }: { readonly tickets: readonly TicketDem
 function Holders({ holders }: Pick<TicketDemand, 'holders'>): ReactNode {
   const t = useOperatorText('demand');
   return (
-    <ul className="operator-details">
+    <ul className="demand-holders">
       {holders.map(({ clientId, isOwn, held, sold }) => (
         <li key={clientId}>
           <Id>{clientId}</Id> {isOwn && <span className="soft">({t('own')})</span>} {t('has', { held, sold })}
