@@ -75,7 +75,7 @@ export class Market {
 }
 
 /** Undoes `remoteKey`. */
-function peerOf(key: string): { readonly clientId: string; readonly reservationId?: string } {
+export function peerOf(key: string): { readonly clientId: string; readonly reservationId?: string } {
   const slash = key.indexOf('/');
   const peer = (slash < 0 ? key : key.slice(0, slash)).replaceAll('%2F', '/').replaceAll('%25', '%');
   return { clientId: peer, ...(slash >= 0 && { reservationId: key.slice(slash + 1) }) };

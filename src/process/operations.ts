@@ -3,6 +3,7 @@
  * src/operations; here they get what they stand on.
  */
 import type { Settings } from '../../config/settings.js';
+import { makeDemand } from '../analytics/demand/index.js';
 import type { Route } from '../http/api.js';
 import type { Metrics } from '../http/metrics.js';
 import { Cancellations } from '../operations/cancellation.js';
@@ -81,7 +82,8 @@ export function makeOperations(deps: OperationsDeps): Operations {
   });
   const rescheduling = new Rescheduling({ board, live, mails, admissions, emailOf, clock });
   const sales = salesOf(deps);
-  const market = new Market({ tickets, read: store.market.bind(store) });
+  const readMarket = store.market.bind(store);
+  const market = new Market({ tickets, read: readMarket });
 
   const routes: Route[] = [
     ...systemRoutes({
@@ -114,6 +116,16 @@ export function makeOperations(deps: OperationsDeps): Operations {
       taxPercent: settings.taxPercent,
     }),
     ...sales.routes,
+    ...makeDemand({
+      ...operators,
+      book: sales.book,
+      standing: sales.standing,
+      matches: () => catalog.matches(),
+      tickets,
+      counters,
+      market: readMarket,
+      clientId: settings.clientId,
+    }),
   ];
 
   /** Whatever was begun and is not done has a job, also after a loss of Redis. */

@@ -784,6 +784,7 @@ describe('a marketplace in one process', () => {
       const key = { 'Idempotency-Key': randomUUID() };
       await right('POST /api/v1/payments/{id}/refunds', 200, { ...asOperator, headers: key });
       await right('GET /api/v1/operations/sales', 200, asOperator);
+      await right('GET /api/v1/operations/demand', 200, asOperator);
       await right('GET /api/v1/operations/tickets', 200, asOperator);
       await right('GET /api/v1/operations/system', 200, asOperator);
       await right('GET /api/v1/operations/dead-letters', 200, asOperator);

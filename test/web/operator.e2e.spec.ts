@@ -16,6 +16,7 @@ jest.setTimeout(TEST_MS_MAX);
 /** What operators alone may read, besides what each part tests of its own. */
 const READS = [
   '/operations/sales',
+  '/operations/demand',
   '/operations/tickets',
   '/operations/system',
   '/blocks',
@@ -202,6 +203,37 @@ function suite(): void {
     await fan.page.getByRole('link', { name: 'Log in' }).waitFor();
   });
 
+  it('says when tickets sell out, and why it does not say', async () => {
+    const page = await comeAsOperator();
+    // A market this young has no forecast.
+    await page.goto(`${shop.url}/operator/demand?match=20`);
+    await sees(page, 'Demand');
+    await page
+      .getByRole('row', { name: /^20 · .* Too few sales to tell/ })
+      .first()
+      .waitFor();
+    await page.getByText('3 of 3 tickets').waitFor();
+    await page.getByText('Nothing is oversubscribed.').waitFor();
+
+    await page.route(/operations\/demand/, async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.json()) as { at: string; tickets: object[] };
+      await route.fulfill({ response: answer, json: withForecasts(body) });
+    });
+    await page.reload();
+    const words = /^Sells out about .+, between .+ and .+$/;
+    await page.getByRole('img', { name: words }).waitFor();
+    await page.getByRole('cell', { name: words }).first().waitFor();
+    await page.getByRole('cell', { name: /not sell out before kick-off .*3 too many/ }).waitFor();
+    await page.getByRole('row', { name: /20 · .* 3 .*a-peer 1 held, 4 sold/ }).waitFor();
+    await page.getByLabel(/Only oversubscribed ones/).check();
+    await page.waitForURL(/oversubscribed=1/);
+    await page.getByText('1 of 3 tickets').waitFor();
+    await page.unroute(/operations\/demand/);
+    const file = await downloaded(page, 'CSV of all numbers');
+    expect(file.text.split('\n')).toHaveLength(5);
+  });
+
   it('forgets everything when the operator logs out in another tab', async () => {
     const page = await comeAsOperator();
     const other = await page.context().newPage();
@@ -235,9 +267,10 @@ function suite(): void {
       await sees(page, 'Sales');
       const links = await page.locator('.operator-nav a[href^="/operator"]').all();
       const paths = await Promise.all(links.map((link) => link.getAttribute('href')));
-      expect(paths.length).toBeGreaterThanOrEqual(11);
+      expect(paths.length).toBeGreaterThanOrEqual(12);
       // Rows are alike: axe needs a quarter of a minute for all of them.
       paths.splice(paths.indexOf('/operator/live'), 1, '/operator/live?match=20');
+      paths.splice(paths.indexOf('/operator/demand'), 1, '/operator/demand?match=20');
       const found: string[] = [];
       for (const path of [...paths, '/operator?by=match&show=revenue', '/operator/nothing']) {
         await page.goto(`${shop.url}${prefix}${path}`);
@@ -255,6 +288,31 @@ function suite(): void {
       expect(found).toEqual([]);
     },
   );
+}
+
+/** The answer of the server, of another market: one that is some weeks old and has a peer that takes too much. */
+function withForecasts(body: { readonly at: string; readonly tickets: readonly object[] }): object {
+  const days = (count: number): string => new Date(Date.parse(body.at) + count * 86_400_000).toISOString();
+  const kickOff = { outlook: 'forecast', perDay: 2, isPastKickoff: false, endsAt: days(40) };
+  const told = [
+    { ...kickOff, chance: 0.97, earliest: days(5), median: days(9), latest: days(20) },
+    { ...kickOff, chance: 0.6, earliest: days(12), median: days(33), latest: null },
+    {
+      ...kickOff,
+      chance: 0.04,
+      earliest: null,
+      median: null,
+      latest: null,
+      oversubscribed: 3,
+      holders: [{ clientId: 'a-peer', held: 1, sold: 4 }],
+    },
+  ];
+  const oversubscribers = [{ clientId: 'a-peer', hours: 2, ticketsMost: 3, tickets: 1 }];
+  return {
+    ...body,
+    oversubscribers,
+    tickets: body.tickets.map((ticket, i) => ({ ...ticket, ...told[i % 3] })),
+  };
 }
 
 /** How much wider the page is than the screen, pixels. */

@@ -8,7 +8,7 @@ import type { Archive } from '../../archive/port.js';
 import type { Route } from '../../http/api.js';
 import type { Logger } from '../../process/log.js';
 import { SalesBook } from './book.js';
-import { SalesProjection, type SalesProjectionOptions } from './projection.js';
+import { SalesProjection, type SalesProjectionOptions, type Standing } from './projection.js';
 import { SalesRecords } from './records.js';
 import { salesFigureRoutes, type SalesFigureRoutesOptions } from './routes.js';
 
@@ -23,6 +23,9 @@ export interface SalesOptions
 
 export interface Sales {
   readonly routes: readonly Route[];
+  /** The counts, for whoever makes something else of them. */
+  readonly book: Pick<SalesBook, 'read'>;
+  readonly standing: () => Standing;
   start(): void;
   stop(): Promise<void>;
 }
@@ -30,8 +33,11 @@ export interface Sales {
 export function makeSales(options: SalesOptions): Sales {
   const records = new SalesRecords(options.archive);
   const projection = new SalesProjection({ ...options, records });
+  const book = new SalesBook(records);
   return {
-    routes: salesFigureRoutes({ ...options, projection, book: new SalesBook(records) }),
+    routes: salesFigureRoutes({ ...options, projection, book }),
+    book,
+    standing: () => projection.standing(),
     start: () => projection.start(),
     stop: () => projection.stop(),
   };

@@ -23,6 +23,7 @@ const page = ({ load, ...names }: Names & { readonly load: Load }): OperatorPage
 export const OPERATOR_PAGES: readonly OperatorPage[] = [
   page({ path: '', textKey: 'sales', group: 'selling', load: () => import('./sales/page') }),
   page({ path: 'live', textKey: 'live', group: 'selling', load: () => import('./live/page') }),
+  page({ path: 'demand', textKey: 'demand', group: 'selling', load: () => import('./demand/page') }),
   {
     ...page({ path: 'matches', textKey: 'matches', group: 'selling', load: () => import('./matches/page') }),
     hasMore: true,
