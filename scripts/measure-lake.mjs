@@ -83,6 +83,7 @@ async function main([events = EVENTS]) {
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
     await keeper.acquire(1_000);
+    const memory = watchMemory();
     let rows = 0;
     const [, ingested] = await timed(() => keeper.catchUp((more) => (rows += more)));
     console.log(
@@ -116,9 +117,8 @@ async function main([events = EVENTS]) {
     );
     await keeper.release();
     const peakMb = peakRssMb();
-    console.log(
-      `memory: ${peakMb.toFixed(0)} MB at most (peak RSS of this process), load ${loadavg()[0]?.toFixed(1)}`,
-    );
+    console.log(`memory: ${memory()}`);
+    console.log(`peak RSS of this process: ${peakMb.toFixed(0)} MB, load ${loadavg()[0]?.toFixed(1)}`);
     if (peakMb > RSS_MB_MAX || after.hash !== content.hash || content.ids !== content.rows)
       process.exitCode = 1;
   } finally {
@@ -132,6 +132,23 @@ async function filesOf(lake) {
   const { files } = await lake.log.read();
   const bytes = [...files.values()].reduce((sum, file) => sum + file.bytes, 0);
   return `${files.size} files, ${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Of its own, and of mapped files, at most so far. */
+function watchMemory() {
+  const peak = { RssAnon: 0, RssFile: 0 };
+  const look = () => {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    for (const name of Object.keys(peak)) {
+      const kb = Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]);
+      peak[name] = Math.max(peak[name], kb / 1_024);
+    }
+  };
+  const timer = process.platform === 'linux' ? setInterval(look, 20) : undefined;
+  return () => {
+    clearInterval(timer);
+    return `${peak.RssAnon.toFixed(0)} MB of its own, ${peak.RssFile.toFixed(0)} MB of mapped files, at most`;
+  };
 }
 
 /** What the kernel saw; elsewhere what Node says, in kilobytes. */

@@ -35,6 +35,8 @@ export interface IngestionOptions extends Pick<
 
 /** Ledgers that share a step, so that a long one does not keep the others waiting. */
 const LEDGERS_PER_STEP = 8;
+/** Events in memory at once: they are several times as large as the rows that come of them. */
+const EVENTS_AT_ONCE = 1_000;
 
 export class Ingestion {
   readonly #options: IngestionOptions;
@@ -93,16 +95,23 @@ export class Ingestion {
       if (left <= 0) break;
       const name = ticketName(ticket);
       let cursor = writer.state.ledgers.get(name) ?? NEW_CURSOR;
-      const { events, isMore } = await readOn(archive, ticket, cursor, Math.min(left, shareMax));
-      left -= events.length;
-      for (const committed of events) {
-        const { price, currency } = priceAfter(committed.event, cursor);
-        const { incarnation, sequence, event } = committed;
-        cursor = { incarnation, sequence, at: event.at, price, currency };
-        const booking = bookingOf(committed, cursor, this.#options);
-        if (booking && booking.at >= oldest) batch.bookings.push(booking);
+      let share = Math.min(left, shareMax);
+      left -= share;
+      let isMore = true;
+      while (isMore && share > 0) {
+        const read = await readOn(archive, ticket, cursor, Math.min(share, EVENTS_AT_ONCE));
+        ({ isMore } = read);
+        share -= read.events.length;
+        for (const committed of read.events) {
+          const { price, currency } = priceAfter(committed.event, cursor);
+          const { incarnation, sequence, event } = committed;
+          cursor = { incarnation, sequence, at: event.at, price, currency };
+          const booking = bookingOf(committed, cursor, this.#options);
+          if (booking && booking.at >= oldest) batch.bookings.push(booking);
+        }
+        if (read.events.length > 0) batch.ledgers.set(name, cursor);
       }
-      if (events.length > 0) batch.ledgers.set(name, cursor);
+      left += share;
       batch.read.push({ ticket, at: cursor.at, isMore });
     }
     return batch;
