@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import type { Clock } from '../actors/ports.js';
+import { namesOf } from '../catalog/facts.js';
 import { MATCH_NUMBER_MAX } from '../catalog/match.js';
 import { COUNTRY } from '../geo/country.js';
 import { defineRoute, type Route } from '../http/api.js';
@@ -56,7 +57,7 @@ const bodySchema = z
               .array(z.string().max(TERM_CHARS_MAX))
               .min(1)
               .max(TERMS_MAX)
-              .meta({ description: 'Teams and stadiums, by their names in the list.' }),
+              .meta({ description: 'Teams, stadiums and cities, by their English names.' }),
             results: z
               .number()
               .int()
@@ -99,13 +100,13 @@ export function viewsRoute({ intake, matches, countryOf, clock, waitMs }: ViewRo
 
 interface Known {
   readonly numbers: ReadonlySet<number>;
-  /** Of teams and stadiums. */
+  /** Of teams, stadiums and cities. */
   readonly names: ReadonlySet<string>;
 }
 
 function knownOf(matches: readonly ListedView[]): Known {
   return {
     numbers: new Set(matches.map(({ matchNumber }) => matchNumber)),
-    names: new Set(matches.flatMap(({ homeTeam, awayTeam, location }) => [homeTeam, awayTeam, location])),
+    names: new Set(namesOf(matches).values()),
   };
 }

@@ -63,11 +63,10 @@ import { AdmissionRecords, Shares } from '../tickets/records.js';
 import { BuyerRefunds } from '../tickets/refunds.js';
 import { exportRoute, ticketRoutes, type TicketRoutesOptions } from '../tickets/routes.js';
 import { countryOf } from '../geo/country.js';
-import { makeAnalytics, type Analytics } from './analytics.js';
+import { makeAnalytics, makeViewIntake, type Analytics } from './analytics.js';
 import { makeOperations, type Operations } from './operations.js';
 import { makeRecommendations, type Recommendations } from './recommendations.js';
 import { Trust, makePayments } from './trust.js';
-import type { ViewIntake } from '../analytics/views.js';
 import { listOfFile } from '../peer/masterlist.js';
 import { entriesOnSale, startResidentPeers } from '../peer/resident.js';
 import { DeadLetterDesk, DeadLetterQueue } from '../queues/dead-letter-queue.js';
@@ -113,9 +112,6 @@ const STREAM_HEARTBEAT_MS = 15_000;
 const STREAM_RETRY_MS = 2_000;
 /** Beyond the longest hold and payment: by then the archive knows of a purchase, or it came to nothing. */
 const GUEST_PURCHASE_MS = 24 * 60 * 60_000;
-
-/** While nothing keeps views, they end here. */
-const NO_INTAKE: ViewIntake = { take: () => Promise.resolve('taken') };
 
 /** One hung part must not keep the others from being stopped. */
 const STEP_MS_MAX = 8_000;
@@ -822,7 +818,8 @@ class Parts {
   recommendations(model: ReadModel): Recommendations {
     const { core } = this;
     const { closeAtKickoff: closesAtKickoff, replyWaitMs: waitMs } = this.#settings;
-    return makeRecommendations({ core, model, intake: NO_INTAKE, closesAtKickoff, waitMs });
+    const intake = makeViewIntake({ settings: this.#settings, secrets: this.#secrets, core });
+    return makeRecommendations({ core, model, intake, closesAtKickoff, waitMs });
   }
 
   readonly #knows = (ticket: TicketId): Promise<boolean> => Promise.resolve(this.core.catalog.has(ticket));

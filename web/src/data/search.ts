@@ -59,7 +59,7 @@ export class MatchSearch {
 const NAMES_MAX = 5;
 
 /**
- * Which teams and stadiums a query names, by their names in the master list. Every word of a name must stand there,
+ * Which teams, stadiums and cities a query names, by their names in the master list. Every word of a name must stand there,
  * spelled as the search compares words: what is half typed, mistyped or anything else names nothing.
  */
 export function namedIn(
@@ -70,7 +70,10 @@ export function namedIn(
   const typed = new Set(wordsOf(query.slice(0, QUERY_CHARS_MAX)));
   if (typed.size === 0) return [];
   const names = new Set(
-    matches.flatMap(({ homeTeam, awayTeam, location }) => [homeTeam, awayTeam, location]),
+    matches.flatMap(({ homeTeam, awayTeam, location }) => {
+      const city = stadiumOf(location)?.city;
+      return [homeTeam, awayTeam, location, ...(city === undefined ? [] : [city])];
+    }),
   );
   const isNamed = (name: string): boolean => {
     const all = wordsOf(name);

@@ -31,6 +31,7 @@ it.each([
   ['القطر', ['Qatar']],
   ['كوستاريكا', ['Costa Rica']],
   ['al bayt stadium', ['Al Bayt Stadium']],
+  ['doha', ['Doha']],
   ['stadium', []],
   ['costa', []],
   ['qata', []],

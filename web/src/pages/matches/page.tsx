@@ -138,13 +138,12 @@ function Found(props: { readonly matches: readonly MatchView[]; readonly live: R
   );
 }
 
-/** Teams and stadiums that the address says are looked for; nothing that was typed and names none of them. */
+/** Teams, stadiums and cities that the address says are looked for; nothing that was typed and names none of them. */
 function useSearched(matches: readonly MatchView[], { team, location, q }: Filters): readonly string[] {
   const { nameOf } = useLocale();
-  const names = [...new Set([team, location, ...namedIn(q, matches, nameOf)])];
-  return names.filter((name) =>
-    matches.some((match) => [match.homeTeam, match.awayTeam, match.location].includes(name)),
-  );
+  const isListed = (name: string): boolean =>
+    matches.some((match) => [match.homeTeam, match.awayTeam, match.location].includes(name));
+  return [...new Set([...[team, location].filter(isListed), ...namedIn(q, matches, nameOf)])];
 }
 
 function ViewSwitch({ filters }: { readonly filters: Filters }): ReactNode {
