@@ -5,7 +5,7 @@ import type { Match } from '../../catalog/match.js';
 import { peerOf } from '../../operations/market-routes.js';
 import type { SalesBook } from '../../operations/sales/book.js';
 import { HOUR_MS } from '../../operations/sales/month.js';
-import type { Standing } from '../../operations/sales/projection.js';
+import type { Standing } from '../../archive/ledger-walk.js';
 import { each } from '../../process/each.js';
 import { ticketName } from '../../redis/keys.js';
 import type { RemoteTally, TicketId } from '../../rules/index.js';

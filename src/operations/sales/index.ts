@@ -8,7 +8,8 @@ import type { Archive } from '../../archive/port.js';
 import type { Route } from '../../http/api.js';
 import type { Logger } from '../../process/log.js';
 import { SalesBook } from './book.js';
-import { SalesProjection, type SalesProjectionOptions, type Standing } from './projection.js';
+import type { Standing } from '../../archive/ledger-walk.js';
+import { SalesProjection, type SalesProjectionOptions } from './projection.js';
 import { SalesRecords } from './records.js';
 import { salesFigureRoutes, type SalesFigureRoutesOptions } from './routes.js';
 
