@@ -224,7 +224,16 @@ export class World implements Remote {
   }
 }
 
-const CALLS: readonly Call[] = ['matches', 'keys', 'list', 'checkIn', 'sync', 'conflicts', 'counts'];
+const CALLS: readonly Call[] = [
+  'matches',
+  'keys',
+  'list',
+  'checkIn',
+  'sync',
+  'conflicts',
+  'resolve',
+  'counts',
+];
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 
