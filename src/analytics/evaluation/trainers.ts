@@ -1,11 +1,13 @@
 /** Every trainer that can be judged by its name. */
 import type { Trainer } from '../model/dataset.js';
+import { trainLogit } from '../model/train.js';
 import { trainCountryPopularity, trainPopularity, trainRecentPopularity } from './baselines.js';
 
 export const TRAINERS: Readonly<Record<string, Trainer>> = {
   popularity: trainPopularity,
   recent: trainRecentPopularity,
   country: trainCountryPopularity,
+  model: trainLogit,
 };
 
 /** What the others are compared with, and how many times better the best has to be. */
