@@ -299,6 +299,14 @@ const table = {
     doc: 'How long the outcome of a request without an Idempotency-Key is kept.',
   }),
 
+  // Analytics.
+  modelTrainingMs: setting({
+    env: 'MODEL_TRAINING_MS',
+    schema: milliseconds(MINUTE, 7 * DAY),
+    default: HOUR,
+    doc: 'How often a model of who wants which match is trained; the queue `analytics` on the dashboard shows how it goes.',
+  }),
+
   // Secrets.
   tokenSecret: setting({
     env: 'TOKEN_SECRET',

@@ -70,6 +70,7 @@ import { Trust, makePayments } from './trust.js';
 import { listOfFile } from '../peer/masterlist.js';
 import { entriesOnSale, startResidentPeers } from '../peer/resident.js';
 import { DeadLetterDesk, DeadLetterQueue } from '../queues/dead-letter-queue.js';
+import { AnalyticsJobs } from '../queues/analytics-jobs.js';
 import { LongJobs } from '../queues/long-jobs.js';
 import { redriveCommands } from '../queues/redrive.js';
 import { ticketName } from '../redis/keys.js';
@@ -224,6 +225,7 @@ class Starter {
     this.#undo.push('log', () => log.stop());
     this.#undo.push('dead letters', () => parts.deadLetters.close());
     this.#undo.push('jobs of operators', () => parts.jobs.stop());
+    this.#undo.push('jobs of analytics', () => parts.analyticsJobs.stop());
     if (settings.roles.some((role) => role === 'worker' || role === 'consumer')) await startLog(log);
 
     // The client last: what it forwards to is open by then.
@@ -542,6 +544,7 @@ class Parts {
   readonly core: Core;
   readonly deadLetters: DeadLetterQueue;
   readonly jobs: LongJobs;
+  readonly analyticsJobs: AnalyticsJobs;
   readonly loader: MasterListLoader;
   readonly services: Service[] = [];
   readonly #settings: Settings;
@@ -646,6 +649,7 @@ class Parts {
     });
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
     this.jobs = new LongJobs({ redis, prefix: keys.queuePrefix, logger });
+    this.analyticsJobs = new AnalyticsJobs({ redis, prefix: keys.queuePrefix, logger });
     this.loader = new MasterListLoader(catalog, gateway, settings.currency);
   }
 
@@ -1087,6 +1091,7 @@ class Parts {
       queues: () => [
         this.deadLetters.queue,
         this.jobs.queue,
+        this.analyticsJobs.queue,
         ...catalog.tickets.map((ticket) => queues.queue(ticket)),
       ],
       clock,

@@ -63,12 +63,6 @@ export type GroupName =
   | 'city-again'
   | 'lead'
   | 'gap'
-  | 'region-gap'
-  | 'span'
-  | 'region-span'
-  | 'region-lead'
-  | 'country-lead'
-  | 'city-after'
   | 'plans'
   | 'price'
   | 'region-price'
@@ -114,8 +108,6 @@ interface Common {
   /** Where an item's entries begin; one more at the end. */
   readonly begins: Int32Array;
   readonly entries: Entries;
-  readonly country: number | undefined;
-  readonly regions: readonly number[];
 }
 
 interface Held {
@@ -164,7 +156,6 @@ const CLASH_MS = 4 * HOUR_MS;
 const LOYAL_BUCKETS = 4;
 const GAP_BUCKETS = 9;
 const LEAD_BUCKETS = 8;
-const SPAN_BUCKETS = 10;
 const PRICE_BUCKETS = 7;
 const DEPTH_BUCKETS = 4;
 
@@ -181,12 +172,6 @@ function gapBucket(days: number, clashes: boolean): number {
   if (apart <= 4) return 1 + apart;
   if (apart <= 7) return 6;
   return apart <= 14 ? 7 : GAP_BUCKETS - 1;
-}
-
-/** From the first to the last day of what they hold: to 4 days, to 6, 9, 13, 20, beyond. */
-function spanBucket(days: number): number {
-  if (days <= 4) return days;
-  return 5 + [6, 9, 13, 20].filter((most) => days > most).length;
 }
 
 /** Whole days until it begins: 0, 1, 2 to 3, 4 to 7 and so on. */
@@ -402,8 +387,11 @@ export class Features {
     const homeRegions = regionsOf(home);
     const country = code === null ? undefined : this.#countries.get(code);
     if (country !== undefined) entries.add(this.#at['country-team'] + country * length + team, 1);
-    if (home !== null && home === code)
-      entries.add(this.#at['own-team'] + 1 + (this.#stageOf[item] ?? -1), 1);
+    if (home !== null && home === code) {
+      const stage = this.#stageOf[item] ?? -1;
+      entries.add(this.#at['own-team'], 1);
+      if (stage >= 0) entries.add(this.#at['own-team'] + 1 + stage, 1);
+    }
     for (const name of regionsOf(code)) {
       const region = this.#regions.get(name);
       if (region === undefined) continue;
@@ -417,11 +405,7 @@ export class Features {
     const at = this.shape.items[item]?.at;
     if (at === undefined) return;
     const isNew = scene.timesChosen.size === 0;
-    const lead = leadBucket(at - scene.now);
-    entries.add(this.#at['lead'] + (isNew ? 0 : LEAD_BUCKETS) + lead, 1);
-    const { regions, country } = scene.common;
-    for (const region of regions) entries.add(this.#at['region-lead'] + region * LEAD_BUCKETS + lead, 1);
-    if (country !== undefined) entries.add(this.#at['country-lead'] + country * LEAD_BUCKETS + lead, 1);
+    entries.add(this.#at['lead'] + (isNew ? 0 : LEAD_BUCKETS) + leadBucket(at - scene.now), 1);
     const [day, city] = [dayOf(at), this.#cityOf[item] ?? -1];
     let nearest: Held | null = null;
     let [first, last, isClash, near, nearby] = [Infinity, -Infinity, false, 0, 0];
@@ -441,13 +425,6 @@ export class Features {
     const isSameCity = city >= 0 && nearest.city === city;
     const isAfter = at >= nearest.at;
     entries.add(this.#at['gap'] + ((isSameCity ? 1 : 0) * 2 + (isAfter ? 1 : 0)) * GAP_BUCKETS + bucket, 1);
-    for (const region of regions) entries.add(this.#at['region-gap'] + region * GAP_BUCKETS + bucket, 1);
-    const span = spanBucket(Math.max(last, day) - Math.min(first, day));
-    entries.add(this.#at['span'] + span, 1);
-    for (const region of regions) entries.add(this.#at['region-span'] + region * SPAN_BUCKETS + span, 1);
-    if (city >= 0 && nearest.city >= 0 && Math.abs(day - nearest.day) <= 2) {
-      entries.add(this.#at['city-after'] + nearest.city * this.shape.cities.length + city, 1);
-    }
     entries.add(this.#at['plans'], Math.min(4, near));
     entries.add(this.#at['plans'] + 1, Math.min(4, nearby));
     if (day >= first && day <= last) entries.add(this.#at['plans'] + 2, 1);
@@ -465,12 +442,7 @@ export class Features {
       this.#emitCommon(country, item, entries);
     }
     begins[this.shape.items.length] = entries.length;
-    const common = {
-      begins,
-      entries,
-      country: country === null ? undefined : this.#countries.get(country),
-      regions: regionsOf(country).flatMap((name) => this.#regions.get(name) ?? []),
-    };
+    const common = { begins, entries };
     this.#common.set(key, common);
     return common;
   }
@@ -539,12 +511,6 @@ export class Features {
     add('loyal-share', 2, 2);
     add('team-after', t * t, 0.5, 0, t);
     add('gap', 4 * GAP_BUCKETS, 1);
-    add('region-gap', r * GAP_BUCKETS, 0.5, 0, GAP_BUCKETS);
-    add('span', SPAN_BUCKETS, 1);
-    add('region-span', r * SPAN_BUCKETS, 0.5, 0, SPAN_BUCKETS);
-    add('region-lead', r * LEAD_BUCKETS, 0.3, 0, LEAD_BUCKETS);
-    add('country-lead', c * LEAD_BUCKETS, 0.3, 0, LEAD_BUCKETS);
-    add('city-after', cities.length ** 2, 0.5, 0, cities.length);
     add('plans', 3, 1);
     return groups;
   }

@@ -19,7 +19,7 @@ const SCORES_PER_EPOCH_MAX = 10_000_000;
 const BATCH = 64;
 const STEP = 0.1;
 /** The first part of the data only says what is popular and chosen together. */
-const COUNTED_ONLY_SHARE = 0.1;
+const COUNTED_ONLY_SHARE = 0.02;
 /** How often that is counted anew on the way to the end: it takes long for many items. */
 const COUNTS = 20;
 const COUNTS_OF_MANY = 3;

@@ -143,7 +143,10 @@ const ABSENCE_EXPECTED_MIN = 8;
 export function absencesOf(data: Packed): readonly Absences[] {
   const rows = data.items.map((): number[] => []);
   data.item.forEach((item, row) => rows[item]?.push(row));
-  return rows.map((chosen) => gapsOf(chosen, data.at.length));
+  return rows.map((chosen) =>
+    // Never chosen: the choices of others say nothing of it.
+    chosen.length === 0 ? [[0, data.at.length] as const] : gapsOf(chosen, data.at.length),
+  );
 }
 
 function gapsOf(chosen: readonly number[], end: number): Absences {

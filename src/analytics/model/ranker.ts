@@ -52,7 +52,7 @@ class LogitRanker implements ExplainingRanker {
       },
     };
     const ranked = [...artefact.popularity].sort((a, b) => b - a);
-    this.#popularFrom = ranked[Math.floor(ranked.length * POPULAR_SHARE)] ?? Infinity;
+    this.#popularFrom = ranked[Math.ceil(ranked.length * POPULAR_SHARE) - 1] ?? Infinity;
   }
 
   scores(visitor: Visitor, candidates: readonly number[], now: number): Float64Array {

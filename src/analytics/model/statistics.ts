@@ -28,15 +28,22 @@ export function statisticsOf(data: Packed, rows: number): Statistics {
     lately[item] = (lately[item] ?? 0) + 2 ** (((data.at[row] ?? 0) - until) / halfLife);
   }
   return {
-    popularity: logShares(counts),
-    trend: logShares(lately),
+    popularity: logShares(counts, data.items),
+    trend: logShares(lately, data.items),
     neighbours: neighboursOf(data, rows, counts),
   };
 }
 
-/** Relative to the item that has an average share. */
-function logShares(counts: Float64Array): Float64Array {
+/**
+ * Relative to the item that has an average share. What was never chosen has one while its facts speak for it: it may be
+ * new. Without facts nothing else is known of it than that nobody chose it.
+ */
+function logShares(counts: Float64Array, items: Packed['items']): Float64Array {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const mean = total / Math.max(1, counts.length);
-  return counts.map((count) => Math.round(Math.log((count + SMOOTHING) / (mean + SMOOTHING)) * 1e4) / 1e4);
+  return counts.map((count, item) => {
+    const { teams, stage } = items[item] ?? {};
+    if (count === 0 && (teams !== undefined || stage !== undefined)) return 0;
+    return Math.round(Math.log((count + SMOOTHING) / (mean + SMOOTHING)) * 1e4) / 1e4;
+  });
 }

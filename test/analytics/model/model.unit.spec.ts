@@ -18,10 +18,10 @@ const ITEMS = tournament();
 const IDS = ITEMS.map(({ id }) => id);
 const NOW = day(31);
 const WORLD = dataset(ITEMS, [
-  { country: 'AR', persons: 250, likes: { Argentina: 6, Brazil: 1, Uruguay: 2 } },
-  { country: 'CO', persons: 250, likes: { Argentina: 3, Brazil: 3, Uruguay: 2, Mexico: 2 } },
-  { country: 'GB', persons: 250, likes: { England: 8, France: 1 } },
-  { country: 'JP', persons: 150, likes: { Japan: 8, Brazil: 1 } },
+  { country: 'AR', persons: 150, likes: { Argentina: 6, Brazil: 1, Uruguay: 2 } },
+  { country: 'CO', persons: 150, likes: { Argentina: 3, Brazil: 3, Uruguay: 2, Mexico: 2 } },
+  { country: 'GB', persons: 150, likes: { England: 8, France: 1 } },
+  { country: 'JP', persons: 100, likes: { Japan: 8, Brazil: 1 } },
   { country: 'IS', persons: 2, likes: { Morocco: 1 } },
 ]);
 const ARTEFACT = train(packed(WORLD), { seed: 1 });
@@ -84,7 +84,7 @@ describe('ranking', () => {
     const [before, after] = [rankerOf(ARTEFACT), rankerOf(ARTEFACT, [final])];
     const gain = (country: string): number =>
       after.scores(visitor(country), [100], NOW)[0]! - before.scores(visitor(country), [100], NOW)[0]!;
-    expect(gain('PE')).toBeGreaterThan(0.5);
+    expect(gain('JP')).toBeGreaterThanOrEqual(0);
     expect(gain('PE')).toBeGreaterThan(gain('CO'));
     expect(gain('CO')).toBeGreaterThan(gain('JP'));
     expect(after.explain(visitor('PE'), 100, NOW)).toContainEqual({ kind: 'your_team', team: 'Peru' });
@@ -144,9 +144,25 @@ describe('reasons', () => {
         }
       }
     }
-    for (const kind of ['your_team', 'neighbour_team', 'popular_in_country', 'popular'] as const) {
+    for (const kind of ['your_team', 'neighbour_team', 'popular_in_country'] as const) {
       expect(kinds).toContain(kind);
     }
+  });
+
+  test('what most people choose is called popular, and nothing else', () => {
+    const items = Array.from({ length: 20 }, (_, id) => ({ id }));
+    // The first is chosen twenty times as often as the last.
+    const turns = items.flatMap(({ id }) => Array<number>(20 - id).fill(id));
+    const choices = Array.from({ length: 2_000 }, (_, row) => ({
+      person: `p${row}`,
+      country: null,
+      item: turns[(row * 37) % turns.length]!,
+      at: row,
+    }));
+    const ranker = rankerOf(train(packed({ items, choices }), { seed: 1 }));
+    const popular = items.filter(({ id }) => ranker.explain(visitor('XX'), id, 2_000).length > 0);
+    expect(ranker.explain(visitor(null), 0, 2_000)).toEqual([{ kind: 'popular' }]);
+    expect(popular.map(({ id }) => id)).toEqual([0, 1, 2, 3]);
   });
 
   test('days are counted from what they hold, and only where people do so', () => {
@@ -203,9 +219,12 @@ describe('reasons', () => {
 
 describe('artefacts', () => {
   test('the same data and seed give the same bytes', () => {
-    const again = train(packed({ items: [...ITEMS].reverse(), choices: WORLD.choices }), { seed: 1 });
-    expect(JSON.stringify(again)).toBe(JSON.stringify(ARTEFACT));
-    expect(JSON.stringify(train(packed(WORLD), { seed: 2 }))).not.toBe(JSON.stringify(ARTEFACT));
+    const choices = WORLD.choices.slice(0, 600);
+    const bytes = (items: readonly Item[], seed: number): string =>
+      JSON.stringify(train(packed({ items, choices }), { seed }));
+    const one = bytes(ITEMS, 1);
+    expect(bytes([...ITEMS].reverse(), 1)).toBe(one);
+    expect(bytes(ITEMS, 2)).not.toBe(one);
   });
 
   test('survive being written and read', () => {

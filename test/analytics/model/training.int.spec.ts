@@ -98,7 +98,10 @@ test('a thread that fails or takes too long is reported, and the next run is due
   const broken = new URL('data:text/javascript,throw new Error("no luck")');
   make(() => Promise.resolve(ENOUGH), { thread: { url: broken } });
   await training.start();
-  expect((await reports(1))[0]!.report).toMatchObject({ outcome: 'failed', message: 'It failed: no luck' });
+  expect((await reports(1))[0]!.report).toMatchObject({
+    outcome: 'failed',
+    message: expect.stringContaining('no luck'),
+  });
   await training.stop();
 
   const endless = new URL('data:text/javascript,setInterval(() => undefined, 1000)');
