@@ -504,8 +504,8 @@ describe('PORT', () => {
   it('is refused with several web roles', () => {
     expect(problemsOf({ PORT: '8080' })).toEqual([
       'PORT=8080 serves a single web role, but this process has ' +
-        'client, shop, reservations, user, payments, security, consumer: ' +
-        'set CLIENT_PORT, SHOP_PORT, RESERVATIONS_PORT, USER_PORT, PAYMENTS_PORT, SECURITY_PORT, CONSUMER_PORT.',
+        'client, shop, reservations, user, payments, security, consumer, analytics: ' +
+        'set CLIENT_PORT, SHOP_PORT, RESERVATIONS_PORT, USER_PORT, PAYMENTS_PORT, SECURITY_PORT, CONSUMER_PORT, ANALYTICS_PORT.',
     ]);
   });
 
