@@ -22,7 +22,7 @@ function problemsOf(env: NodeJS.ProcessEnv, argv: readonly string[] = []): reado
 
 const TAKEN = 'the command line takes --role NAME, --peers N, --peer-rate N and --help.';
 
-const ROLE_LIST = 'client, shop, reservations, user, payments, security, consumer, worker';
+const ROLE_LIST = 'client, shop, reservations, user, payments, security, consumer, analytics, worker';
 
 /** What a role on its own needs. */
 const SHARED = { REDIS_URL: 'redis://127.0.0.1:6379', DATA_DIR: './shared' };

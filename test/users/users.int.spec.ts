@@ -483,7 +483,7 @@ describe('a deleted account', () => {
     const made = await accounts.create({
       email: 'gone@example.org',
       name: '',
-      passwordHash: null,
+      passwordHash: 'none',
       roles: [],
     });
     await expect(accounts.seal(made!.id)).rejects.toThrow('away');
