@@ -1,15 +1,21 @@
 /**
  * `npm run measure:lake [events]`: seeds ledgers (scripts/seed-ledgers.mjs, a process of its own), then reads them into
- * a data lake, merges it and asks it, in one process whose memory is told, DuckDB's included. Everything is in a
- * folder of its own that is removed again.
+ * a data lake, merges it and asks it, in one process whose memory is told, DuckDB's included. The archive is in a process
+ * beside it, as MongoDB would be: what an embedded one maps of its file would count as memory. Everything is in a folder of
+ * its own that is removed again.
  */
+import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { EVENTS, builtParts } from './seed-ledgers.mjs';
+import { fileURLToPath } from 'node:url';
+import { builtParts } from './seed-ledgers.mjs';
 import { fail, runScript } from './lib.mjs';
 
+/** Of which a million and more change a counter. */
+const EVENTS = 1_400_000;
+const PAGE = 1_001;
 const SEED_MS_MAX = 30 * 60_000;
 const RSS_MB_MAX = 1_024;
 const QUESTIONS = {
@@ -28,7 +34,7 @@ const timed = async (work) => {
 
 async function main([events = EVENTS]) {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-lake-'));
-  const { part, EmbeddedArchive, catalog } = await builtParts();
+  const { part, catalog } = await builtParts();
   console.log(
     `${cpus().length} processors (${cpus()[0]?.model}), ${(totalmem() / 2 ** 30).toFixed(0)} GB, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
   );
@@ -59,8 +65,7 @@ async function main([events = EVENTS]) {
         'process/log',
       ].map(part),
     );
-    archive = new EmbeddedArchive({ dir: join(dir, 'archive') });
-    await archive.start();
+    archive = archiveBeside(join(dir, 'archive'));
     const tickets = await archive.ledgerTickets();
     lake = new Lake({
       dir: join(dir, 'lake'),
@@ -123,9 +128,60 @@ async function main([events = EVENTS]) {
       process.exitCode = 1;
   } finally {
     await lake?.stop();
-    await archive?.stop();
+    archive?.stop();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** The archive of another process. */
+function archiveBeside(dir) {
+  const child = fork(fileURLToPath(import.meta.url), ['serve', dir], { serialization: 'advanced' });
+  const waiting = new Map();
+  let calls = 0;
+  child.on('message', ({ id, answer, failed }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (failed) reject(new Error(failed));
+    else resolve(answer);
+  });
+  const call = (method, ...args) =>
+    new Promise((resolve, reject) => {
+      calls += 1;
+      waiting.set(calls, { resolve, reject });
+      child.send({ id: calls, method, args });
+    });
+  return {
+    head: (ticket) => call('head', ticket),
+    ledgerTickets: () => call('ledgerTickets'),
+    listDocuments: (...args) => call('listDocuments', ...args),
+    async *events(ticket, after) {
+      for (let page = await call('events', ticket, after); page.length > 0;) {
+        yield* page;
+        page = page.length < PAGE ? [] : await call('events', ticket, page.at(-1));
+      }
+    },
+    stop: () => child.disconnect(),
+  };
+}
+
+async function serve(dir) {
+  const { EmbeddedArchive } = await builtParts();
+  const archive = new EmbeddedArchive({ dir });
+  const started = archive.start();
+  const events = async (ticket, after) => {
+    const page = [];
+    for await (const event of archive.events(ticket, after)) if (page.push(event) >= PAGE) break;
+    return page;
+  };
+  process.on('message', async ({ id, method, args }) => {
+    try {
+      await started;
+      process.send({ id, answer: await (method === 'events' ? events(...args) : archive[method](...args)) });
+    } catch (error) {
+      process.send({ id, failed: error.message });
+    }
+  });
+  process.once('disconnect', () => void archive.stop());
 }
 
 async function filesOf(lake) {
@@ -160,4 +216,5 @@ function peakRssMb() {
   }
 }
 
-await main(process.argv.slice(2)).catch(fail);
+const [mode, dir] = process.argv.slice(2);
+await (mode === 'serve' ? serve(dir) : main(process.argv.slice(2))).catch(fail);

@@ -22,7 +22,7 @@ function problemsOf(env: NodeJS.ProcessEnv, argv: readonly string[] = []): reado
 
 const TAKEN = 'the command line takes --role NAME, --peers N, --peer-rate N and --help.';
 
-const ROLE_LIST = 'client, shop, reservations, user, payments, security, consumer, worker';
+const ROLE_LIST = 'client, shop, reservations, user, payments, security, consumer, analytics, worker';
 
 /** What a role on its own needs. */
 const SHARED = { REDIS_URL: 'redis://127.0.0.1:6379', DATA_DIR: './shared' };
@@ -523,8 +523,8 @@ describe('PORT', () => {
   it('is refused with several web roles', () => {
     expect(problemsOf({ PORT: '8080' })).toEqual([
       'PORT=8080 serves a single web role, but this process has ' +
-        'client, shop, reservations, user, payments, security, consumer: ' +
-        'set CLIENT_PORT, SHOP_PORT, RESERVATIONS_PORT, USER_PORT, PAYMENTS_PORT, SECURITY_PORT, CONSUMER_PORT.',
+        'client, shop, reservations, user, payments, security, consumer, analytics: ' +
+        'set CLIENT_PORT, SHOP_PORT, RESERVATIONS_PORT, USER_PORT, PAYMENTS_PORT, SECURITY_PORT, CONSUMER_PORT, ANALYTICS_PORT.',
     ]);
   });
 

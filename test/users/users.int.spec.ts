@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { hash } from '@node-rs/argon2';
 import type { Principal } from '../../src/users/principal.js';
-import { CLAIM_MS } from '../../src/users/accounts.js';
+import { Accounts, accountsErased, CLAIM_MS } from '../../src/users/accounts.js';
 import { addressesOf, addressId, usersOf } from '../../src/users/records.js';
 import { LOCKED_MS } from '../../src/users/second-factor.js';
 import type { LogIn } from '../../src/users/users.js';
@@ -472,6 +472,30 @@ describe('the second factor', () => {
 });
 
 describe('a deleted account', () => {
+  it('is listed for the data lake first: when that fails nothing is erased', async () => {
+    const listed: { readonly id: string; readonly email: string | null }[] = [];
+    let isAway = true;
+    const onErase = async ({ id, email }: { readonly id: string; readonly email: string | null }) => {
+      if (isAway) throw new Error('away');
+      listed.push({ id, email });
+    };
+    const accounts = new Accounts({ documents: bench.archive, clock: bench.clock, onErase });
+    const made = await accounts.create({
+      email: 'gone@example.org',
+      name: '',
+      passwordHash: 'none',
+      roles: [],
+    });
+    await expect(accounts.seal(made!.id)).rejects.toThrow('away');
+    expect((await accounts.get(made!.id))?.email).toBe('gone@example.org');
+    isAway = false;
+    await accounts.seal(made!.id);
+    expect(listed).toEqual([{ id: made!.id, email: 'gone@example.org' }]);
+    const erased: string[] = [];
+    for await (const { id } of accountsErased(bench.archive)) erased.push(id);
+    expect(erased).toEqual([made!.id]);
+  });
+
   it('is erased but for its id; its log-ins end and its address is free', async () => {
     const first = await someone(bench, EMAIL);
     const principal = await principalOf(first);

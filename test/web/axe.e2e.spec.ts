@@ -58,16 +58,27 @@ function suite(): void {
       const bought = await buy(page, shop, { matchNumber: 15 });
       const held = await hold(page, shop, { matchNumber: 16 });
       const found: string[] = [];
-      for (const path of [...PAGES, `/reservations/${bought}`, `/reservations/${held}`]) {
-        await page.goto(`${shop.url}${prefix}${path}`);
-        await settled(page);
+      const check = async (path: string): Promise<void> => {
         const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
         found.push(
           ...violations
             .filter(({ impact }) => impact === 'serious' || impact === 'critical')
             .map(({ id, nodes }) => `${path}: ${id} ${nodes.map(({ target }) => String(target)).join(' ')}`),
         );
+      };
+      for (const path of [...PAGES, `/reservations/${bought}`, `/reservations/${held}`]) {
+        await page.goto(`${shop.url}${prefix}${path}`);
+        await settled(page);
+        await check(path);
       }
+      // What is loaded when it is scrolled to, opened, with a team that is followed.
+      await page.goto(`${shop.url}${prefix}/`);
+      await page.locator('.recommended').scrollIntoViewIfNeeded();
+      await page.locator('.tune-summary').click();
+      await page.locator('select[name=follow]').selectOption('Japan');
+      await page.locator('.tune-team').waitFor();
+      await page.locator('.ask').waitFor();
+      await check('recommendations and the question about recording');
       await context.close();
       expect(found).toEqual([]);
     },

@@ -54,7 +54,7 @@ function suite(size: Size): void {
 
   it('finds a match in spite of a typing mistake, and keeps the search in the address', async () => {
     const { page } = await come();
-    // Below the list are matches that others buy, whatever is searched for.
+    // Below the list are matches that are recommended.
     const listed = (team: RegExp): Locator => page.locator('.days').getByRole('link', { name: team });
     await page.goto(`${shop.url}/`);
     await listed(/Senegal/)
