@@ -125,7 +125,8 @@ class TrainingRun {
     }
   }
 
-  async #inThread(data: Packed, { progress, signal }: AnalyticsRun): Promise<Learned> {
+  async #inThread(data: Packed, job: AnalyticsRun): Promise<Learned> {
+    const { signal } = job;
     signal.throwIfAborted();
     const { clock, logger, seed, thread, trainingMsMax = TRAINING_MS_MAX } = this.#options;
     const { url, execArgv } = thread ?? { url: new URL('./training-thread.js', import.meta.url) };
@@ -150,7 +151,10 @@ class TrainingRun {
         worker.on('message', (message: ThreadMessage) => {
           if (message.kind === 'done') resolve(message);
           // Progress that cannot be shown stops nothing.
-          else progress(message).catch((error: unknown) => logger.debug({ err: error }, 'no progress shown'));
+          else
+            job
+              .progress(message)
+              .catch((error: unknown) => logger.debug({ err: error }, 'no progress shown'));
         });
         worker.on('error', reject);
         worker.on('exit', (code) => reject(new Error(`the thread ended with code ${code} and no model`)));
