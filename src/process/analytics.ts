@@ -11,10 +11,12 @@ import { Lake } from '../analytics/lake/lake.js';
 import { Persons } from '../analytics/lake/persons.js';
 import { readDataset } from '../analytics/lake/dataset.js';
 import type { Dataset } from '../analytics/model/dataset.js';
+import { Models } from '../analytics/model/models.js';
+import { makeTraining } from '../analytics/model/training.js';
 import type { ViewIntake } from '../analytics/views.js';
-import type { Route } from '../http/api.js';
 import type { Metrics } from '../http/metrics.js';
 import { minorOf } from '../payments/settlement.js';
+import type { AnalyticsJobs } from '../queues/analytics-jobs.js';
 import { accountsErased } from '../users/accounts.js';
 import type { Core } from './core.js';
 import type { Secrets } from './data-dir.js';
@@ -26,19 +28,10 @@ export interface AnalyticsDeps {
   readonly core: Core;
   readonly dataDir: string;
   readonly metrics: Metrics;
-}
-
-/** What runs beside the lake in this role, and stops before it. */
-export interface AnalyticsPart {
-  start(): Promise<void>;
-  stop(): Promise<void>;
+  readonly jobs: AnalyticsJobs;
 }
 
 export interface Analytics {
-  readonly lake: Lake;
-  /** What a model learns from, as the lake has it now. */
-  readonly dataset: () => Promise<Dataset>;
-  readonly routes: readonly Route[];
   start(): Promise<void>;
   /** Resolves when what was under way has come to a place where it can be taken up again. */
   stop(): Promise<void>;
@@ -52,14 +45,11 @@ const ERASED_LOOK_MS = 24 * 3_600_000;
 export const lakeDirOf = ({ lakeDir }: Pick<Settings, 'lakeDir'>, dataDir: string): string =>
   lakeDir ?? join(dataDir, 'lake');
 
-export function makeAnalytics(
-  deps: AnalyticsDeps,
-  {
-    parts = [],
-    routes = [],
-  }: { readonly parts?: readonly AnalyticsPart[]; readonly routes?: readonly Route[] } = {},
-): Analytics {
-  const { settings, secrets, core, dataDir, metrics } = deps;
+/** Where chance comes in, it is always the same: the same lake gives the same model. */
+const TRAINING_SEED = 1;
+
+export function makeAnalytics(deps: AnalyticsDeps): Analytics {
+  const { settings, secrets, core, dataDir, metrics, jobs } = deps;
   const { archive, catalog, clock, counters, keys, logger, redis } = core;
   const persons = new Persons(secrets.tokenSecret);
   const erasures = new Erasures(archive);
@@ -98,25 +88,32 @@ export function makeAnalytics(
     },
     failed: (error) => logger.warn({ err: error }, 'the look for erased accounts failed; trying again'),
   });
+  const dataset = async (): Promise<Dataset> => {
+    const prices = new Map<number, number>();
+    for (const { matchNumber, price, currency } of await counters.read(catalog.tickets)) {
+      const priceMinor = minorOf({ unitPrice: price, currency }, 1);
+      const known = prices.get(matchNumber);
+      if (known === undefined || priceMinor < known) prices.set(matchNumber, priceMinor);
+    }
+    return readDataset(lake, await catalog.matches(), { priceMinorOf: (number) => prices.get(number) });
+  };
+  const training = makeTraining({
+    jobs,
+    models: new Models(archive),
+    dataset,
+    clock,
+    logger,
+    everyMs: settings.modelTrainingMs,
+    seed: TRAINING_SEED,
+  });
   return {
-    lake,
-    dataset: async () => {
-      const prices = new Map<number, number>();
-      for (const { matchNumber, price, currency } of await counters.read(catalog.tickets)) {
-        const priceMinor = minorOf({ unitPrice: price, currency }, 1);
-        const known = prices.get(matchNumber);
-        if (known === undefined || priceMinor < known) prices.set(matchNumber, priceMinor);
-      }
-      return readDataset(lake, await catalog.matches(), { priceMinorOf: (number) => prices.get(number) });
-    },
-    routes,
     async start() {
       keeper.start();
       lookForErased.start();
-      for (const part of parts) await part.start();
+      await training.start();
     },
     async stop() {
-      for (const part of [...parts].reverse()) await part.stop();
+      await training.stop();
       await lookForErased.stop();
       await keeper.stop();
       await lake.stop();
@@ -129,7 +126,7 @@ export function makeViewIntake({
   settings,
   secrets,
   core,
-}: Omit<AnalyticsDeps, 'dataDir' | 'metrics'>): ViewIntake {
+}: Omit<AnalyticsDeps, 'dataDir' | 'metrics' | 'jobs'>): ViewIntake {
   const { catalog, clock, keys, redis } = core;
   return new RedisViewIntake({
     redis,

@@ -466,7 +466,7 @@ class Starter {
     const analytics = parts.analytics(this.#dataDir);
     await analytics.start();
     this.#undo.push('analytics', () => analytics.stop());
-    await this.#listen('analytics', parts, this.#settings.analyticsPort, analytics.routes);
+    await this.#listen('analytics', parts, this.#settings.analyticsPort, []);
   }
 
   async #startClient(parts: Parts): Promise<void> {
@@ -1038,6 +1038,7 @@ class Parts {
       core: this.core,
       dataDir,
       metrics: this.#metrics,
+      jobs: this.analyticsJobs,
     });
   }
 
