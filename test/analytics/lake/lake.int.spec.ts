@@ -1,4 +1,8 @@
 /** A row is in the lake once, whatever dies at whatever step, whoever else writes, and however its files are merged. */
+import type { Artefact } from '../../../src/analytics/model/artefact.js';
+import type { Dataset } from '../../../src/analytics/model/dataset.js';
+import { packed } from '../../../src/analytics/model/packed.js';
+import { train } from '../../../src/analytics/model/train.js';
 import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -275,8 +279,10 @@ describe('merging', () => {
   });
 });
 
+const modelOf = (set: Dataset): Artefact => train(packed(set), { seed: 1 });
+
 describe('a rebuild', () => {
-  it('gives the same rows, and the same data set', async () => {
+  it('gives the same rows, the same data set and the same model', async () => {
     const matches = bundledMasterList().map(matchOf);
     bench.ledger.append(T11, [loaded(NOON), ...some(40)]);
     bench.ledger.append(T21, [...some(20), refunded(NOON + DAY, 1)]);
@@ -292,7 +298,9 @@ describe('a rebuild', () => {
     await keeper.catchUp();
     await keeper.release();
     expect(await bench.lake().content('bookings')).toEqual(before.content);
-    expect(await readDataset(bench.lake(), matches)).toEqual(before.set);
+    const set = await readDataset(bench.lake(), matches);
+    expect(set).toEqual(before.set);
+    expect(JSON.stringify(modelOf(set))).toBe(JSON.stringify(modelOf(before.set)));
     expect(before.set.choices.length).toBeGreaterThan(20);
     expect(before.content).toMatchObject({ rows: 61, ids: 61 });
   });
