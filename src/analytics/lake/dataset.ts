@@ -7,7 +7,7 @@ import { stagesOf, teamsOf } from '../../catalog/facts.js';
 import type { Match } from '../../catalog/match.js';
 import { cityOf } from '../../catalog/stadiums.js';
 import type { Choice, Dataset, Item } from '../model/dataset.js';
-import { readOf } from './engine.js';
+import { readOf, textOf } from './engine.js';
 import type { Lake } from './lake.js';
 
 export interface ReadOptions {
@@ -29,7 +29,7 @@ export async function readDataset(
     for await (const rows of engine.read(sqlOf(files, before))) {
       for (const [at, person, item, country] of rows) {
         choices.push({
-          person: String(person),
+          person: textOf(person),
           country: typeof country === 'string' ? country : null,
           item: Number(item),
           at: Number(at),

@@ -150,7 +150,7 @@ export class Engine {
           `SELECT DISTINCT filename FROM read_parquet([${some.map(quoted).join(', ')}], filename = true) ` +
             `WHERE person IN (${persons.map(quoted).join(', ')})`,
         );
-        found.push(...rows.map(([name]) => String(name)));
+        found.push(...rows.map(([name]) => textOf(name)));
       }
       return found;
     });
@@ -181,7 +181,7 @@ export class Engine {
           `FROM (SELECT id, ${rowText(table)} AS t FROM ${readOf(files)})`,
       );
       const [rows = 0, ids = 0, hash = '0'] = found ?? [];
-      return { rows: Number(rows), ids: Number(ids), hash: String(hash) };
+      return { rows: Number(rows), ids: Number(ids), hash: textOf(hash) };
     });
   }
 
@@ -277,6 +277,9 @@ export class Engine {
     return (await this.#connection.runAndReadAll(sql)).getRowsJson();
   }
 }
+
+/** Of a column that has nothing else. */
+export const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
 /** As SQL has text. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;

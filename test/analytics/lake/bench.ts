@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { textOf } from '../../../src/analytics/lake/engine.js';
 import { Erasures } from '../../../src/analytics/lake/erasures.js';
 import { DiskFiles, type LakeFiles } from '../../../src/analytics/lake/files.js';
 import { LakeKeeper, type KeeperOptions } from '../../../src/analytics/lake/keeper.js';
@@ -77,7 +78,7 @@ export class LakeBench {
   }
 
   async ids(table: TableName): Promise<string[]> {
-    return (await this.rows(table, 'id')).map(([id]) => String(id)).sort();
+    return (await this.rows(table, 'id')).map(([id]) => textOf(id)).sort();
   }
 
   async close(): Promise<void> {
