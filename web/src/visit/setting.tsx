@@ -18,7 +18,7 @@ export default function Setting(): ReactNode {
 function Standing(): ReactNode {
   const t = useVisitText('recording');
   const answer = useConsent();
-  const place = useRef<HTMLDivElement>(null);
+  const place = useRef<HTMLHeadingElement>(null);
   // Whoever was led here is shown it: it came after the page.
   useEffect(() => {
     if (location.hash === '#recording') place.current?.scrollIntoView();
@@ -26,8 +26,9 @@ function Standing(): ReactNode {
   const states = { yes: t('isOn'), no: t('isOff'), unasked: t('isUnasked') };
   return (
     <Card className="stack">
-      <div ref={place} />
-      <h2>{t('settingTitle')}</h2>
+      <h2 ref={place} className="recording-title">
+        {t('settingTitle')}
+      </h2>
       <p>{t('body')}</p>
       <p>{t('kept')}</p>
       <p>{t('howLong')}</p>
