@@ -45,6 +45,9 @@ const ERASED_LOOK_MS = 24 * 3_600_000;
 export const lakeDirOf = ({ lakeDir }: Pick<Settings, 'lakeDir'>, dataDir: string): string =>
   lakeDir ?? join(dataDir, 'lake');
 
+/** A training waits so long for a lake that has all bookings. Where another process keeps it, that is not known here. */
+const WHOLE_WAIT_MS_MAX = 5 * 60_000;
+const WHOLE_LOOK_MS = 500;
 /** Where chance comes in, it is always the same: the same lake gives the same model. */
 const TRAINING_SEED = 1;
 
@@ -88,7 +91,16 @@ export function makeAnalytics(deps: AnalyticsDeps): Analytics {
     },
     failed: (error) => logger.warn({ err: error }, 'the look for erased accounts failed; trying again'),
   });
+  let isStopping = false;
+  /** A lake that is being made, or made anew, has half of what there is to learn. */
+  const whole = async (): Promise<void> => {
+    const until = clock.now() + WHOLE_WAIT_MS_MAX;
+    while (!keeper.standing().isComplete && !isStopping && clock.now() < until) {
+      await new Promise<void>((resolve) => void clock.schedule(WHOLE_LOOK_MS, resolve));
+    }
+  };
   const dataset = async (): Promise<Dataset> => {
+    await whole();
     const prices = new Map<number, number>();
     for (const { matchNumber, price, currency } of await counters.read(catalog.tickets)) {
       const priceMinor = minorOf({ unitPrice: price, currency }, 1);
@@ -113,6 +125,7 @@ export function makeAnalytics(deps: AnalyticsDeps): Analytics {
       await training.start();
     },
     async stop() {
+      isStopping = true;
       await training.stop();
       await lookForErased.stop();
       await keeper.stop();

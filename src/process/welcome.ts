@@ -11,7 +11,7 @@ const PURPOSE: Readonly<Record<Role, string>> = {
   user: 'accounts: register, log in',
   payments: 'webhook, payment state, refunds',
   security: 'checks, challenges, block list, audit',
-  analytics: 'data lake: health and metrics',
+  analytics: 'data lake and model: health and metrics',
   worker: 'actors: health and metrics',
 };
 
