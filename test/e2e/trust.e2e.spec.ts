@@ -51,6 +51,7 @@ interface Body {
   readonly refundedMinor: number;
   readonly reservations: readonly Body[];
   readonly entries: readonly Body[];
+  readonly conflicts: readonly Body[];
   readonly action: string;
   readonly keys: readonly JsonWebKey[];
   readonly tickets: readonly { readonly code: string }[];
@@ -445,6 +446,7 @@ describe('a marketplace in one process', () => {
       'POST /api/v1/tickets/check': { code: 'T1.NONE' },
       'POST /api/v1/check-ins': { ...scanned(), gate: 'North', device: 'a phone' },
       'POST /api/v1/check-ins/sync': { gate: 'North', device: 'a phone', scans: [scanned()] },
+      'POST /api/v1/check-ins/conflicts/{id}/resolution': { note: 'Mallory says that all is well.' },
       'POST /api/v1/operations/pauses': { matchNumber: 3, message: { en: 'Mallory says no.' } },
       'POST /api/v1/operations/matches/{matchNumber}/cancellation': cancelling(3),
       'POST /api/v1/operations/matches/{matchNumber}/schedule': moving(3),
@@ -746,6 +748,10 @@ describe('a marketplace in one process', () => {
       expect(letIn.body).toMatchObject({ result: 'admitted' });
       const later = await right('POST /api/v1/check-ins/sync', 200, asOperator);
       expect(later.body).toMatchObject({ results: [{ result: 'conflict' }] });
+      const open = await right('GET /api/v1/check-ins/conflicts', 200, asSteward);
+      const [conflict] = open.body.conflicts;
+      const resolution = `/api/v1/check-ins/conflicts/${conflict!.id}/resolution`;
+      await right('POST /api/v1/check-ins/conflicts/{id}/resolution', 200, asSteward, resolution);
       // Buying again, and being given a ticket, takes an address that is confirmed.
       await confirm(owner);
       const friend = await market.account(newEmail('friend'));
