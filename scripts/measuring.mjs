@@ -5,7 +5,7 @@ import { cpus, loadavg } from 'node:os';
 import { Failure, inRoot } from './lib.mjs';
 
 const START_MS_MAX = 60_000;
-const ROLES = ['SHOP', 'CONSUMER', 'RESERVATIONS', 'USER', 'PAYMENTS', 'SECURITY', 'WORKER'];
+const ROLES = ['SHOP', 'CONSUMER', 'RESERVATIONS', 'USER', 'PAYMENTS', 'SECURITY', 'WORKER', 'ANALYTICS'];
 
 export async function launchBrowser() {
   const { findChromium } = await import('./services/chromium.mjs');
