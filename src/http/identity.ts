@@ -8,6 +8,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { CATEGORIES, MATCH_NUMBER_MAX } from '../catalog/match.js';
 import type { TicketId } from '../rules/index.js';
+import { base32 } from './base32.js';
 
 /** RFC 4648 section 6, in lower case. */
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -28,22 +29,7 @@ export function reservationId({ matchNumber, category }: TicketId, commandId: st
   const hash = createHash('sha256')
     .update(JSON.stringify([matchNumber, category, commandId]))
     .digest();
-  return `m${matchNumber}c${category}-${base32(hash).slice(0, ID_CHARS)}`;
-}
-
-function base32(bytes: Uint8Array): string {
-  let text = '';
-  let bits = 0;
-  let value = 0;
-  for (const byte of bytes) {
-    value = ((value << 8) | byte) & 0xfff;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += BASE32.charAt((value >> bits) & 31);
-    }
-  }
-  return text;
+  return `m${matchNumber}c${category}-${base32(hash, BASE32).slice(0, ID_CHARS)}`;
 }
 
 /** The ticket a reservation id names; null when no such id can have been made. */

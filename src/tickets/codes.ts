@@ -19,6 +19,7 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
+import { base32 } from '../http/base32.js';
 import { ticketOfReservation } from '../http/identity.js';
 
 export interface CodeFacts {
@@ -75,7 +76,7 @@ export class TicketCodes {
 
   sign({ reservationId, number, generation }: CodeFacts): string {
     const content = `T1.${reservationId.toUpperCase()}.${number}.${generation}.${this.#kid}`;
-    return `${content}.${base32(sign(null, Buffer.from(CONTEXT + content), this.#privateKey))}`;
+    return `${content}.${base32(sign(null, Buffer.from(CONTEXT + content), this.#privateKey), ALPHABET)}`;
   }
 
   /**
@@ -97,7 +98,7 @@ export class TicketCodes {
     const bytes = base32Bytes(signature);
     const content = code.slice(0, code.lastIndexOf('.'));
     // Its last character has bits to spare, which must not make a second text of the same signature.
-    if (base32(bytes) !== signature) return null;
+    if (base32(bytes, ALPHABET) !== signature) return null;
     if (!verify(null, Buffer.from(CONTEXT + content), verifier.key, bytes)) return null;
     const reservationId = upper.toLowerCase();
     if (ticketOfReservation(reservationId) === null) return null;
@@ -110,27 +111,12 @@ function jwkOf(x: string): PublicTicketKey {
   const thumbprint = createHash('sha256')
     .update(JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }))
     .digest();
-  const kid = base32(thumbprint).slice(0, KID_CHARS);
+  const kid = base32(thumbprint, ALPHABET).slice(0, KID_CHARS);
   return { kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig', alg: 'EdDSA' };
 }
 
 /** RFC 4648 section 6, without padding. */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-
-function base32(bytes: Uint8Array): string {
-  let text = '';
-  let bits = 0;
-  let value = 0;
-  for (const byte of bytes) {
-    value = ((value << 8) | byte) & 0xfff;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET.charAt((value >> bits) & 31);
-    }
-  }
-  return bits > 0 ? text + ALPHABET.charAt((value << (5 - bits)) & 31) : text;
-}
 
 function base32Bytes(text: string): Buffer {
   const bytes: number[] = [];

@@ -3,9 +3,9 @@ import type { ReactNode } from 'react';
 import { useOperatorText } from '../../i18n/operator';
 import { Badge } from '../../ui/panels';
 import { useFigures } from '../figures';
-import { useMatchName } from '../sales/names';
 import { DataTable, type Column } from '../ui/data-table';
 import { Id } from '../ui/facts';
+import { useTicketColumns } from '../ui/ticket-columns';
 import { Verdict } from '../ui/verdict';
 import { ForecastBar } from './bar';
 import type { Demand, Oversubscriber, TicketDemand } from './types';
@@ -26,7 +26,7 @@ export function ForecastTable(props: {
   const { tickets, at } = props;
   const t = useOperatorText('demand');
   const figures = useFigures();
-  const matchName = useMatchName();
+  const ticketColumns = useTicketColumns(t('match'), t('category'));
   const wordsOf = useForecastWords(at);
   const count = (key: (typeof COUNTS)[number]): Column<TicketDemand> => ({
     key,
@@ -36,21 +36,7 @@ export function ForecastTable(props: {
     isNumber: true,
   });
   const columns: Column<TicketDemand>[] = [
-    {
-      key: 'match',
-      header: t('match'),
-      cell: ({ matchNumber }) => matchName(matchNumber),
-      sort: ({ matchNumber, category }) => matchNumber * 10 + category,
-      csv: ({ matchNumber }) => matchNumber,
-      isName: true,
-    },
-    {
-      key: 'category',
-      header: t('category'),
-      cell: ({ category }) => figures.number(category),
-      sort: ({ category }) => category,
-      isNumber: true,
-    },
+    ...ticketColumns,
     {
       key: 'forecast',
       header: t('forecast'),
@@ -115,23 +101,9 @@ function Words({ ticket, words }: { readonly ticket: TicketDemand; readonly word
 export function DeficitTable({ tickets }: { readonly tickets: readonly TicketDemand[] }): ReactNode {
   const t = useOperatorText('demand');
   const figures = useFigures();
-  const matchName = useMatchName();
+  const ticketColumns = useTicketColumns(t('match'), t('category'));
   const columns: Column<TicketDemand>[] = [
-    {
-      key: 'match',
-      header: t('match'),
-      cell: ({ matchNumber }) => matchName(matchNumber),
-      sort: ({ matchNumber, category }) => matchNumber * 10 + category,
-      csv: ({ matchNumber }) => matchNumber,
-      isName: true,
-    },
-    {
-      key: 'category',
-      header: t('category'),
-      cell: ({ category }) => figures.number(category),
-      sort: ({ category }) => category,
-      isNumber: true,
-    },
+    ...ticketColumns,
     {
       key: 'deficit',
       header: t('deficit'),

@@ -3,8 +3,8 @@ import type { ReactNode } from 'react';
 import { useOperatorText } from '../../i18n/operator';
 import { Badge } from '../../ui/panels';
 import { useFigures } from '../figures';
-import { useMatchName } from '../sales/names';
 import { DataTable, type Column } from '../ui/data-table';
+import { useTicketColumns } from '../ui/ticket-columns';
 import { Verdict } from '../ui/verdict';
 import { CapacityBar } from './bar';
 import type { LiveTicketState } from './types';
@@ -25,7 +25,7 @@ const WORK = ['waiting', 'active', 'outbox'] as const satisfies readonly (keyof 
 export function TicketTable({ tickets }: { readonly tickets: readonly LiveTicketState[] }): ReactNode {
   const t = useOperatorText('live');
   const figures = useFigures();
-  const matchName = useMatchName();
+  const ticketColumns = useTicketColumns(t('match'), t('category'));
   const count = (key: (typeof COUNTS)[number] | (typeof WORK)[number]): Column<LiveTicketState> => ({
     key,
     header: t(key),
@@ -34,21 +34,7 @@ export function TicketTable({ tickets }: { readonly tickets: readonly LiveTicket
     isNumber: true,
   });
   const columns: Column<LiveTicketState>[] = [
-    {
-      key: 'match',
-      header: t('match'),
-      cell: ({ matchNumber }) => matchName(matchNumber),
-      sort: ({ matchNumber, category }) => matchNumber * 10 + category,
-      csv: ({ matchNumber }) => matchNumber,
-      isName: true,
-    },
-    {
-      key: 'category',
-      header: t('category'),
-      cell: ({ category }) => figures.number(category),
-      sort: ({ category }) => category,
-      isNumber: true,
-    },
+    ...ticketColumns,
     { key: 'bar', header: t('division'), cell: (ticket) => <CapacityBar ticket={ticket} />, csv: null },
     {
       key: 'state',
