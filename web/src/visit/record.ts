@@ -1,5 +1,5 @@
 /** Records what is looked at and searched for, where the visitor agreed; what does it is loaded only then. */
-import { useEffect, useSyncExternalStore } from 'react';
+import { useEffect, useEffectEvent, useSyncExternalStore } from 'react';
 import { consent, type Answer } from './consent';
 import type { Seen } from './recorder';
 
@@ -30,11 +30,10 @@ export function useRecordedView(matchNumber: number): void {
 
 /** Once for each search that names something of the list. */
 export function useRecordedSearch(terms: readonly string[], results: number): void {
+  // What is found changes with sales; the search is the same.
+  const search = useEffectEvent(() => {
+    if (terms.length > 0) void record({ kind: 'search', terms, results });
+  });
   const key = JSON.stringify(terms);
-  useEffect(() => {
-    const named = JSON.parse(key) as string[];
-    if (named.length > 0) void record({ kind: 'search', terms: named, results });
-    // What is found changes with sales; the search is the same.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [key]);
+  useEffect(() => search(), [key]);
 }
