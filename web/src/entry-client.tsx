@@ -19,7 +19,8 @@ async function start(): Promise<void> {
   // Who it is takes a question to the server, for those who were logged in: asked now, it is known when it is needed.
   void session.restore();
   // Together: the page is not to wait for one after the other.
-  const [language] = await Promise.all([loadLanguage(code), routeOf(path).page.preload()]);
+  const visit = { language: code, path, search: location.search };
+  const [language] = await Promise.all([loadLanguage(code), routeOf(path).page.preload(visit)]);
   const app = (
     <App
       language={language}

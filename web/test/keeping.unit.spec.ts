@@ -5,7 +5,7 @@ import { ApiProblem } from '../src/api/problem';
 import { ReservationTokens, TOKENS_MAX } from '../src/api/reservation-tokens';
 import { Session, type SessionOptions } from '../src/api/session';
 import { memoryStorage, safeStorage } from '../src/api/storage';
-import type { LogIn } from '../src/api/types';
+import type { Account, LogIn } from '../src/api/types';
 
 describe('the key of an intent', () => {
   const make = (storage = memoryStorage(), now = () => 0): Intents => {
@@ -156,6 +156,27 @@ describe('a session', () => {
     session.logged(logIn('old', 1_000));
     expect(await session.accessToken()).toBeNull();
     expect([session.state.kind, posted.at(-1)]).toEqual(['guest', { kind: 'logged_out' }]);
+  });
+
+  it('remembers over reloads that it was an operator who was here last', () => {
+    const storage = memoryStorage();
+    const refresh = (): Promise<LogIn> => Promise.reject(new Error('asked'));
+    const as = (...roles: Account['roles']): boolean => {
+      const given = logIn('token', 600_000);
+      make(refresh, { storage }).logged({ ...given, account: { ...given.account, roles } });
+      return make(refresh, { storage }).wasOperator;
+    };
+    expect(make(refresh, { storage }).wasOperator).toBe(false);
+    expect([as('operator'), as(), as('steward', 'operator'), as('steward')]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    const session = make(refresh, { storage });
+    as('operator');
+    session.loggedOut();
+    expect(session.wasOperator).toBe(false);
   });
 
   it('stays when the server cannot be asked', async () => {

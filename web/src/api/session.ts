@@ -18,7 +18,7 @@ export type SessionState =
 
 export interface SessionOptions {
   readonly clock: ServerClock;
-  /** Says across reloads whether asking for a refresh can be worth it. */
+  /** Says across reloads whether asking for a refresh can be worth it, and whose pages may be wanted then. */
   readonly storage: KeyValues;
   /** `POST /api/v1/sessions/refresh` with the cookie. */
   readonly refresh: () => Promise<LogIn>;
@@ -34,6 +34,7 @@ export interface SessionChannel {
 }
 
 const HINT = 'ticktak.session';
+const HINT_OF_OPERATORS = 'operator';
 /** A token that ends within so long is renewed before it is used. */
 const RENEW_BEFORE_MS = 20_000;
 
@@ -59,6 +60,11 @@ export class Session {
       this.#listeners.delete(listener);
     };
   };
+
+  /** Whether an operator was logged in here last: a guess at who it is, before it is known. */
+  get wasOperator(): boolean {
+    return this.#options.storage.get(HINT) === HINT_OF_OPERATORS;
+  }
 
   /** Finds out who it is; quick for those who never logged in here. */
   async restore(): Promise<void> {
@@ -131,7 +137,7 @@ export class Session {
 
   #take({ accessToken, expiresAt, account }: LogIn): void {
     this.#token = { value: accessToken, endsAt: Date.parse(expiresAt) };
-    this.#options.storage.set(HINT, '1');
+    this.#options.storage.set(HINT, account.roles.includes('operator') ? HINT_OF_OPERATORS : '1');
     this.#become({ kind: 'account', account });
   }
 

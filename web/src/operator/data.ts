@@ -1,10 +1,11 @@
 /**
  * What the operators' pages read, and how it is kept.
  *
- * Guarantees: everything is kept under `operator` in the query cache, so it can be forgotten at once (pages/operator);
+ * Guarantees: everything is kept under `operator` in the query cache, or on its way there, so it
+ * can be forgotten at once;
  * what is read again and again rests while nobody looks at the page.
  */
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, type ApiProblem } from '../api';
 import type { ApiRequest } from '../api/client';
@@ -32,12 +33,39 @@ export interface Read<T> {
 
 const keyOf = ({ path, query = {} }: Question): readonly unknown[] => ['operator', path, query];
 
+/** An answer that no page has read within so long is not new any more. */
+const EARLY_MS_MAX = 10_000;
+const early = new Map<string, Promise<unknown>>();
+
+/** Asks what a page that is still being loaded will ask first: that page reads this answer. */
+export function askEarly(question: Question): void {
+  const key = JSON.stringify(keyOf(question));
+  const answer = api.send<unknown>(question);
+  early.set(key, answer);
+  // Who reads it hears of it.
+  answer.catch(() => undefined);
+  setTimeout(() => early.delete(key), EARLY_MS_MAX);
+}
+
+/** After a log-out nothing of it stays in memory. */
+export function forgetReads(client: QueryClient): void {
+  early.clear();
+  client.removeQueries({ queryKey: ['operator'] });
+}
+
+function takeEarly<T>(question: Question): Promise<T> | null {
+  const key = JSON.stringify(keyOf(question));
+  const answer = early.get(key);
+  early.delete(key);
+  return (answer as Promise<T> | undefined) ?? null;
+}
+
 export function useRead<T>(question: Question, options: ReadOptions = {}): Read<T> {
   const { everyMs, isWanted = true } = options;
   const { data, error, dataUpdatedAt, isFetching, isPlaceholderData, refetch } = useQuery<T, ApiProblem>({
     queryKey: keyOf(question),
     enabled: isWanted,
-    queryFn: ({ signal }) => api.send<T>({ ...question, signal }),
+    queryFn: ({ signal }) => takeEarly<T>(question) ?? api.send<T>({ ...question, signal }),
     staleTime: 0,
     // Another filter of the same list, never another thing.
     placeholderData: (before, asked) => (asked?.queryKey[1] === question.path ? before : undefined),

@@ -1,6 +1,8 @@
 /** The operators' pages. A page is a line here and a part of the texts; its file is loaded when it is visited. */
 import { lazyPage, type LazyPage } from '../app/lazy-page';
 import type { OperatorMessages } from '../i18n/operator';
+import type { Question } from './data';
+import { questionOf, viewOf } from './sales/range';
 
 export interface OperatorPage {
   /** Below `/operator`; empty for the first one. */
@@ -9,6 +11,8 @@ export interface OperatorPage {
   readonly textKey: keyof OperatorMessages['shell']['pages'];
   readonly group: keyof OperatorMessages['shell']['groups'];
   readonly page: LazyPage;
+  /** What the page asks first, where it is worth asking before the page is there. `now`: milliseconds since 1970. */
+  readonly first?: (search: URLSearchParams, now: number) => Question;
   /** Pages below it: `/*` after its path. */
   readonly hasMore?: true;
 }
@@ -21,7 +25,10 @@ const page = ({ load, ...names }: Names & { readonly load: Load }): OperatorPage
 });
 
 export const OPERATOR_PAGES: readonly OperatorPage[] = [
-  page({ path: '', textKey: 'sales', group: 'selling', load: () => import('./sales/page') }),
+  {
+    ...page({ path: '', textKey: 'sales', group: 'selling', load: () => import('./sales/page') }),
+    first: (search, now) => questionOf(viewOf(search), now),
+  },
   page({ path: 'live', textKey: 'live', group: 'selling', load: () => import('./live/page') }),
   page({ path: 'demand', textKey: 'demand', group: 'selling', load: () => import('./demand/page') }),
   {
@@ -51,8 +58,8 @@ export const OPERATOR_PAGES: readonly OperatorPage[] = [
   page({ path: 'staff', textKey: 'staff', group: 'access', load: () => import('./staff/page') }),
 ];
 
-/** Loads the page of a path, so that it is there along with what is around it. `path`: without the language. */
-export async function preloadPage(path: string): Promise<void> {
+/** The page at a path, which is without the language. */
+export function operatorPageAt(path: string): OperatorPage | null {
   const [, , first = ''] = path.split('/');
-  await OPERATOR_PAGES.find((one) => one.path === first)?.page.preload();
+  return OPERATOR_PAGES.find((one) => one.path === first) ?? null;
 }

@@ -22,7 +22,17 @@ import { Totals } from './totals';
 import type { Sales } from './types';
 import './sales.css';
 
-const SalesChart = lazy(() => import('./chart'));
+/** The library of the picture keeps the browser busy: not before the numbers are drawn. */
+const SalesChart = lazy(async () => {
+  await drawn();
+  return import('./chart');
+});
+
+function drawn(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+  });
+}
 
 export default function SalesPage(): ReactNode {
   const t = useOperatorText('sales');

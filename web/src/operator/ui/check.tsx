@@ -1,5 +1,5 @@
 /** A box to tick, with its words. */
-import type { ReactNode } from 'react';
+import { startTransition, useOptimistic, type ReactNode } from 'react';
 
 export function Check(props: {
   readonly isChecked: boolean;
@@ -7,9 +7,16 @@ export function Check(props: {
   readonly children: ReactNode;
 }): ReactNode {
   const { isChecked, onChange, children } = props;
+  // What is kept in the address changes a moment after the tick: until then the box would be back as it was.
+  const [isShown, show] = useOptimistic(isChecked);
+  const change = (next: boolean): void =>
+    startTransition(() => {
+      show(next);
+      onChange(next);
+    });
   return (
     <label className="operator-check">
-      <input type="checkbox" checked={isChecked} onChange={(event) => onChange(event.target.checked)} />
+      <input type="checkbox" checked={isShown} onChange={(event) => change(event.target.checked)} />
       <span>{children}</span>
     </label>
   );
