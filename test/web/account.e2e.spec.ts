@@ -6,7 +6,7 @@ import { browserFound, launch, newEmail, openShop, SIZES, visit } from './browse
 import type { Shop, Size, Visitor } from './browser.js';
 import { buy, countersOf, mailed, PASSWORD, register, sees, TITLES } from './buyer.js';
 
-const TEST_MS_MAX = 90_000;
+const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
 
 if (browserFound.kind === 'none') {

@@ -6,7 +6,7 @@ import { skipBecause } from '../helpers/skips.js';
 import { browserFound, launch, newEmail, openShop, visit, type Shop, type Size } from './browser.js';
 import { buy, hold, register } from './buyer.js';
 
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 480_000;
 jest.setTimeout(TEST_MS_MAX);
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const PAGES = [

@@ -26,7 +26,7 @@ import {
   type Credentials,
 } from './gate.js';
 
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
 
 if (browserFound.kind === 'none') {

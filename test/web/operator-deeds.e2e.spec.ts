@@ -16,7 +16,7 @@ import type { Shop, Size, Visitor } from './browser.js';
 import { countersOf } from './buyer.js';
 import { newOperator } from './gate.js';
 
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
 const SERVICE_TOKEN = 'the-service-token-of-this-test';
 const SALES = 12;

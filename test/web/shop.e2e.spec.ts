@@ -19,7 +19,7 @@ import {
 } from './browser.js';
 import { buy, CARDS, choose, countersOf, hold, pay, sees, TITLES } from './buyer.js';
 
-const TEST_MS_MAX = 90_000;
+const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
 const HOLD_MS = 25_000;
 
