@@ -4,7 +4,7 @@ import type { Browser, Page, Request } from 'playwright-core';
 import { skipBecause } from '../helpers/skips.js';
 import { browserFound, launch, openShop, visit, type Shop, type Visitor } from './browser.js';
 
-const TEST_MS_MAX = 90_000;
+const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
 
 if (browserFound.kind === 'none') {
