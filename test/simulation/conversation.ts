@@ -114,7 +114,11 @@ export class Conversation {
     );
     const stored = claims?.memory.stored ?? null;
     // Both could be wrong in the same way.
-    if (talk.known && stored) this.#twins.alike(talk.known, stored.state);
+    if (talk.known && stored) {
+      this.#twins.alike(talk.known, stored.state);
+      // A claim does not read them: they guard the other categories.
+      this.#twins.alike(talk.known.persons, this.#twins.memory.dumpOf(ticket)?.persons);
+    }
     talk.known = stored?.state ?? initialState(ticket);
     const last = talk.owners.at(-1);
     talk.owners.push({
