@@ -47,7 +47,6 @@ export interface Moment {
 }
 
 /** A step that no network delays. */
-// eslint-disable-next-line @typescript-eslint/require-await -- a step that throws must reject
 const send: Send = async (step) => step();
 
 export class Twins {
