@@ -175,8 +175,8 @@ export async function gather(fleet: Fleet, crowd: Crowd, tickets: readonly strin
       counters[ticket] = await countersIn(redis, fleet.prefix, ticket);
       const stored = await redis.hgetall(`${baseOf(fleet.prefix, ticket)}:reservations`);
       for (const [id, json] of Object.entries(stored)) {
-        const { status, quantity } = JSON.parse(json) as { status: string; quantity: number };
-        live[id] = { status, quantity };
+        const { r } = JSON.parse(json) as { r: { status: string; quantity: number } };
+        live[id] = { status: r.status, quantity: r.quantity };
       }
     }
     const records: LogRecord[] = await fleet.topics.records();

@@ -54,7 +54,8 @@ export interface ChaosReport {
 /** Scarce and sold by us alone; sold by all until it is gone; and one that is never sold out. */
 const CAPACITIES = [12, 600, 100_000];
 const SHARED_MATCHES = '2-3';
-const HOLD_MS = 5_000;
+/** Longer than buyers take, also when their first tries fail. */
+const HOLD_MS = 12_000;
 const PAYING_MS = 30_000;
 const OPEN_MS_MAX = 120_000;
 const DRAIN_MS_MAX = 240_000;
