@@ -94,6 +94,7 @@ export class Unit {
     return this.#running?.url(role) ?? null;
   }
 
+  /** What it has logged since it was started. */
   get output(): string {
     return this.#running?.output() ?? '';
   }
@@ -278,6 +279,7 @@ export class Fleet {
       SERVICE_TOKEN: 'service-token-of-the-tests',
       HOLD_MS: String(holdMs),
       PAYING_MS: String(payingMs),
+      LOG_LEVEL: 'warn',
       PAYMENT_TIMEOUT_MS: '5000',
       RECONCILE_MS: '1000',
       PAYMENT_CHECK_MS: '2000',

@@ -135,7 +135,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
       figures,
       violations: violationsOf(world),
     };
-    write(options, report, world);
+    write(options, report, world, fleet);
     return report;
   } finally {
     for (const peer of peers) peer.kill('SIGKILL');
@@ -240,13 +240,16 @@ function outcomesOf({ purchases }: World): Record<string, number> {
   return sorted(counts);
 }
 
-/** The report, and with violations all evidence, so that it can be looked at. */
-function write({ reportDir }: ChaosOptions, report: ChaosReport, world: World): void {
+/** The report, and with violations all evidence and what the processes logged, so that it can be looked at. */
+function write({ reportDir }: ChaosOptions, report: ChaosReport, world: World, fleet: Fleet): void {
   if (reportDir === null) return;
   mkdirSync(reportDir, { recursive: true });
   const file = (name: string): string => join(reportDir, `${report.options.seed}-${name}.json`);
   writeFileSync(file('report'), JSON.stringify(report, null, 2));
-  if (report.violations.length > 0) writeFileSync(file('world'), JSON.stringify(world));
+  if (report.violations.length === 0) return;
+  writeFileSync(file('world'), JSON.stringify(world));
+  const logs = fleet.all.map(({ name, output }) => `--- ${name} ---\n${output}\n`);
+  writeFileSync(join(reportDir, `${report.options.seed}-logs.txt`), logs.join(''));
 }
 
 /** What is printed. */
