@@ -645,7 +645,7 @@ class Parts {
       mail: trust.ticketMail(),
       audit: trust.audit,
       clock,
-      findReservation: (id) => reader.find(id),
+      findReservation: (id) => bounded(clock, settings.replyWaitMs, 'reservations', reader.find(id)),
       emailOf: (account) => trust.emailOf(account),
     });
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
