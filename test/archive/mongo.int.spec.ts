@@ -6,7 +6,17 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { BSON, Double, Int32, Long, Binary, MongoClient, type Document } from 'mongodb';
+import {
+  BSON,
+  Double,
+  Int32,
+  Long,
+  Binary,
+  MongoClient,
+  MongoNetworkError,
+  type Db,
+  type Document,
+} from 'mongodb';
 import { pino } from 'pino';
 import { COLLECTIONS, type CollectionName } from '../../src/archive/documents.js';
 import {
@@ -16,6 +26,7 @@ import {
   allSchemas,
   type Schema,
 } from '../../src/archive/mongo/layout.js';
+import { MongoServer as Connected } from '../../src/archive/mongo/server.js';
 import { MongoArchive, type MongoArchiveOptions } from '../../src/archive/mongo.js';
 import {
   ArchiveUnavailableError,
@@ -25,8 +36,10 @@ import {
   type CommittedEvent,
   type TicketSnapshot,
 } from '../../src/archive/port.js';
+import { systemClock } from '../../src/process/clock.js';
 import type { Reservation, TicketId } from '../../src/rules/index.js';
 import { all, archiveContract, batchOf, positionsOf, reservationOf } from '../contract/archive.js';
+import { until } from '../helpers/engine.js';
 import { Deferred } from '../helpers/faults.js';
 import { mongoFound, sharedMongo, sharedMongoFound, startMongo, type MongoServer } from '../helpers/mongo.js';
 import { freePort } from '../helpers/ports.js';
@@ -919,6 +932,41 @@ async function fillAll(archive: MongoArchive): Promise<void> {
     receivedAt: Date.now(),
   });
   await archive.markRedriven('l', Date.now());
+}
+
+describe('a driver that has ceased to look at its server', () => {
+  const comes = 'is begun anew, and calls succeed again';
+  if (sharedMongoFound.kind === 'none') {
+    skipBecause(comes, sharedMongoFound.reason);
+    return;
+  }
+  test(comes, async () => {
+    const { url } = await sharedMongo();
+    const server = new Connected({ url, database: uniqueName('blind'), clock: systemClock, timeoutMs: 300 });
+    await server.connect();
+    const ping = () => server.call(() => server.database.command({ ping: 1 }));
+    await ping();
+    blind(server.database);
+    await expect(ping()).rejects.toThrow(ArchiveUnavailableError);
+    await until(async () => (await ping().catch(() => null)) !== null);
+    await server.close();
+    await expect(ping()).rejects.toThrow(ArchiveUnavailableError);
+  });
+});
+
+/** As a look at the server that is never answered leaves it: unknown, its pool paused, and nobody looks again. */
+function blind(database: Db): void {
+  const { client } = database as unknown as {
+    client: { topology: { s: { servers: Map<string, Watched> } } };
+  };
+  for (const { monitor } of client.topology.s.servers.values()) {
+    monitor.emit('resetServer', new MongoNetworkError('ended at once'));
+    monitor.close();
+  }
+}
+
+interface Watched {
+  readonly monitor: { emit(event: string, error: Error): void; close(): void };
 }
 
 describe('MongoArchive and a server that dies', () => {

@@ -154,6 +154,14 @@ function readMessage({ value, headers }: LogRecord): Message | null {
   };
 }
 
+/** How many effects a record has to have; 0 for one that a marketplace cannot take, or that is about nothing on sale. */
+export function effectsOf(record: LogRecord, onSale: ReadonlySet<string>): number {
+  const message = readMessage(record);
+  if (!message) return 0;
+  const known = message.tickets.filter(({ category }) => onSale.has(`${message.matchNumber}:${category}`));
+  return known.length;
+}
+
 /** Why a strict peer would drop a record; null when it takes it. Allows no extra key and only canonical ranges. */
 export function strictProblem({ value, headers }: LogRecord): string | null {
   const keys = (object: unknown): string => Object.keys(bag(object)).sort().join();

@@ -24,6 +24,8 @@ const CLUSTER_ID = 'ticktak-tests-0000001A';
 export interface KafkaOptions {
   /** Added to the broker's settings, or in place of them. The stand-in has none. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Of a proxy: clients that come through it (`behindProxy`) are told to come back to this port. */
+  readonly proxyPort?: number;
 }
 
 export interface SharedKafka {
@@ -37,7 +39,10 @@ export interface SharedKafka {
 }
 
 /** The stand-in keeps nothing and comes back on another port: it cannot be restarted. */
-export interface KafkaServer extends SharedKafka, Controls {}
+export interface KafkaServer extends SharedKafka, Controls {
+  /** Where the proxy of `proxyPort` connects to; null without one. */
+  readonly behindProxy: number | null;
+}
 
 const own = found('kafka');
 const given = process.env['KAFKA_BROKERS'];
@@ -61,9 +66,10 @@ export async function sharedKafka(): Promise<SharedKafka> {
 
 /** One of the caller's own, which it has to stop. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
-  const { process: server, bootstrap } = await start(options, process.pid);
+  const { process: server, bootstrap, behindProxy = null } = await start(options, process.pid);
   const brokers = bootstrap();
   return {
+    behindProxy,
     kind: kindOf(own),
     brokers: [brokers],
     tool: toolsOn(brokers),
@@ -86,6 +92,7 @@ function kindOf({ kind, reason }: Found): 'real' | 'stand-in' {
 interface Started {
   readonly process: ServerProcess;
   readonly bootstrap: () => string;
+  readonly behindProxy?: number | null;
 }
 
 async function start(options: KafkaOptions, boundTo: number): Promise<Started> {
@@ -95,8 +102,9 @@ async function start(options: KafkaOptions, boundTo: number): Promise<Started> {
 }
 
 /** Broker and controller in one. */
-async function broker({ properties }: KafkaOptions, boundTo: number): Promise<Started> {
+async function broker({ properties, proxyPort }: KafkaOptions, boundTo: number): Promise<Started> {
   const [port, controllerPort] = [await freePort(), await freePort()];
+  const behindProxy = proxyPort === undefined ? null : await freePort();
   const bootstrap = `127.0.0.1:${port}`;
   const controller = `127.0.0.1:${controllerPort}`;
   const program = (dir: string): Program => {
@@ -107,7 +115,11 @@ async function broker({ properties }: KafkaOptions, boundTo: number): Promise<St
       'controller.quorum.voters': `1@${controller}`,
       'controller.listener.names': 'CONTROLLER',
       listeners: `PLAINTEXT://${bootstrap},CONTROLLER://${controller}`,
-      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
+      ...(behindProxy !== null && {
+        listeners: `PLAINTEXT://${bootstrap},CONTROLLER://${controller},PROXIED://127.0.0.1:${behindProxy}`,
+        'advertised.listeners': `PLAINTEXT://${bootstrap},PROXIED://127.0.0.1:${proxyPort ?? 0}`,
+      }),
       'log.dirs': data,
       // After it was killed, nobody of its number is let in for so long.
       'broker.session.timeout.ms': '2000',
@@ -133,7 +145,7 @@ async function broker({ properties }: KafkaOptions, boundTo: number): Promise<St
       isReady: (log) => log.includes('Kafka Server started'),
     };
   };
-  return { process: new ServerProcess(program, boundTo), bootstrap: () => bootstrap };
+  return { process: new ServerProcess(program, boundTo), bootstrap: () => bootstrap, behindProxy };
 }
 
 /** kcat starts it within itself and reads a topic of it for as long as it runs. */

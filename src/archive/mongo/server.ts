@@ -35,6 +35,8 @@ const PAUSE_MS_MIN = 4;
 const PAUSE_MS_MAX = 64;
 
 const DATABASE_DEFAULT = 'ticktak';
+/** After so many times the time of one call without any success all connections are made anew. */
+const RENEW_TIMES = 3;
 
 export interface MongoServerOptions {
   /** `mongodb://` or `mongodb+srv://`. */
@@ -58,6 +60,12 @@ export class MongoServer {
   readonly #database: string;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  /** Since when no call has succeeded; null while they do. */
+  #failingSince: number | null = null;
+  #isRenewing = false;
+  /** A renewal found nobody there: only the next one can. */
+  #isAway = false;
+  #isClosed = false;
 
   /** Throws when the URL cannot be understood. */
   constructor({ url, database, clock, timeoutMs }: MongoServerOptions) {
@@ -104,9 +112,14 @@ export class MongoServer {
       );
     });
     try {
-      return await Promise.race([work(), late]);
+      const answer = await Promise.race([work(), late]);
+      this.#failingSince = null;
+      return answer;
     } catch (error) {
-      throw this.#unavailable(error);
+      const told = this.#unavailable(error);
+      if (told instanceof ArchiveUnavailableError) this.#failed();
+      else this.#failingSince = null;
+      throw told;
     } finally {
       cancel();
     }
@@ -161,8 +174,39 @@ export class MongoServer {
     }
   }
 
+  /**
+   * A connection that is accepted and ended at once, as by a proxy whose server is away, can leave the driver waiting
+   * for ever for an answer of its own look at the server; it then takes no call to the server any more. So what has
+   * failed for long is begun anew.
+   */
+  #failed(): void {
+    const now = this.#clock.now();
+    this.#failingSince ??= now;
+    const isLong = this.#isAway || now - this.#failingSince >= RENEW_TIMES * this.#timeoutMs;
+    if (!isLong || this.#isRenewing || this.#isClosed) return;
+    this.#isRenewing = true;
+    void this.#renew().finally(() => {
+      this.#isRenewing = false;
+      this.#failingSince = this.#clock.now();
+    });
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#client.close();
+      if (!this.#isClosed) await this.#client.connect();
+      this.#isAway = false;
+    } catch {
+      // The calls say that it is away; the next of them tries this again.
+      this.#isAway = true;
+    }
+    // It was closed while it was connected anew.
+    if (this.#isClosed) await this.#client.close().catch(() => undefined);
+  }
+
   /** Cuts all connections. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     try {
       await this.call(() => this.#client.close());
     } catch {
