@@ -75,7 +75,7 @@ export interface ActorDeps {
     Archive,
     'append' | 'openIncarnation' | 'head' | 'events' | 'snapshot' | 'saveSnapshot'
   >;
-  readonly relay: Relay;
+  readonly relay: Pick<Relay, 'open'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: Policy;
@@ -196,6 +196,21 @@ export class TicketActor {
     await this.#drop(true);
     this.#stopping = false;
     if (this.#poked) this.#poked = false;
+  }
+
+  /**
+   * Takes the ticket, which rebuilds it where Redis lost writes, and gives it up again: no job is worked on, no hold
+   * is ended, nothing is told to others; its next owner does. False when somebody else has it.
+   */
+  async restore(): Promise<boolean> {
+    this.#stopping = true;
+    await this.#running;
+    try {
+      return await this.#ensureOwned();
+    } finally {
+      await this.#drop(true);
+      this.#stopping = false;
+    }
   }
 
   /** A snapshot that says that all is published saves a rebuild the search in the log; it waits a while for it. */

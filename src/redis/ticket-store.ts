@@ -76,6 +76,12 @@ export interface TicketProgress {
   readonly archived: LedgerPosition;
 }
 
+/** A ticket in Redis, with the events that are not both archived and published yet. */
+export interface InspectedTicket {
+  readonly stored: StoredTicket;
+  readonly outbox: readonly CommittedEvent[];
+}
+
 export class RedisTicketStore implements TicketStore {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -221,6 +227,24 @@ export class RedisTicketStore implements TicketStore {
       found.set(ticketName(ticket), { position: parsePosition(position), archived: parsePosition(archived) });
     });
     return found;
+  }
+
+  /** Everything of a ticket as it was at one moment, with what its outbox still has; null when Redis knows nothing of it. */
+  async inspect(ticket: TicketId): Promise<InspectedTicket | null> {
+    const keys = this.#keys.ticket(ticket);
+    const [meta, reservations, remote, entries] = valuesOf(
+      await this.#redis
+        .multi()
+        .hgetall(keys.meta)
+        .hvals(keys.reservations)
+        .hgetall(keys.remote)
+        .xrange(keys.outbox, '-', '+')
+        .exec(),
+    ) as [Record<string, string>, string[], Record<string, string>, [string, string[]][]];
+    const stored = storedTicket(ticket, meta, reservations, remote);
+    return (
+      stored && { stored, outbox: entries.map(([id, fields]) => decodeEvent(ticket, id, fields[1] ?? '')) }
+    );
   }
 
   /** Which run of the server answers now. */
