@@ -8,7 +8,7 @@
  */
 import { TicketActor, type ActorDeps } from '../actors/actor.js';
 import { comparePositions } from '../actors/position.js';
-import { scalarsOf, type Scalars } from '../actors/state-codec.js';
+import { refuseNewerEvent, scalarsOf, type Scalars } from '../actors/state-codec.js';
 import type { Clock, StoredTicket } from '../actors/ports.js';
 import type { Archive, CommittedEvent, LedgerPosition } from '../archive/port.js';
 import type { InspectedTicket, RedisTicketStore } from '../redis/ticket-store.js';
@@ -127,7 +127,8 @@ class Fold {
     this.#snapshot = snapshot;
   }
 
-  add({ incarnation, sequence, event }: CommittedEvent): void {
+  add({ ticket, incarnation, sequence, event }: CommittedEvent): void {
+    refuseNewerEvent(ticket, event);
     this.state = apply(this.state, event);
     this.at = { incarnation, sequence };
     this.count += 1;

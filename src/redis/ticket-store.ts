@@ -18,7 +18,13 @@ import type {
   TicketStore,
 } from '../actors/ports.js';
 import { comparePositions, formatPosition, parsePosition } from '../actors/position.js';
-import { assembleState, NewerSchemaError, SCHEMA_VERSION, scalarsOf } from '../actors/state-codec.js';
+import {
+  assembleState,
+  NewerSchemaError,
+  scalarsOf,
+  SCHEMA_VERSION,
+  STATE_VERSION,
+} from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
 import {
@@ -489,14 +495,15 @@ function metaFields(commit: Commit): (string | number)[] {
   const last = commit.events.at(-1);
   const fields: (string | number)[] = ['version', version + 1, 'commit', commitId, 'due', dueAt];
   if (replace) {
-    fields.push('schema', SCHEMA_VERSION, 'runId', runId);
+    fields.push('runId', runId);
     fields.push('position', formatPosition(replace.archived));
     fields.push('archived', formatPosition(replace.archived), 'published', formatPosition(replace.published));
     fields.push('publisher', replace.uncertain ? UNCERTAIN : '');
   }
   if (last) fields.push('position', formatPosition(last));
   if (replace || last) {
-    fields.push('state', JSON.stringify(scalarsOf(after)));
+    // With every state: an older worker's version must not stay on what a newer one wrote.
+    fields.push('schema', STATE_VERSION, 'state', JSON.stringify(scalarsOf(after)));
     if (after.opened) {
       fields.push('counters', JSON.stringify(countersAfter(after.ticket, commit)));
     }
