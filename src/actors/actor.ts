@@ -42,9 +42,15 @@ import type {
   TicketStore,
 } from './ports.js';
 import { comparePositions } from './position.js';
-import { parseJob } from './job.js';
+import { parseJob, type ParsedJob } from './job.js';
 import type { DeferredReply, LaneStart, Relay, RelayLane } from './relay.js';
-import { decodeState, encodeState, SCHEMA_VERSION } from './state-codec.js';
+import {
+  decodeState,
+  encodeState,
+  NewerSchemaError,
+  refuseNewerEvent,
+  STATE_VERSION,
+} from './state-codec.js';
 
 /** Tries of one batch before it is given up as a defect; each lost try has a cause that ends. */
 const COMMIT_TRIES_MAX = 20;
@@ -54,6 +60,8 @@ const DUE_UNKNOWN = 1;
 const OUTBOX_PAGE = 1_000;
 /** A snapshot waits this long for the log, milliseconds. */
 const SNAPSHOT_WAIT_MS = 10_000;
+/** Until a ticket with data of a newer version is looked at again. */
+const NEWER_LOOK_MS = 30_000;
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 /** Outcomes that may be told only when their event is archived. */
@@ -75,7 +83,7 @@ export interface ActorDeps {
     Archive,
     'append' | 'openIncarnation' | 'head' | 'events' | 'snapshot' | 'saveSnapshot'
   >;
-  readonly relay: Relay;
+  readonly relay: Pick<Relay, 'open'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: Policy;
@@ -86,6 +94,8 @@ export interface ActorDeps {
   readonly paymentCheckMs: number;
   /** Unarchived or unpublished events per ticket past which nothing new is sold. */
   readonly outboxEntriesMax: number;
+  /** A ticket with data of a newer version is looked at again after this, milliseconds. */
+  readonly newerLookMs?: number;
   /** Asks for a PAYING reservation to be compared with its payment. Must not block. */
   readonly settle: (reservation: Reservation) => void;
   readonly deadLetter: (ticket: TicketId, reason: string, raw: unknown) => Promise<void>;
@@ -145,6 +155,8 @@ export class TicketActor {
   #stopping = false;
   /** The incarnation that Redis has must not be gone on with: writes were lost, or the archive closed it. */
   #mustReopen = false;
+  /** Data of a newer version was met, and until when it is left alone, epoch milliseconds. */
+  #newer: { readonly error: NewerSchemaError; readonly until: number } | null = null;
   #cancelExtend: (() => void) | null = null;
   #cancelDue: (() => void) | null = null;
   #lastWorkAt = 0;
@@ -170,6 +182,11 @@ export class TicketActor {
     return isAtIt ? Number.POSITIVE_INFINITY : this.#lastWorkAt;
   }
 
+  /** What this version does not understand of the ticket, which it leaves to a newer one; null for nothing. */
+  get newer(): NewerSchemaError | null {
+    return this.#newer?.error ?? null;
+  }
+
   /** The committed state, while owned. */
   get state(): TicketState | null {
     return this.#hold?.state ?? null;
@@ -177,7 +194,7 @@ export class TicketActor {
 
   /** There may be something to do; `orphans` when a job is active that nobody works on. Never rejects. */
   poke(orphans = false): void {
-    if (this.#stopping) return;
+    if (this.#stopping || (this.#newer && this.#deps.clock.now() < this.#newer.until)) return;
     this.#poked = true;
     this.#orphans ||= orphans;
     this.#running ??= this.#run().finally(() => {
@@ -196,6 +213,21 @@ export class TicketActor {
     await this.#drop(true);
     this.#stopping = false;
     if (this.#poked) this.#poked = false;
+  }
+
+  /**
+   * Takes the ticket, which rebuilds it where Redis lost writes, and gives it up again: no job is worked on, no hold
+   * is ended, nothing is told to others; its next owner does. False when somebody else has it.
+   */
+  async restore(): Promise<boolean> {
+    this.#stopping = true;
+    await this.#running;
+    try {
+      return await this.#ensureOwned();
+    } finally {
+      await this.#drop(true);
+      this.#stopping = false;
+    }
   }
 
   /** A snapshot that says that all is published saves a rebuild the search in the log; it waits a while for it. */
@@ -245,7 +277,7 @@ export class TicketActor {
         ticket: this.ticket,
         incarnation,
         sequence,
-        schema: SCHEMA_VERSION,
+        schema: STATE_VERSION,
         takenAt: this.#deps.clock.now(),
         published: lane.published,
         state: encodeState(state),
@@ -261,12 +293,24 @@ export class TicketActor {
     try {
       if (!(await this.#ensureOwned())) return;
       await this.#work();
+      this.#newer = null;
     } catch (error) {
       await this.#drop(!(error instanceof LostTicketError));
-      if (!(error instanceof LostTicketError)) {
+      if (error instanceof NewerSchemaError) this.#leaveToNewer(error);
+      else if (!(error instanceof LostTicketError)) {
         this.#logger.error({ err: error }, 'the actor gave its ticket up; the next look takes it again');
       }
     }
+  }
+
+  /** Told once: it is looked at again and again. */
+  #leaveToNewer(error: NewerSchemaError): void {
+    const { clock, newerLookMs = NEWER_LOOK_MS } = this.#deps;
+    if (!this.#newer) {
+      this.#logger.error({ err: error }, 'a newer version wrote this: the ticket is left to its workers');
+    }
+    this.#newer = { error, until: clock.now() + newerLookMs };
+    this.#poked = false;
   }
 
   async #work(): Promise<void> {
@@ -488,20 +532,33 @@ export class TicketActor {
     const known = snapshot ?? NOWHERE;
     // Whichever says most was true when it was written.
     const published = latest(knownPublished ?? NOWHERE, snapshot?.published ?? NOWHERE);
-    for await (const { event } of this.#deps.archive.events(this.ticket, known)) state = apply(state, event);
+    for await (const { event } of this.#deps.archive.events(this.ticket, known)) {
+      refuseNewerEvent(this.ticket, event);
+      state = apply(state, event);
+    }
     return { state, published };
   }
 
   // ---- working on jobs --------------------------------------------------------------------------------
 
   async #handleJob(job: TakenJob): Promise<void> {
-    const parsed = parseJob(job.data);
+    const parsed = await this.#parse(job);
     if (parsed.kind === 'malformed') {
       await this.#deps.deadLetter(this.ticket, parsed.reason, job.data);
       await this.#deps.queues.bury(this.ticket, job, parsed.reason);
       return;
     }
     await this.#handleCommands(parsed.job.commands);
+  }
+
+  /** One of a newer version is put back where it was, first in line. */
+  async #parse(job: TakenJob): Promise<ParsedJob> {
+    try {
+      return parseJob(job.data);
+    } catch (error) {
+      if (error instanceof NewerSchemaError) await this.#deps.queues.giveBack(this.ticket, job);
+      throw error;
+    }
   }
 
   async #handleCommands(commands: readonly CommandEnvelope[]): Promise<void> {

@@ -4,7 +4,8 @@
  * Guarantees: every ticket that has something to do gets an owner, a wake-up lost or not; the tickets are
  * spread over the live workers by rendezvous hashing, so that workers rarely ask for the same one; a dead
  * worker's tickets are taken when its lease ends, a stopped one's at once; an idle ticket has no owner and
- * costs nothing but its place in the sweep.
+ * costs nothing but its place in the sweep. A worker that meets data of a newer version stands down: its tickets are
+ * left to the other workers, and while there are none it goes on with what it understands.
  */
 import { createHash } from 'node:crypto';
 import type { Logger } from '../process/log.js';
@@ -17,6 +18,8 @@ import type { Clock, Pulse, TicketStore } from './ports.js';
 export interface Membership {
   /** Says that this worker lives, and answers who else does, itself included. */
   beat(workerId: string): Promise<readonly string[]>;
+  /** Who lives, with nothing said. */
+  members(): Promise<readonly string[]>;
   leave(workerId: string): Promise<void>;
 }
 
@@ -63,6 +66,8 @@ export class ActorHost {
   #cancelSweep: (() => void) | null = null;
   #sweeping: Promise<void> = Promise.resolve();
   #lastSnapshotAt = 0;
+  /** It met data of a newer version, and other workers live. */
+  #isDown = false;
   #stopped = false;
 
   constructor(options: HostOptions) {
@@ -95,6 +100,13 @@ export class ActorHost {
     return [...this.#actors.values()].filter((actor) => actor.owned);
   }
 
+  /** Tickets that this worker leaves to a newer version, and why. */
+  get newer(): readonly { readonly ticket: TicketId; readonly reason: string }[] {
+    return [...this.#actors.values()].flatMap(({ ticket, newer }) =>
+      newer ? [{ ticket, reason: newer.message }] : [],
+    );
+  }
+
   #actor(ticket: TicketId): TicketActor {
     const name = ticketName(ticket);
     let actor = this.#actors.get(name);
@@ -115,7 +127,7 @@ export class ActorHost {
       return;
     }
     const ticket = parseTicketName(name);
-    if (!ticket || this.#stopped) return;
+    if (!ticket || this.#stopped || this.#isDown) return;
     if (this.#actors.get(name)?.owned || this.#isPreferred(name)) this.#actor(ticket).poke();
   }
 
@@ -144,16 +156,37 @@ export class ActorHost {
   }
 
   async #sweep(): Promise<void> {
-    this.#members = await this.#options.membership.beat(this.#options.workerId);
+    this.#members = await this.#meet();
     const pulses = await this.#options.store.pulse(this.#options.tickets());
     this.#options.onPulse?.(pulses);
     const now = this.#options.clock.now();
-    for (const pulse of pulses) this.#attend(pulse, now);
+    if (!this.#isDown) for (const pulse of pulses) this.#attend(pulse, now);
     await this.#giveUpIdle(now);
     if (now - this.#lastSnapshotAt >= this.#options.snapshotMs) {
       this.#lastSnapshotAt = now;
       this.#snapshotAll();
     }
+  }
+
+  /** The members among whom tickets are shared out; one that stands down is none, unless it is alone. */
+  async #meet(): Promise<readonly string[]> {
+    const { membership, workerId, logger } = this.#options;
+    if (this.newer.length === 0) {
+      this.#isDown = false;
+      return membership.beat(workerId);
+    }
+    const wasDown = this.#isDown;
+    await membership.leave(workerId);
+    const others = await membership.members();
+    this.#isDown = others.length > 0;
+    if (this.#isDown && !wasDown) {
+      const [first] = this.newer;
+      logger.error(
+        { reason: first?.reason, others },
+        'this worker stands down, because a newer version is at work: the others have its tickets; stop it',
+      );
+    }
+    return this.#isDown ? others : [workerId];
   }
 
   #attend({ ticket, waiting, active, dueAt, isOut }: Pulse, now: number): void {

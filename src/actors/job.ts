@@ -103,6 +103,17 @@ const job = z.object({
   commands: z.array(envelope),
 }) satisfies z.ZodType<CommandJob>;
 
+/** The version that brought each of these; the others are those of `JOB_VERSION_MIN`. */
+const COMMAND_VERSIONS: Partial<Record<CommandBody['type'], number>> = { reopen: 4 };
+/** Of jobs that hold nothing newer. */
+const JOB_VERSION_MIN = 3;
+
+/** A job says the version that a worker must know for its commands, so that an older one can do what it knows. */
+export function jobOf(commands: readonly CommandEnvelope[]): CommandJob {
+  const versions = commands.map(({ body: { type } }) => COMMAND_VERSIONS[type] ?? JOB_VERSION_MIN);
+  return { schema: Math.max(JOB_VERSION_MIN, ...versions), commands };
+}
+
 export type ParsedJob =
   | { readonly kind: 'job'; readonly job: CommandJob }
   | { readonly kind: 'malformed'; readonly reason: string };

@@ -216,6 +216,8 @@ export interface TicketQueues {
   next(ticket: TicketId, previous: TakenJob | null): Promise<TakenJob | null>;
   /** Completes a job without taking another. */
   complete(ticket: TicketId, job: TakenJob): Promise<void>;
+  /** Puts a job back as the next one, as if it had not been taken. */
+  giveBack(ticket: TicketId, job: TakenJob): Promise<void>;
   /** Puts back what a dead owner left active, once its lock has ended; true when none is left. */
   recover(ticket: TicketId): Promise<boolean>;
   /** Moves a job that can never be worked on out of the way. */

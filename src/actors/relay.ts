@@ -105,6 +105,22 @@ export interface DeferredReply {
   readonly durableAt: LedgerPosition;
 }
 
+/** What a lane asks of its relay. */
+export interface LaneRelay {
+  /** The lane has something on its way. */
+  kick(lane: RelayLane): void;
+  leave(lane: RelayLane): Promise<void>;
+}
+
+/** A relay that writes nothing: all that its lanes are given is left to the next owner. */
+export function idleRelay(): Pick<Relay, 'open'> {
+  const relay: LaneRelay = { kick: () => undefined, leave: () => Promise.resolve() };
+  return {
+    open: (ticket, owner, start, onFenced) =>
+      new RelayLane(relay, { ticket, owner, openedAt: 0 }, start, onFenced),
+  };
+}
+
 /** One ticket's way out, for as long as its owner has it. */
 export class RelayLane implements PublishingLane {
   readonly ticket: TicketId;
@@ -122,13 +138,13 @@ export class RelayLane implements PublishingLane {
   fenced = false;
   readonly onFenced: () => void;
   cursorsDirty = false;
-  readonly #relay: Relay;
+  readonly #relay: LaneRelay;
   readonly #openedAt: number;
   readonly #archiveWaiters: (() => void)[] = [];
   readonly #outWaiters: (() => void)[] = [];
 
   constructor(
-    relay: Relay,
+    relay: LaneRelay,
     { ticket, owner, openedAt }: { ticket: TicketId; owner: string; openedAt: number },
     start: LaneStart,
     onFenced: () => void,

@@ -3,25 +3,40 @@ import { Map as ImmutableMap } from 'immutable';
 import { z } from 'zod';
 import {
   initialState,
+  isKnownEvent,
   personsOf,
   type Orphan,
   type RemoteTally,
   type Reservation,
+  type TicketEvent,
   type TicketId,
   type TicketState,
 } from '../rules/index.js';
 
-/** Version of everything that is stored: snapshots, Redis hashes and jobs. */
+/** The newest version of anything stored that this code knows: states, jobs, ledgers. */
 export const SCHEMA_VERSION = 4;
+
+/**
+ * Version of a ticket's state, as it is written into Redis and snapshots: 4 added nothing to it. What is written says
+ * the oldest version that reads it rightly, so that workers of two versions can stand side by side for a deploy.
+ */
+export const STATE_VERSION = 3;
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
 export class NewerSchemaError extends Error {
   override readonly name = 'NewerSchemaError';
-  constructor(what: string, found: number) {
-    super(
-      `${what} has schema version ${found}, this ticktak knows ${SCHEMA_VERSION}: start the newer version instead.`,
-    );
+  /** `found`: its version; null where only a newer one can have written it. */
+  constructor(what: string, found: number | null) {
+    const is = found === null ? 'is of a newer schema version' : `has schema version ${found}`;
+    super(`${what} ${is}, this ticktak knows ${SCHEMA_VERSION}: start the newer version instead.`);
   }
+}
+
+/** Throws for a fact of a ledger that a newer version wrote: what it does to a ticket is not known here. */
+export function refuseNewerEvent({ matchNumber, category }: TicketId, event: TicketEvent): void {
+  const { type } = event;
+  if (!isKnownEvent(event))
+    throw new NewerSchemaError(`A fact "${type}" of ticket ${matchNumber}:${category}`, null);
 }
 
 export const reservationSchema = z.object({

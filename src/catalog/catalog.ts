@@ -142,12 +142,19 @@ export class Catalog implements CatalogSource {
       });
   }
 
+  /** Puts back what Redis lost of them; answers how many. */
+  async restore(): Promise<number> {
+    const { redis, keys, archive } = this.#options;
+    const known = new Set(await redis.hkeys(keys.catalog));
+    const missing = (await archive.matches()).filter(({ matchNumber }) => !known.has(String(matchNumber)));
+    if (missing.length > 0) await this.#share(missing);
+    return missing.length;
+  }
+
   async #shareMissing(): Promise<void> {
-    const { redis, keys, archive, logger } = this.#options;
+    const { logger } = this.#options;
     try {
-      const known = new Set(await redis.hkeys(keys.catalog));
-      const missing = (await archive.matches()).filter(({ matchNumber }) => !known.has(String(matchNumber)));
-      if (missing.length > 0) await this.#share(missing);
+      await this.restore();
     } catch (error) {
       if (!(error instanceof ArchiveUnavailableError)) throw error;
       logger.warn({ err: error }, 'whether Redis lost matches could not be asked');

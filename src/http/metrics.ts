@@ -16,6 +16,7 @@ export interface Metrics {
   readonly commitSeconds: Histogram;
   readonly outboxLagEntries: Gauge<'ticket'>;
   readonly outboxOldestSeconds: Gauge;
+  readonly ticketsNewer: Gauge;
   readonly ticketsOwned: Gauge;
   readonly oversubscribedTickets: Gauge;
   /** Set by the reconciler of payments. */
@@ -110,6 +111,11 @@ function makeMetrics(registers: Registry[]): Metrics {
     outboxOldestSeconds: new Gauge({
       name: 'ticktak_outbox_oldest_seconds',
       help: 'How long ago the oldest of them was committed',
+      registers,
+    }),
+    ticketsNewer: new Gauge({
+      name: 'ticktak_tickets_newer',
+      help: 'Tickets that this worker leaves to a newer version, because it does not understand what that wrote.',
       registers,
     }),
     ticketsOwned: new Gauge({

@@ -153,14 +153,15 @@ export class NoticeBoard {
     await this.#options.catalog.shareNotices(await this.#notices());
   }
 
-  /** Tells it again where Redis does not have it. */
-  async restore(): Promise<void> {
+  /** Tells it again where Redis does not have it; answers whether it had to. */
+  async restore(): Promise<boolean> {
     const { catalog } = this.#options;
     const decided = await this.#notices();
     await catalog.matches();
     const isTold =
       JSON.stringify(noticesToFields(decided)) === JSON.stringify(noticesToFields(catalog.notices));
     if (!isTold) await catalog.shareNotices(decided);
+    return !isTold;
   }
 
   async #notices(): Promise<Notices> {

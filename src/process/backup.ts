@@ -10,9 +10,8 @@ import { createReadStream, rmSync } from 'node:fs';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { loadSettings, type Settings } from '../../config/settings.js';
+import type { Settings } from '../../config/settings.js';
 import {
   BackupError,
   restoreBackup,
@@ -25,14 +24,12 @@ import {
   type VerifiedBackup,
 } from '../archive/backup.js';
 import type { CollectionName, KeptDocument } from '../archive/documents.js';
-import type { Archive, OpenOptions } from '../archive/port.js';
 import { cursorAt } from '../mail/feed.js';
 import { droppedMail } from '../mail/records.js';
 import { dueIfSettledSince } from '../payments/records.js';
-import { exitCodeOf, Failure, firstSentence, type Environment } from '../peer/program.js';
-import { makeArchive } from './archive.js';
+import { exitCodeOf, Failure, type Environment } from '../peer/program.js';
+import { argumentsOf, HELP_OPTION, keptSettings, placeOf, withArchive } from './archive-program.js';
 import { keptTokenSecret, openDataDir, reasonOf } from './data-dir.js';
-import { createLogger } from './log.js';
 import { VERSION } from './version.js';
 
 /** Clocks of machines differ by less. */
@@ -45,16 +42,7 @@ const KEYS_PER_SCAN = 1_000;
 const FINGERPRINT_CHARS = 16;
 const INTERRUPTED = 130;
 
-const VARIABLES = [
-  'DATA_DIR',
-  'LOG_LEVEL',
-  'MONGODB_TIMEOUT_MS',
-  'MONGODB_URL',
-  'REDIS_PREFIX',
-  'REDIS_URL',
-  'TICKET_SECRET',
-  'TOKEN_SECRET',
-];
+const VARIABLES = ['REDIS_PREFIX', 'REDIS_URL', 'TICKET_SECRET', 'TOKEN_SECRET'];
 
 const BACKUP_HELP = `npm run backup -- --out FILE
 
@@ -116,44 +104,7 @@ export function restore(argv: readonly string[], env: Environment): Promise<numb
   });
 }
 
-const HELP_OPTION = { help: { type: 'boolean', short: 'h' } } as const;
-
-function argumentsOf(
-  argv: readonly string[],
-  program: string,
-  options: NonNullable<Parameters<typeof parseArgs>[0]>['options'] & object,
-): Readonly<Record<string, unknown>> {
-  try {
-    return parseArgs({ args: [...argv], options }).values;
-  } catch (error) {
-    throw new Failure(`${firstSentence(error)}: npm run ${program} -- --help says what is possible.`);
-  }
-}
-
-/** Those of the marketplace, as far as they are about what is kept. Throws `SettingsError`. */
-function settingsOf(env: Environment): Settings {
-  const given: NodeJS.ProcessEnv = { LOG_LEVEL: 'error' };
-  for (const name of VARIABLES) if (env[name]?.trim()) given[name] = env[name];
-  return loadSettings(given, []);
-}
-
-/** Opens the archive for as long as the work takes. Lines of the log do not mix with a backup. */
-async function withArchive<T>(
-  settings: Settings,
-  options: OpenOptions,
-  work: (archive: Archive) => Promise<T>,
-): Promise<T> {
-  const archive = makeArchive(settings, resolve(settings.dataDir), createLogger(settings, 2), options);
-  await archive.start();
-  try {
-    return await work(archive);
-  } finally {
-    await archive.stop();
-  }
-}
-
-const placeOf = ({ mongoUrl, dataDir }: Settings): string =>
-  mongoUrl === undefined ? join(resolve(dataDir), 'archive') : 'MongoDB';
+const settingsOf = (env: Environment): Settings => keptSettings(env, VARIABLES);
 
 // --- Backup ----------------------------------------------------------------------------------------------
 

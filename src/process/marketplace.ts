@@ -561,6 +561,7 @@ class Parts {
   readonly seal: ForwardedSeal;
   readonly #idempotency: Idempotency;
   #deliverer: MailDeliverer | null = null;
+  #worker: WorkerRole | null = null;
   readonly #shares: Shares;
   readonly #admissions: AdmissionRecords;
   readonly #tickets: TicketDesk;
@@ -744,6 +745,7 @@ class Parts {
         onArchived: (ticket, events) => mailFeed.heard(ticket, events),
       },
     );
+    this.#worker = worker;
     return worker;
   }
 
@@ -1109,6 +1111,13 @@ class Parts {
       { name: 'redis', check: async () => void (await redis.ping()) },
       { name: 'change feed', check: () => bus.barrier() },
       { name: 'archive', check: () => archive.ping() },
+      ...(this.#worker ? [{ name: 'version of data', check: () => this.#knowsAll() }] : []),
     ];
+  }
+
+  /** Rejects while the worker leaves tickets to a newer version. */
+  #knowsAll(): Promise<void> {
+    const [first] = this.#worker?.host.newer ?? [];
+    return first ? Promise.reject(new Error(first.reason)) : Promise.resolve();
   }
 }

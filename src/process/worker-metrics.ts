@@ -34,6 +34,7 @@ export class WorkerMetrics implements ActorObserver {
   /** After every sweep: gauges that stand for now. Tickets with nothing waiting carry no series. */
   pulse(pulses: readonly Pulse[], { host, relay }: Pick<WorkerRole, 'host' | 'relay'>, now: number): void {
     this.#metrics.ticketsOwned.set(host.owned.length);
+    this.#metrics.ticketsNewer.set(host.newer.length);
     this.#metrics.queueDepth.reset();
     for (const { ticket, waiting, active } of pulses) {
       if (waiting + active > 0)

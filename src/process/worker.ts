@@ -19,6 +19,7 @@ export interface WorkerSettings {
   readonly idleReleaseMs: number;
   readonly paymentCheckMs: number;
   readonly outboxEntriesMax: number;
+  readonly newerLookMs?: number;
   /** Where others are told of sales. */
   readonly salesTopic: string;
 }
@@ -97,6 +98,7 @@ export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerD
       leaseMs: settings.leaseMs,
       paymentCheckMs: settings.paymentCheckMs,
       outboxEntriesMax: settings.outboxEntriesMax,
+      ...(settings.newerLookMs !== undefined && { newerLookMs: settings.newerLookMs }),
       settle,
       deadLetter: deps.deadLetter,
       rebuilt: () => {

@@ -139,6 +139,12 @@ export class DeadLetterQueue implements DeadLetters {
     }
   }
 
+  /** Puts the newest that nobody has re-driven back on a board that is empty; answers how many. */
+  async restore(): Promise<number> {
+    if (!(await isEmpty(this.queue))) return 0;
+    return fileOpen(this.queue, this.#options.archive, () => true);
+  }
+
   /** Letters that nobody has re-driven, as far as the dashboard shows them. */
   async open(): Promise<number> {
     const counts = await this.queue.getJobCounts('failed', 'waiting', 'active', 'delayed');
@@ -192,6 +198,44 @@ function openQueue({ redis, prefix }: DeadLetterQueueOptions): LetterQueue {
     prefix,
     defaultJobOptions: { removeOnComplete: REDRIVEN_SHOWN_MAX, removeOnFail: LETTERS_SHOWN_MAX },
   });
+}
+
+async function isEmpty(queue: LetterQueue): Promise<boolean> {
+  return Object.values(await queue.getJobCounts()).every((count) => count === 0);
+}
+
+/** Files the newest letters that nobody has re-driven; answers how many: none when it is not wanted any more. */
+async function fileOpen(
+  queue: LetterQueue,
+  archive: Pick<Archive, 'deadLetters'>,
+  isWanted: () => boolean,
+): Promise<number> {
+  const letters = await openLetters(archive, isWanted);
+  if (!isWanted() || letters.length === 0) return 0;
+  // The oldest first, as they came: the board shows first what was filed last.
+  await queue.addBulk(
+    letters.reverse().map((data) => ({ name: 'letter', data, opts: { jobId: jobIdOf(data.id) } })),
+  );
+  return letters.length;
+}
+
+/** The newest that were not re-driven, newest first. */
+async function openLetters(
+  archive: Pick<Archive, 'deadLetters'>,
+  isWanted: () => boolean,
+): Promise<ShownLetter[]> {
+  const letters: ShownLetter[] = [];
+  let after: string | undefined;
+  do {
+    const page = await archive.deadLetters({
+      limit: RESTORE_PAGE,
+      ...(after !== undefined && { after }),
+    });
+    for (const letter of page.items) if (letter.redrivenAt === undefined) letters.push(shownOf(letter));
+    after = page.next;
+    await nextTurn();
+  } while (after !== undefined && letters.length < RESTORED_MAX && isWanted());
+  return letters.slice(0, RESTORED_MAX);
 }
 
 /** BullMQ's own ids must not contain its separator. */
@@ -253,8 +297,7 @@ export class DeadLetterDesk {
     await this.#worker.waitUntilReady();
     const queue = openQueue(this.#options);
     this.#queue = queue;
-    const counts = Object.values(await queue.getJobCounts());
-    if (counts.every((count) => count === 0)) this.#restoring = this.#restore(queue);
+    if (await isEmpty(queue)) this.#restoring = this.#restore(queue);
   }
 
   async stop(): Promise<void> {
@@ -268,15 +311,10 @@ export class DeadLetterDesk {
 
   /** Never rejects. */
   async #restore(queue: LetterQueue): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { archive, clock, logger } = this.#options;
     try {
-      const letters = await this.#openLetters();
-      if (this.#queue !== queue || letters.length === 0) return;
-      // The oldest first, as they came: the board shows first what was filed last.
-      await queue.addBulk(
-        letters.reverse().map((data) => ({ name: 'letter', data, opts: { jobId: jobIdOf(data.id) } })),
-      );
-      logger.info({ letters: letters.length }, 'dead letters of the archive are back on the empty board');
+      const letters = await fileOpen(queue, archive, () => this.#queue === queue);
+      if (letters > 0) logger.info({ letters }, 'dead letters of the archive are back on the empty board');
     } catch (error) {
       logger.warn({ err: error }, 'could not put dead letters back on the empty board; trying again');
       if (this.#queue !== queue) return;
@@ -284,22 +322,6 @@ export class DeadLetterDesk {
         this.#restoring = this.#restore(queue);
       });
     }
-  }
-
-  /** The newest that were not re-driven, newest first; fewer when stopped meanwhile. */
-  async #openLetters(): Promise<ShownLetter[]> {
-    const letters: ShownLetter[] = [];
-    let after: string | undefined;
-    do {
-      const page = await this.#options.archive.deadLetters({
-        limit: RESTORE_PAGE,
-        ...(after !== undefined && { after }),
-      });
-      for (const letter of page.items) if (letter.redrivenAt === undefined) letters.push(shownOf(letter));
-      after = page.next;
-      await nextTurn();
-    } while (after !== undefined && letters.length < RESTORED_MAX && this.#queue);
-    return letters.slice(0, RESTORED_MAX);
   }
 
   async #handle(job: LetterJob): Promise<string> {

@@ -14,7 +14,7 @@ import type {
   TicketQueues,
   TicketStore,
 } from '../actors/ports.js';
-import { SCHEMA_VERSION } from '../actors/state-codec.js';
+import { jobOf } from '../actors/job.js';
 import type { CommandGateway, Submission, SubmissionResult } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
@@ -157,7 +157,7 @@ export class Gateway implements CommandGateway {
     while (lane.queued.length > 0) {
       const commands = lane.queued.splice(0, this.#options.batchCommandsMax);
       try {
-        await this.#options.queues.add(lane.ticket, { schema: SCHEMA_VERSION, commands });
+        await this.#options.queues.add(lane.ticket, jobOf(commands));
       } catch (error) {
         if (isOutOfMemory(error)) {
           const refused = { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS } as const;

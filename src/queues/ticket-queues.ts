@@ -54,6 +54,10 @@ class HandWorker extends Worker<CommandJob, null, string> {
     return (await this.nextJobFromJobData(data, id, this.#token)) ?? null;
   }
 
+  async giveBack(job: BullCommandJob): Promise<void> {
+    await job.moveToWait(this.#token);
+  }
+
   async fail(job: BullCommandJob, reason: string): Promise<void> {
     await job.moveToFailed(new Error(reason), this.#token, false);
   }
@@ -183,6 +187,16 @@ export class BullTicketQueues implements TicketQueues {
     try {
       await this.#worker(ticket).complete(job.job);
     } catch (error) {
+      if (!isLostJob(error)) throw error;
+    }
+  }
+
+  async giveBack(ticket: TicketId, job: TakenJob): Promise<void> {
+    if (!(job instanceof BullJob)) return;
+    try {
+      await this.#worker(ticket).giveBack(job.job);
+    } catch (error) {
+      // It is another's by now, or comes back by itself.
       if (!isLostJob(error)) throw error;
     }
   }

@@ -9,7 +9,7 @@ import type { RedisKeys } from './keys.js';
 /** Reservations of one account that are kept; with more the oldest are left to the archive. */
 const IDS_MAX = 200;
 /** By then the archive has them, or they have ended. */
-const KEEP_MS = 24 * 60 * 60_000;
+export const ACCOUNT_INDEX_KEEP_MS = 24 * 60 * 60_000;
 
 export class AccountIndex {
   readonly #redis: Pick<Redis, 'multi' | 'zrange'>;
@@ -26,14 +26,14 @@ export class AccountIndex {
     this.#clock = clock;
   }
 
-  /** The same id again keeps its place. */
-  async add(accountId: string, reservationId: string): Promise<void> {
+  /** The same id again keeps its place. `at`: when it was made, epoch milliseconds; absent: now. */
+  async add(accountId: string, reservationId: string, at = this.#clock.now()): Promise<void> {
     const key = this.#keys.accountReservations(accountId);
     await this.#redis
       .multi()
-      .zadd(key, 'NX', this.#clock.now(), reservationId)
+      .zadd(key, 'NX', at, reservationId)
       .zremrangebyrank(key, 0, -IDS_MAX - 1)
-      .pexpire(key, KEEP_MS)
+      .pexpire(key, ACCOUNT_INDEX_KEEP_MS)
       .exec();
   }
 

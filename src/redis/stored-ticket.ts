@@ -4,7 +4,7 @@
  */
 import type { Commit, StoredTicket, TicketCounters } from '../actors/ports.js';
 import { comparePositions } from '../actors/position.js';
-import { assembleState, SCHEMA_VERSION, scalarsOf, type Scalars } from '../actors/state-codec.js';
+import { assembleState, scalarsOf, STATE_VERSION, type Scalars } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import {
   available,
@@ -97,7 +97,6 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
     commit: commitId,
     due: dueAt,
     ...(replace && {
-      schema: SCHEMA_VERSION,
       runId,
       archived: replace.archived,
       published: replace.published,
@@ -105,6 +104,8 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
     }),
     ...(position && {
       position: { incarnation: position.incarnation, sequence: position.sequence },
+      // With every state: an older worker's version must not stay on what a newer one wrote.
+      schema: STATE_VERSION,
       state: scalarsOf(after),
       ...(after.opened && { counters: countersAfter(after.ticket, commit) }),
     }),

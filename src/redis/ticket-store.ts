@@ -13,6 +13,7 @@ import type {
   Pulse,
   RecordedOutcome,
   Reply,
+  StoredTicket,
   TicketCounters,
   TicketStore,
 } from '../actors/ports.js';
@@ -54,6 +55,12 @@ export interface TicketProgress {
   readonly archived: LedgerPosition;
 }
 
+/** A ticket in Redis, with the events that are not both archived and published yet. */
+export interface InspectedTicket {
+  readonly stored: StoredTicket;
+  readonly outbox: readonly CommittedEvent[];
+}
+
 export class RedisTicketStore implements TicketStore {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -83,13 +90,7 @@ export class RedisTicketStore implements TicketStore {
       this.#redis.hvals(keys.reservations),
       this.#redis.hgetall(keys.remote),
     ]);
-    const stored = storedTicket(
-      ticket,
-      decodeMeta(ticket, meta),
-      reservations.map((json) => decodeReservation(json).r),
-      Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
-    );
-    return { runId: runIdOf(info), stored };
+    return { runId: runIdOf(info), stored: decodeTicket(ticket, meta, reservations, remote) };
   }
 
   async commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -205,6 +206,24 @@ export class RedisTicketStore implements TicketStore {
       found.set(ticketName(ticket), { position: parsePosition(position), archived: parsePosition(archived) });
     });
     return found;
+  }
+
+  /** Everything of a ticket as it was at one moment, with what its outbox still has; null when Redis knows nothing of it. */
+  async inspect(ticket: TicketId): Promise<InspectedTicket | null> {
+    const keys = this.#keys.ticket(ticket);
+    const [meta, reservations, remote, entries] = valuesOf(
+      await this.#redis
+        .multi()
+        .hgetall(keys.meta)
+        .hvals(keys.reservations)
+        .hgetall(keys.remote)
+        .xrange(keys.outbox, '-', '+')
+        .exec(),
+    ) as [Record<string, string>, string[], Record<string, string>, [string, string[]][]];
+    const stored = decodeTicket(ticket, meta, reservations, remote);
+    return (
+      stored && { stored, outbox: entries.map(([id, fields]) => decodeEvent(ticket, id, fields[1] ?? '')) }
+    );
   }
 
   /** Which run of the server answers now. */
@@ -462,6 +481,20 @@ function decodeMeta(ticket: TicketId, meta: Record<string, string>): Partial<Com
     orphans: JSON.parse(orphans ?? '[]') as CommittedMeta['orphans'],
     positions: JSON.parse(positions ?? '[]') as CommittedMeta['positions'],
   };
+}
+
+function decodeTicket(
+  ticket: TicketId,
+  meta: Record<string, string>,
+  reservations: readonly string[],
+  remote: Record<string, string>,
+): StoredTicket | null {
+  return storedTicket(
+    ticket,
+    decodeMeta(ticket, meta),
+    reservations.map((json) => decodeReservation(json).r),
+    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+  );
 }
 
 function encodeReservation({ r, p }: StoredReservation): string {

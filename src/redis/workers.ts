@@ -31,6 +31,10 @@ export class RedisMembership implements Membership {
     return (results?.[2]?.[1] as string[] | undefined) ?? [workerId];
   }
 
+  members(): Promise<readonly string[]> {
+    return this.#redis.zrangebyscore(this.#keys.workers, this.#clock.now(), '+inf');
+  }
+
   async leave(workerId: string): Promise<void> {
     await this.#redis.zrem(this.#keys.workers, workerId);
   }

@@ -181,3 +181,25 @@ function withPosition(state: TicketState, position: LogPosition | undefined): Ti
   const { source, offset, index } = position;
   return { ...state, positions: state.positions.set(source, { offset, index }) };
 }
+
+/** Every type of event there is; the compiler misses none. */
+const EVENT_TYPES: Readonly<Record<TicketEvent['type'], true>> = {
+  held: true,
+  paymentStarted: true,
+  paymentDeclined: true,
+  sold: true,
+  released: true,
+  refunded: true,
+  remote: true,
+  orphanDecided: true,
+  remoteReleased: true,
+  loaded: true,
+  closed: true,
+  reopened: true,
+  paused: true,
+};
+
+/** False for a fact of a newer version, which `apply` must not be asked about. */
+export function isKnownEvent(event: { readonly type: string }): event is TicketEvent {
+  return Object.hasOwn(EVENT_TYPES, event.type);
+}

@@ -29,9 +29,13 @@ export interface Running {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Ports are free ones unless `env` says otherwise. Resolves when it says that it is open. */
-export async function run(roles: readonly string[], env: Readonly<Record<string, string>>): Promise<Running> {
-  const args = [MAIN, ...roles.flatMap((role) => ['--role', role])];
+/** Ports are free ones unless `env` says otherwise. Resolves when it says that it is open. `main`: of another version. */
+export async function run(
+  roles: readonly string[],
+  env: Readonly<Record<string, string>>,
+  main = MAIN,
+): Promise<Running> {
+  const args = [main, ...roles.flatMap((role) => ['--role', role])];
   const ports = Object.fromEntries(PORTS.map((name) => [`${name}_PORT`, '0']));
   // One buyer of these tests buys more than once; what guests may is tested elsewhere.
   const defaults = { PAYMENT_SANDBOX: 'true', GUESTS: 'open' };

@@ -93,10 +93,24 @@ describe('the gateway', () => {
       {
         ticket,
         job: {
-          schema: SCHEMA_VERSION,
+          schema: 3,
           commands: [{ id: 'a', deadline: clock.now() + 10_000, keepMs: 5, replyTo: 'g', requestId: 'req' }],
         },
       },
+    ]);
+  });
+
+  it('says the version that a job needs to be understood, not the newest there is', async () => {
+    make();
+    queues.slow = true;
+    for (const id of ['a', 'b']) void gateway.submit({ ticket, id, body: holdBody(id), keepMs: 5 });
+    void gateway.submit({ ticket, id: 'c', body: { type: 'reopen' }, keepMs: 5 });
+    await settled();
+    await queues.end();
+    expect(SCHEMA_VERSION).toBe(4);
+    expect(queues.jobs.map(({ job: { schema, commands } }) => [schema, commands.length])).toEqual([
+      [3, 1],
+      [4, 2],
     ]);
   });
 

@@ -19,7 +19,7 @@ import {
 } from '../../src/rules/index.js';
 import { TEST_POLICY, testRedisUrl, until } from '../helpers/engine.js';
 import { deleteKeys } from '../helpers/faults.js';
-import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
+import { STATE_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 7, category: 2 };
 const sibling: TicketId = { matchNumber: 7, category: 3 };
@@ -198,7 +198,7 @@ describe('the store of tickets', () => {
       expect(stored).toMatchObject({
         version: 3,
         runId,
-        schema: SCHEMA_VERSION,
+        schema: STATE_VERSION,
         position: { incarnation: 1, sequence: 6 },
         cursors: { archived: start, published: start },
       });

@@ -394,6 +394,12 @@ export class Conversation {
           () => memory.complete(ticket, of('memory')),
         ),
       () =>
+        this.#twins.ask(
+          `give back ${label} ${name}`,
+          () => real.giveBack(ticket, of('real')),
+          () => memory.giveBack(ticket, of('memory')),
+        ),
+      () =>
         this.#chance(0.5)
           ? this.#twins.ask(
               `recover ${name}`,
@@ -484,6 +490,12 @@ export class Conversation {
           `${worker} beats`,
           () => members.real.beat(worker),
           () => members.memory.beat(worker),
+        ),
+      () =>
+        this.#twins.ask(
+          'who lives',
+          () => members.real.members(),
+          () => members.memory.members(),
         ),
       () =>
         this.#twins.ask(

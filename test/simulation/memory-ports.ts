@@ -293,6 +293,12 @@ export class MemoryTicketQueues implements TicketQueues {
       await send(() => redis.finishJob(ticket, job.id, processId, 'completed', null));
   }
 
+  async giveBack(ticket: TicketId, job: TakenJob): Promise<void> {
+    const { redis, send, processId } = this.#options;
+    // A lost one is another's by now, or comes back by itself.
+    if (job instanceof MemoryJob) await send(() => redis.giveBackJob(ticket, job.id, processId));
+  }
+
   async recover(ticket: TicketId): Promise<boolean> {
     const { redis, send, clock } = this.#options;
     await send(() => redis.setConcurrency(ticket, 1));
@@ -398,6 +404,11 @@ export class MemoryMembership implements Membership {
   beat(workerId: string): Promise<readonly string[]> {
     const now = this.#clock.now();
     return this.#send(() => this.#redis.beat(workerId, now + HEARTBEAT_MS, now));
+  }
+
+  members(): Promise<readonly string[]> {
+    const now = this.#clock.now();
+    return this.#send(() => this.#redis.members(now));
   }
 
   leave(workerId: string): Promise<void> {

@@ -474,6 +474,24 @@ export class MemoryRedis {
     return { kind: 'finished', next: nextLockMs === null ? null : this.takeJob(ticket, token, nextLockMs) };
   }
 
+  /** moveJobFromActiveToWait: the next one again; what is not active any more only loses its lock. */
+  giveBackJob(ticket: TicketId, id: string, token: string): 'given_back' | LostJobCode {
+    const { queue } = this.#keys(ticket);
+    const job = queue.jobs.get(id);
+    if (!job) return -1;
+    const lockedBy = this.#read(job.lock);
+    if (lockedBy !== token) return lockedBy === null ? -2 : -6;
+    const isActive = queue.active.includes(id);
+    this.#setQueue(ticket, {
+      ...queue,
+      suspects: queue.suspects.filter((other) => other !== id),
+      active: queue.active.filter((other) => other !== id),
+      wait: isActive ? [id, ...queue.wait] : queue.wait,
+      jobs: queue.jobs.set(id, { ...job, lock: null }),
+    });
+    return 'given_back';
+  }
+
   /** HSET of the queue's hash. */
   setConcurrency(ticket: TicketId, concurrency: number): void {
     this.#setQueue(ticket, { ...this.#keys(ticket).queue, concurrency });
@@ -551,9 +569,12 @@ export class MemoryRedis {
   beat(workerId: string, livesUntil: number, now: number): readonly string[] {
     const members = this.#all.members.set(workerId, livesUntil).filter((until) => until > now);
     this.#all = { ...this.#all, members };
-    return [...members.entries()]
-      .sort(([a, untilA], [b, untilB]) => untilA - untilB || (a < b ? -1 : 1))
-      .map(([id]) => id);
+    return sortedMembers(members);
+  }
+
+  /** ZRANGEBYSCORE: who lives at `now` (the client's). */
+  members(now: number): readonly string[] {
+    return sortedMembers(this.#all.members.filter((until) => until >= now));
   }
 
   /** ZREM. */
@@ -652,6 +673,12 @@ export interface TicketDump {
 }
 
 const positionOf = ({ incarnation, sequence }: LedgerPosition): LedgerPosition => ({ incarnation, sequence });
+
+/** In the order of a sorted set. */
+const sortedMembers = (members: ImmutableMap<string, number>): readonly string[] =>
+  [...members.entries()]
+    .sort(([a, untilA], [b, untilB]) => untilA - untilB || (a < b ? -1 : 1))
+    .map(([id]) => id);
 
 /** The same map when nothing of it changes. */
 function changed<T>(
