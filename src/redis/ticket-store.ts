@@ -13,54 +13,32 @@ import type {
   Pulse,
   RecordedOutcome,
   Reply,
-  StoredTicket,
   TicketCounters,
   TicketStore,
 } from '../actors/ports.js';
 import { comparePositions, formatPosition, parsePosition } from '../actors/position.js';
-import { assembleState, NewerSchemaError, SCHEMA_VERSION, scalarsOf } from '../actors/state-codec.js';
+import { NewerSchemaError, SCHEMA_VERSION } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
-import {
-  available,
-  isIdleTally,
-  pending,
-  personsOf,
-  remoteKey,
-  type Orphan,
-  type Outcome,
-  type RemoteTally,
-  type Reservation,
-  type TicketEvent,
-  type TicketId,
-  type TicketState,
-} from '../rules/index.js';
+import type { Orphan, Outcome, RemoteTally, Reservation, TicketEvent, TicketId } from '../rules/index.js';
 import { ticketName, type RedisKeys } from './keys.js';
 import { loadScript } from './scripts.js';
-
-/** How long an ended reservation stays in Redis; the archive has it long before. */
-const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
+import {
+  changesOf,
+  countersAfter,
+  ENDED_KEEP_MS,
+  isTold,
+  metaChangesOf,
+  storedTicket,
+  type CommittedMeta,
+  type StoredReservation,
+} from './stored-ticket.js';
 
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
 
-/** In place of a publisher's name: Redis may have forgotten who it was. */
-const UNCERTAIN = '?';
-
 /** States of a connection that was lost. */
 const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
-
-/** A live reservation as stored: with the position of the event that left it so. */
-interface StoredReservation {
-  readonly r: Reservation;
-  readonly p: string;
-}
-
-/** False for a sale that is not archived yet: nobody is told of it. */
-function isTold({ r, p }: StoredReservation, archived: LedgerPosition): boolean {
-  if (r.status !== 'RESERVED' || r.refundedQuantity > 0) return true;
-  return comparePositions(parsePosition(p), archived) <= 0;
-}
 
 /** What waits in a ticket's queue, and whether anybody looks after it. */
 export interface QueueStanding {
@@ -105,7 +83,13 @@ export class RedisTicketStore implements TicketStore {
       this.#redis.hvals(keys.reservations),
       this.#redis.hgetall(keys.remote),
     ]);
-    return { runId: runIdOf(info), stored: storedTicket(ticket, meta, reservations, remote) };
+    const stored = storedTicket(
+      ticket,
+      decodeMeta(ticket, meta),
+      reservations.map((json) => decodeReservation(json).r),
+      Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+    );
+    return { runId: runIdOf(info), stored };
   }
 
   async commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -134,16 +118,16 @@ export class RedisTicketStore implements TicketStore {
       for (const value of values) args.push(value);
     };
     section([...commit.guards].flat());
-    section(metaFields(commit));
-    section(changes.setReservations);
+    section(encodeMeta(metaChangesOf(commit)));
+    section(changes.setReservations.flatMap(([id, stored]) => [id, encodeReservation(stored)]));
     section(changes.delReservations);
-    section(changes.setRemote);
+    section(changes.setRemote.flatMap(([key, tally]) => [key, JSON.stringify(tally)]));
     section(changes.delRemote);
-    section(changes.setPersons);
+    section(changes.setPersons.flat());
     section(changes.delPersons);
     section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
     section(commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]));
-    section(changes.ended.flatMap(({ json }) => [json, ENDED_KEEP_MS]));
+    section(changes.ended.flatMap((reservation) => [JSON.stringify(reservation), ENDED_KEEP_MS]));
     section(this.#messages(ticket, commit));
     return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
   }
@@ -324,7 +308,7 @@ export class RedisTicketStore implements TicketStore {
       this.#redis.get(this.#keys.ended(ticket, id)),
     ]);
     if (live !== null) {
-      const stored = JSON.parse(live) as StoredReservation;
+      const stored = decodeReservation(live);
       return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
     }
     return ended === null ? null : (JSON.parse(ended) as Reservation);
@@ -361,7 +345,7 @@ export class RedisTicketStore implements TicketStore {
       ]);
       if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
       for (let i = 1; i < found.length; i += 2) {
-        const stored = JSON.parse(found[i] ?? '') as StoredReservation;
+        const stored = decodeReservation(found[i] ?? '');
         if (seen.has(stored.r.id)) continue;
         seen.add(stored.r.id);
         yield stored;
@@ -437,134 +421,56 @@ function runIdOf(info: string): string {
   return runId;
 }
 
-function countersAfter(ticket: TicketId, { after, incarnation, version }: Commit): TicketCounters {
-  const { capacity, price, currency, closed, cancelled, paused, pauseRevision } = after;
-  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = after;
-  return {
-    ...ticket,
-    capacity,
-    available: available(after),
-    pending: pending(after),
-    price,
-    currency,
-    closed,
-    cancelled,
-    paused,
-    pauseRevision,
-    soldHere,
-    soldElsewhere,
-    heldHere,
-    heldElsewhere,
-    incarnation,
-    version: version + 1,
+/** As fields and values of the hash. */
+function encodeMeta(meta: Partial<CommittedMeta>): (string | number)[] {
+  const fields: (string | number)[] = [];
+  const put = <T>(field: string, value: T | undefined, text: (value: T) => string | number): void => {
+    if (value !== undefined) fields.push(field, text(value));
   };
-}
-
-function metaFields(commit: Commit): (string | number)[] {
-  const { after, before, version, runId, commitId, dueAt, replace } = commit;
-  const last = commit.events.at(-1);
-  const fields: (string | number)[] = ['version', version + 1, 'commit', commitId, 'due', dueAt];
-  if (replace) {
-    fields.push('schema', SCHEMA_VERSION, 'runId', runId);
-    fields.push('position', formatPosition(replace.archived));
-    fields.push('archived', formatPosition(replace.archived), 'published', formatPosition(replace.published));
-    fields.push('publisher', replace.uncertain ? UNCERTAIN : '');
-  }
-  if (last) fields.push('position', formatPosition(last));
-  if (replace || last) {
-    fields.push('state', JSON.stringify(scalarsOf(after)));
-    if (after.opened) {
-      fields.push('counters', JSON.stringify(countersAfter(after.ticket, commit)));
-    }
-  }
-  if (replace || after.orphans !== before.orphans) {
-    fields.push('orphans', JSON.stringify([...after.orphans.entries()]));
-  }
-  if (replace || after.positions !== before.positions) {
-    fields.push('positions', JSON.stringify([...after.positions.entries()]));
-  }
+  const asIs = (value: string | number): string | number => value;
+  put('version', meta.version, asIs);
+  put('commit', meta.commit, asIs);
+  put('due', meta.due, asIs);
+  put('schema', meta.schema, asIs);
+  put('runId', meta.runId, asIs);
+  put('position', meta.position, formatPosition);
+  put('archived', meta.archived, formatPosition);
+  put('published', meta.published, formatPosition);
+  put('publisher', meta.publisher, asIs);
+  put('state', meta.state, JSON.stringify);
+  put('counters', meta.counters, JSON.stringify);
+  put('orphans', meta.orphans, JSON.stringify);
+  put('positions', meta.positions, JSON.stringify);
   return fields;
 }
 
-interface Changes {
-  readonly setReservations: string[];
-  readonly delReservations: string[];
-  readonly setRemote: string[];
-  readonly delRemote: string[];
-  readonly setPersons: (string | number)[];
-  readonly delPersons: string[];
-  readonly ended: { readonly id: string; readonly json: string }[];
-}
-
-/** What of the state has to be written: all of it when it replaces, else what the events touched. */
-function changesOf({ before, after, events, replace, incarnation }: Commit): Changes {
-  const touched = touchedBy(events, before, after, replace ? { incarnation, sequence: 0 } : null);
-  const changes: Changes = {
-    setReservations: [],
-    delReservations: [],
-    setRemote: [],
-    delRemote: [],
-    setPersons: [],
-    delPersons: [],
-    ended: [],
+/** Throws for what a newer version wrote, before anything of it is read. */
+function decodeMeta(ticket: TicketId, meta: Record<string, string>): Partial<CommittedMeta> {
+  const { version, state, runId, publisher, orphans, positions } = meta;
+  if (version === undefined || state === undefined) return {};
+  const schema = Number(meta['schema']);
+  if (schema > SCHEMA_VERSION) throw new NewerSchemaError(`Ticket ${ticketName(ticket)} in Redis`, schema);
+  return {
+    schema,
+    version: Number(version),
+    ...(runId !== undefined && { runId }),
+    ...(publisher !== undefined && { publisher }),
+    position: parsePosition(meta['position']),
+    archived: parsePosition(meta['archived']),
+    published: parsePosition(meta['published']),
+    state: JSON.parse(state) as CommittedMeta['state'],
+    orphans: JSON.parse(orphans ?? '[]') as CommittedMeta['orphans'],
+    positions: JSON.parse(positions ?? '[]') as CommittedMeta['positions'],
   };
-  for (const [id, { last, position }] of touched.reservations) {
-    const live = after.reservations.get(id);
-    if (live) {
-      changes.setReservations.push(id, JSON.stringify({ r: live, p: position } satisfies StoredReservation));
-    } else {
-      changes.delReservations.push(id);
-      changes.ended.push({ id, json: JSON.stringify(last) });
-    }
-  }
-  for (const key of touched.remote) {
-    const tally = after.remote.get(key);
-    if (tally && !isIdleTally(tally)) changes.setRemote.push(key, JSON.stringify(tally));
-    else changes.delRemote.push(key);
-  }
-  for (const person of touched.persons) {
-    const tally = after.persons.get(person);
-    if (tally !== undefined) changes.setPersons.push(person, tally);
-    else changes.delPersons.push(person);
-  }
-  return changes;
 }
 
-interface Touched {
-  readonly reservations: Map<string, { last: Reservation; position: string }>;
-  readonly remote: Set<string>;
-  readonly persons: Set<string>;
+function encodeReservation({ r, p }: StoredReservation): string {
+  return JSON.stringify({ r, p: formatPosition(p) });
 }
 
-function touchedBy(
-  events: readonly CommittedEvent[],
-  before: TicketState,
-  after: TicketState,
-  everythingAt: LedgerPosition | null,
-): Touched {
-  const touched: Touched = { reservations: new Map(), remote: new Set(), persons: new Set() };
-  if (everythingAt) {
-    const position = formatPosition(everythingAt);
-    for (const [id, last] of after.reservations) touched.reservations.set(id, { last, position });
-    for (const key of after.remote.keys()) touched.remote.add(key);
-    for (const person of after.persons.keys()) touched.persons.add(person);
-  }
-  for (const committed of events) {
-    const { event } = committed;
-    if ('reservation' in event) {
-      const { reservation } = event;
-      touched.reservations.set(reservation.id, { last: reservation, position: formatPosition(committed) });
-      for (const key of personsOf(reservation)) touched.persons.add(key);
-      // Another card may have paid before.
-      const known = before.reservations.get(reservation.id);
-      if (known) for (const key of personsOf(known)) touched.persons.add(key);
-    } else if ('clientId' in event) {
-      touched.remote.add(
-        remoteKey(event.clientId, 'reservationId' in event ? event.reservationId : undefined),
-      );
-    }
-  }
-  return touched;
+function decodeReservation(json: string): StoredReservation {
+  const { r, p } = JSON.parse(json) as { r: Reservation; p: string };
+  return { r, p: parsePosition(p) };
 }
 
 function commitResult(raw: unknown, commit: Commit): CommitResult {
@@ -590,34 +496,6 @@ function commitResult(raw: unknown, commit: Commit): CommitResult {
     default:
       throw new Error(`commit-n.lua answered ${JSON.stringify(raw)}`);
   }
-}
-
-/** Null when Redis knows nothing but the claim itself. */
-function storedTicket(
-  ticket: TicketId,
-  meta: Record<string, string>,
-  reservations: string[],
-  remote: Record<string, string>,
-): StoredTicket | null {
-  if (meta['version'] === undefined || meta['state'] === undefined) return null;
-  const schema = Number(meta['schema']);
-  if (schema > SCHEMA_VERSION) throw new NewerSchemaError(`Ticket ${ticketName(ticket)} in Redis`, schema);
-  return {
-    schema,
-    runId: meta['runId'] ?? '',
-    version: Number(meta['version']),
-    position: parsePosition(meta['position']),
-    cursors: { archived: parsePosition(meta['archived']), published: parsePosition(meta['published']) },
-    publisher: meta['publisher'] === UNCERTAIN ? null : meta['publisher'] || null,
-    uncertain: meta['publisher'] === UNCERTAIN,
-    state: assembleState(ticket, {
-      ...(JSON.parse(meta['state']) as ReturnType<typeof scalarsOf>),
-      reservations: reservations.map((json) => (JSON.parse(json) as StoredReservation).r),
-      remote: Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
-      orphans: JSON.parse(meta['orphans'] ?? '[]') as [string, Orphan][],
-      positions: JSON.parse(meta['positions'] ?? '[]') as [string, { offset: string; index: number }][],
-    }),
-  };
 }
 
 function encodeOutcome({ result, durableAt }: RecordedOutcome): string {

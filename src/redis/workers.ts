@@ -7,7 +7,7 @@ import type { Bus } from './connection.js';
 import { ticketName, type RedisKeys } from './keys.js';
 
 /** A worker that has not said that it lives for this long is dead to the others. */
-const HEARTBEAT_MS = 3_500;
+export const HEARTBEAT_MS = 3_500;
 
 export class RedisMembership implements Membership {
   readonly #redis: Redis;

@@ -1,0 +1,221 @@
+/**
+ * What Redis has of a ticket, as values: what a commit changes of it, and how a claim puts it together again.
+ * Guarantee: putting together what commits changed gives the state that the last of them left.
+ */
+import type { Commit, StoredTicket, TicketCounters } from '../actors/ports.js';
+import { comparePositions } from '../actors/position.js';
+import { assembleState, SCHEMA_VERSION, scalarsOf, type Scalars } from '../actors/state-codec.js';
+import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
+import {
+  available,
+  isIdleTally,
+  pending,
+  personsOf,
+  remoteKey,
+  type Orphan,
+  type RemoteTally,
+  type Reservation,
+  type TicketId,
+  type TicketState,
+} from '../rules/index.js';
+
+/** How long an ended reservation stays in Redis; the archive has it long before. */
+export const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
+
+/** In place of a publisher's name: Redis may have forgotten who it was. */
+const UNCERTAIN = '?';
+
+/** Before every event. */
+const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
+
+/** A live reservation as stored: with the position of the event that left it so. */
+export interface StoredReservation {
+  readonly r: Reservation;
+  readonly p: LedgerPosition;
+}
+
+/** False for a sale that is not archived yet: nobody is told of it. */
+export function isTold({ r, p }: StoredReservation, archived: LedgerPosition): boolean {
+  if (r.status !== 'RESERVED' || r.refundedQuantity > 0) return true;
+  return comparePositions(p, archived) <= 0;
+}
+
+/** What is stored once for each ticket, and written by its commits. */
+export interface CommittedMeta {
+  readonly version: number;
+  /** Of the last commit. */
+  readonly commit: string;
+  readonly due: number;
+  readonly schema: number;
+  readonly runId: string;
+  readonly position: LedgerPosition;
+  readonly archived: LedgerPosition;
+  readonly published: LedgerPosition;
+  /** Empty for nobody. */
+  readonly publisher: string;
+  readonly state: Scalars;
+  readonly counters: TicketCounters;
+  readonly orphans: readonly [string, Orphan][];
+  readonly positions: readonly [string, { readonly offset: string; readonly index: number }][];
+}
+
+export function countersAfter(
+  ticket: TicketId,
+  { after, incarnation, version }: Pick<Commit, 'after' | 'incarnation' | 'version'>,
+): TicketCounters {
+  const { capacity, price, currency, closed, cancelled, paused, pauseRevision } = after;
+  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = after;
+  return {
+    ...ticket,
+    capacity,
+    available: available(after),
+    pending: pending(after),
+    price,
+    currency,
+    closed,
+    cancelled,
+    paused,
+    pauseRevision,
+    soldHere,
+    soldElsewhere,
+    heldHere,
+    heldElsewhere,
+    incarnation,
+    version: version + 1,
+  };
+}
+
+/** What a commit writes of it; what is absent stays as it is. */
+export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
+  const { after, before, version, runId, commitId, dueAt, replace } = commit;
+  const last = commit.events.at(-1);
+  const position = last ?? replace?.archived;
+  return {
+    version: version + 1,
+    commit: commitId,
+    due: dueAt,
+    ...(replace && {
+      schema: SCHEMA_VERSION,
+      runId,
+      archived: replace.archived,
+      published: replace.published,
+      publisher: replace.uncertain ? UNCERTAIN : '',
+    }),
+    ...(position && {
+      position: { incarnation: position.incarnation, sequence: position.sequence },
+      state: scalarsOf(after),
+      ...(after.opened && { counters: countersAfter(after.ticket, commit) }),
+    }),
+    ...((replace || after.orphans !== before.orphans) && { orphans: [...after.orphans.entries()] }),
+    ...((replace || after.positions !== before.positions) && { positions: [...after.positions.entries()] }),
+  };
+}
+
+/** What a commit writes of reservations, peers and persons. */
+export interface Changes {
+  readonly setReservations: (readonly [string, StoredReservation])[];
+  readonly delReservations: string[];
+  readonly setRemote: (readonly [string, RemoteTally])[];
+  readonly delRemote: string[];
+  readonly setPersons: (readonly [string, number])[];
+  readonly delPersons: string[];
+  /** As they ended. */
+  readonly ended: Reservation[];
+}
+
+/** What of the state has to be written: all of it when it replaces, else what the events touched. */
+export function changesOf({ before, after, events, replace, incarnation }: Commit): Changes {
+  const touched = touchedBy(events, before, after, replace ? { incarnation, sequence: 0 } : null);
+  const changes: Changes = {
+    setReservations: [],
+    delReservations: [],
+    setRemote: [],
+    delRemote: [],
+    setPersons: [],
+    delPersons: [],
+    ended: [],
+  };
+  for (const [id, { last, position }] of touched.reservations) {
+    const live = after.reservations.get(id);
+    if (live) {
+      changes.setReservations.push([id, { r: live, p: position }]);
+    } else {
+      changes.delReservations.push(id);
+      changes.ended.push(last);
+    }
+  }
+  for (const key of touched.remote) {
+    const tally = after.remote.get(key);
+    if (tally && !isIdleTally(tally)) changes.setRemote.push([key, tally]);
+    else changes.delRemote.push(key);
+  }
+  for (const person of touched.persons) {
+    const tally = after.persons.get(person);
+    if (tally !== undefined) changes.setPersons.push([person, tally]);
+    else changes.delPersons.push(person);
+  }
+  return changes;
+}
+
+interface Touched {
+  readonly reservations: Map<string, { last: Reservation; position: LedgerPosition }>;
+  readonly remote: Set<string>;
+  readonly persons: Set<string>;
+}
+
+function touchedBy(
+  events: readonly CommittedEvent[],
+  before: TicketState,
+  after: TicketState,
+  everythingAt: LedgerPosition | null,
+): Touched {
+  const touched: Touched = { reservations: new Map(), remote: new Set(), persons: new Set() };
+  if (everythingAt) {
+    for (const [id, last] of after.reservations)
+      touched.reservations.set(id, { last, position: everythingAt });
+    for (const key of after.remote.keys()) touched.remote.add(key);
+    for (const person of after.persons.keys()) touched.persons.add(person);
+  }
+  for (const { event, incarnation, sequence } of events) {
+    if ('reservation' in event) {
+      const { reservation } = event;
+      touched.reservations.set(reservation.id, { last: reservation, position: { incarnation, sequence } });
+      for (const key of personsOf(reservation)) touched.persons.add(key);
+      // Another card may have paid before.
+      const known = before.reservations.get(reservation.id);
+      if (known) for (const key of personsOf(known)) touched.persons.add(key);
+    } else if ('clientId' in event) {
+      touched.remote.add(
+        remoteKey(event.clientId, 'reservationId' in event ? event.reservationId : undefined),
+      );
+    }
+  }
+  return touched;
+}
+
+/** Null when Redis knows nothing but the claim itself. */
+export function storedTicket(
+  ticket: TicketId,
+  meta: Partial<CommittedMeta>,
+  reservations: Iterable<Reservation>,
+  remote: Iterable<[string, RemoteTally]>,
+): StoredTicket | null {
+  const { version, state, schema = NaN, runId = '', publisher } = meta;
+  if (version === undefined || state === undefined) return null;
+  return {
+    schema,
+    runId,
+    version,
+    position: meta.position ?? NOWHERE,
+    cursors: { archived: meta.archived ?? NOWHERE, published: meta.published ?? NOWHERE },
+    publisher: publisher === UNCERTAIN ? null : publisher || null,
+    uncertain: publisher === UNCERTAIN,
+    state: assembleState(ticket, {
+      ...state,
+      reservations,
+      remote,
+      orphans: meta.orphans ?? [],
+      positions: meta.positions ?? [],
+    }),
+  };
+}
