@@ -83,7 +83,7 @@ export class TicketFold {
           const { source, offset, index } = event.position;
           this.#once(committed, `${source}/${offset}/${index}`);
         }
-        this.#once(committed, `command ${committed.commandId.replace(/\/late$/, "")}`);
+        this.#once(committed, `command ${committed.commandId.replace(/\/late$/, '')}`);
         this.heldElsewhere += event.heldDelta;
         this.soldElsewhere += event.soldDelta;
         break;

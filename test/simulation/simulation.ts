@@ -173,7 +173,8 @@ class Simulation {
         const { waiting, active } = market.redis.queueLengths(ticket);
         if (waiting + active > 0) return `${name} has jobs`;
         const { position, archived, published, runId } = market.redis.meta(ticket);
-        if (!position || runId !== market.redis.runId()) return `${name} is not rebuilt`;
+        if (!position || runId !== market.redis.runId())
+          return `${name} is not rebuilt: ${JSON.stringify(market.redis.meta(ticket))}`;
         const text = [position, archived, published].map((one) => `${one?.incarnation}-${one?.sequence}`);
         if (text[0] !== text[1] || text[0] !== text[2]) return `${name} is not out: ${text.join()}`;
         if (market.checks.archiveFold(ticket).heldHere > 0) return `${name} holds tickets`;
