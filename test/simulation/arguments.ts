@@ -11,10 +11,12 @@ export interface Asked {
   readonly jobs: number;
   readonly shrinkMs: number;
   readonly trace: boolean;
+  /** Ends early after so many seeds with violations. */
+  readonly violationsMax: number;
 }
 
 export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M] [--faults all|none|KIND,...]
-                       [--jobs J] [--shrink-seconds T] [--trace]
+                       [--jobs J] [--violations-max V] [--shrink-seconds T] [--trace]
 
 K seeds from S on, N operations each. Kinds of faults: ${FAULTS.join(', ')}`;
 
@@ -30,6 +32,7 @@ export function parseAsked(args: readonly string[]): Asked {
       faults: { type: 'string', default: 'all' },
       jobs: { type: 'string', default: '2' },
       'shrink-seconds': { type: 'string', default: '120' },
+      'violations-max': { type: 'string', default: '20' },
       trace: { type: 'boolean', default: false },
     },
   });
@@ -48,6 +51,7 @@ export function parseAsked(args: readonly string[]): Asked {
     jobs: whole('jobs', values.jobs, 1),
     shrinkMs: 1_000 * whole('shrink-seconds', values['shrink-seconds'], 0),
     trace: values.trace,
+    violationsMax: whole('violations-max', values['violations-max'], 1),
   };
 }
 

@@ -2,7 +2,7 @@
  * The promises, checked in every step that touches them, and all of them together at the end. A part is told what
  * happens at the servers, never what the product believes; what it counts, it counts by itself.
  */
-import type { Commit, CommitResult, Reply } from '../../src/actors/ports.js';
+import type { CommandJob, Commit, CommitResult, Reply } from '../../src/actors/ports.js';
 import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent } from '../../src/archive/port.js';
 import type { IncomingRecord } from '../../src/kafka/port.js';
@@ -52,6 +52,8 @@ export class Checks {
   readonly #redis = new Map<string, InRedis>();
   readonly #archive = new Map<string, TicketFold>();
   readonly #everHeld = new Set<string>();
+  /** Commands with an outcome on record, or whose sender was told that they are not done. */
+  readonly #decided = new Set<string>();
   readonly #charged = new Map<string, string>();
   readonly #published = new Set<string>();
   readonly #newestPublished = new Map<string, CommittedEvent>();
@@ -100,6 +102,8 @@ export class Checks {
       const marked = mark.get(ticketName(ticket));
       const events = marked ? marked.events.slice(0, marked.length) : [];
       const fold = this.#redisFold(ticket);
+      fold.hasForgotten = true;
+      this.archiveFold(ticket).hasForgotten = true;
       for (const event of events) fold.apply(event);
       this.#redis.set(ticketName(ticket), { events, fold });
     }
@@ -111,6 +115,7 @@ export class Checks {
     if (commit.replace && commit.version + commit.events.length >= 0 && this.#begins(ticket, commit)) {
       const events = [...(this.archive?.ticket(ticket).ledger ?? [])];
       stored = { events, fold: this.#redisFold(ticket) };
+      stored.fold.hasForgotten = this.losses > 0;
       for (const event of events) stored.fold.apply(event);
       this.#redis.set(ticketName(ticket), stored);
     }
@@ -123,6 +128,7 @@ export class Checks {
         this.#checkLimit(ticket, reservation);
       }
     }
+    for (const { id } of commit.records) this.#decided.add(id);
     stored.fold.compare(commit.after, `after version ${commit.version + 1}`);
     this.replied(commit.replies);
   }
@@ -152,7 +158,8 @@ export class Checks {
   /** Replies leave Redis for those who wait. */
   replied(replies: ReadonlyMap<string, readonly Reply[]>): void {
     for (const list of replies.values()) {
-      for (const { result } of list) {
+      for (const { id, result } of list) {
+        this.#decided.add(id);
         if (result.kind === 'held' && !this.#everHeld.has(result.reservation.id)) {
           throw new Violation('answered when committed', `${result.reservation.id} is told as held`);
         }
@@ -160,6 +167,13 @@ export class Checks {
           this.#checkDurable(result.kind, result.reservation);
         }
       }
+    }
+  }
+
+  /** A job leaves its queue for good. */
+  completed(job: CommandJob): void {
+    for (const { id } of job.commands) {
+      if (!this.#decided.has(id)) throw new Violation('completed after its commit', `${id} was not decided`);
     }
   }
 

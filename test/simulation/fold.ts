@@ -17,6 +17,8 @@ interface Live {
 export class TicketFold {
   readonly #where: string;
   isOpen = false;
+  /** Redis lost outcomes: a command that comes again is a new one. */
+  hasForgotten = false;
   capacity = 0;
   heldHere = 0;
   soldHere = 0;
@@ -43,6 +45,10 @@ export class TicketFold {
       case 'held': {
         const { id, quantity } = event.reservation;
         if (this.live.has(id)) this.#break('held once', committed, `${id} is live already`);
+        // Tickets that had gone back are taken again by a payment only.
+        if (!this.hasForgotten && this.known.has(id) && event.reservation.paymentId === undefined) {
+          this.#break('a command once', committed, `${id} was held before`);
+        }
         if (this.pending < quantity) {
           this.#break('no hold below 0', committed, `${quantity} held of ${this.pending}`);
         }

@@ -81,7 +81,7 @@ async function main(args: readonly string[]): Promise<number> {
         `${seeds} of ${asked.seeds} seeds, ${failed.length} with violations, ${seconds.toFixed(0)} s`,
       );
     }
-    return failed.length < 20;
+    return failed.length < asked.violationsMax;
   };
   if (asked.seeds === 1) {
     const onStep = (at: number, label: string): void => console.log(at.toFixed(3), label);

@@ -1,10 +1,10 @@
 /** The simulated Redis with the checks at its scripts, and with a memory of its last second, which it may lose. */
-import type { Commit, CommitResult, Cursors, Reply } from '../../src/actors/ports.js';
+import type { CommandJob, Commit, CommitResult, Cursors, Reply } from '../../src/actors/ports.js';
 import { ticketName } from '../../src/redis/keys.js';
 import type { TicketId } from '../../src/rules/index.js';
 import type { Checks, RedisMark } from './checks.js';
 import type { Kernel } from './kernel.js';
-import { MemoryRedis, type Message, type Snapshot } from './memory-redis.js';
+import { MemoryRedis, type FetchedJob, type Finished, type Message, type Snapshot } from './memory-redis.js';
 
 /** How much a crash may lose: what an append-only file that is flushed every second may lack. */
 const UNFLUSHED_MS = 1_000;
@@ -20,6 +20,8 @@ export class WatchedRedis extends MemoryRedis {
   readonly #checks: Checks;
   readonly #guarded: (check: () => void) => void;
   readonly #moments: Moment[] = [];
+  /** As they were taken last, by ticket and id: a Redis that was emptied gives the same ids again. */
+  readonly #jobs = new Map<string, CommandJob>();
 
   constructor(
     kernel: Kernel,
@@ -50,6 +52,30 @@ export class WatchedRedis extends MemoryRedis {
   ): void {
     super.advance(ticket, owner, cursors, replies);
     this.#guarded(() => this.#checks.replied(replies));
+  }
+
+  override takeJob(ticket: TicketId, token: string, lockMs: number): FetchedJob | null {
+    return this.#taken(ticket, super.takeJob(ticket, token, lockMs));
+  }
+
+  override finishJob(
+    ticket: TicketId,
+    id: string,
+    token: string,
+    how: 'completed' | 'failed',
+    nextLockMs: number | null,
+  ): Finished {
+    const finished = super.finishJob(ticket, id, token, how, nextLockMs);
+    if (finished.kind === 'lost') return finished;
+    const job = this.#jobs.get(`${ticketName(ticket)}/${id}`);
+    if (job && how === 'completed') this.#guarded(() => this.#checks.completed(job));
+    this.#taken(ticket, finished.next);
+    return finished;
+  }
+
+  #taken(ticket: TicketId, job: FetchedJob | null): FetchedJob | null {
+    if (job) this.#jobs.set(`${ticketName(ticket)}/${job.id}`, job.data as CommandJob);
+    return job;
   }
 
   /** What it was just before a step that it may lose. */
