@@ -157,7 +157,10 @@ export class Publishing {
     if (!last) return;
     lane.toPublish.splice(0, events.length);
     lane.published = { incarnation: last.incarnation, sequence: last.sequence };
-    this.#known.set(ticketName(lane.ticket), lane.published);
+    // Another lane of the ticket may have gone further: an owner that comes anew begins behind what it wrote.
+    const name = ticketName(lane.ticket);
+    const known = this.#known.get(name);
+    if (!known || comparePositions(known, lane.published) < 0) this.#known.set(name, lane.published);
   }
 
   async #open(): Promise<Publisher> {

@@ -68,40 +68,49 @@ export class ArchiveServer {
     return last ? { incarnation: last.incarnation, sequence: last.sequence } : null;
   }
 
-  /** All of the batches or, when it throws, none. */
+  /** All of the batches or, when it throws, none. A ticket may be in several of them. */
   append(batches: readonly AppendBatch[]): readonly AppendResult[] {
     for (const batch of batches) checkBatch(batch);
-    const plans = batches.map((batch) => this.#plan(batch));
-    return plans.map((plan) => {
-      if (plan === 'fenced') return plan;
-      plan();
-      return 'appended';
+    const before = batches.map(({ ticket }) => {
+      const row = this.ticket(ticket);
+      return { row, fence: row.fence, length: row.ledger.length };
     });
+    const written: CommittedEvent[] = [];
+    try {
+      const results = batches.map((batch) => this.#appendBatch(batch, written));
+      for (const event of written) this.#project(event);
+      return results;
+    } catch (error) {
+      for (const { row, fence, length } of before.reverse()) {
+        row.fence = fence;
+        row.ledger.length = length;
+      }
+      throw error;
+    }
   }
 
-  #plan({ ticket, incarnation, events }: AppendBatch): 'fenced' | (() => void) {
+  #appendBatch({ ticket, incarnation, events }: AppendBatch, written: CommittedEvent[]): AppendResult {
     const row = this.ticket(ticket);
     if (incarnation < row.fence) return 'fenced';
     const head = row.ledger.at(-1);
     const known = head?.incarnation === incarnation ? head.sequence : 0;
-    const added: CommittedEvent[] = [];
+    const end = row.ledger.length;
+    let due = known + 1;
     for (const event of events) {
       if (event.sequence <= known) {
-        refuseOther(event, row.ledger[row.ledger.length - 1 - (known - event.sequence)]);
+        refuseOther(event, row.ledger[end - 1 - (known - event.sequence)]);
         continue;
       }
-      const due = known + added.length + 1;
       if (event.sequence !== due) throw gapBefore(event, due);
-      added.push(event);
+      due += 1;
+      row.ledger.push(event);
+      written.push(event);
     }
-    return () => {
-      row.fence = incarnation;
-      for (const event of added) this.#write(row, event);
-    };
+    row.fence = incarnation;
+    return 'appended';
   }
 
-  #write(row: TicketRow, committed: CommittedEvent): void {
-    row.ledger.push(committed);
+  #project(committed: CommittedEvent): void {
     const { ticket, commandId, event } = committed;
     if (event.type === 'remote') this.commands.add(`${ticketName(ticket)}/${commandId}`);
     if ('reservation' in event) this.reservations.set(event.reservation.id, event.reservation);

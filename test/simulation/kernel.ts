@@ -72,8 +72,8 @@ export class Kernel {
   readonly #heap: Event[] = [];
   readonly #hash = createHash('sha256');
   #trace = '';
-  /** Hears every event before it happens. */
-  onStep: ((at: number, label: string) => void) | null = null;
+  /** Hears all that is noted, and every event before it happens. */
+  onNote: ((text: string) => void) | null = null;
   #failure: Error | null = null;
 
   constructor(seed: number) {
@@ -106,6 +106,7 @@ export class Kernel {
 
   /** Notes what happened for the trace. */
   note(text: string): void {
+    this.onNote?.(text);
     this.#trace += `${text}\n`;
     if (this.#trace.length > 16_384) this.#flushTrace();
   }
@@ -137,8 +138,7 @@ export class Kernel {
         }
         this.now = event.at;
         this.steps += 1;
-        this.note(`${event.at.toFixed(3)} ${event.label}`);
-        this.onStep?.(event.at, event.label);
+        this.note(`${(event.at - BEGIN_MS).toFixed(3)} ${event.label}`);
         try {
           const { run } = event;
           event.run = null;

@@ -84,8 +84,7 @@ async function main(args: readonly string[]): Promise<number> {
     return failed.length < asked.violationsMax;
   };
   if (asked.seeds === 1) {
-    const onStep = (at: number, label: string): void => console.log(at.toFixed(3), label);
-    take(await run(planOfSeed(asked, asked.seed), asked.trace ? { onStep } : {}));
+    take(await run(planOfSeed(asked, asked.seed)));
   } else await runAll(args, asked, take);
   const seconds = (Date.now() - startedAt) / 1_000;
   console.log(`
@@ -109,6 +108,7 @@ violations: ${failed.length}`);
 ${lines.slice(0, HISTORY_LINES_MAX).join('\n')}${lines.length > HISTORY_LINES_MAX ? `\n... ${lines.length - HISTORY_LINES_MAX} more` : ''}
 ${result.violation?.message ?? ''}
 Again: ${commandOf(asked, first.seed)}`);
+  if (asked.trace) await run(plan, { onNote: (text) => console.log(text) });
   return 1;
 }
 

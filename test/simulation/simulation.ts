@@ -27,7 +27,7 @@ export interface RunResult {
 }
 
 export interface RunOptions {
-  readonly onStep?: (at: number, label: string) => void;
+  readonly onNote?: (text: string) => void;
   readonly logger?: Logger;
 }
 
@@ -60,10 +60,10 @@ class Simulation {
   #httpLoss = 0;
   #isOver = false;
 
-  constructor(plan: Plan, { onStep, logger }: RunOptions) {
+  constructor(plan: Plan, { onNote, logger }: RunOptions) {
     this.#plan = plan;
     this.#kernel = new Kernel(plan.seed);
-    this.#kernel.onStep = onStep ?? null;
+    this.#kernel.onNote = onNote ?? null;
     this.#buyers = new Process(this.#kernel, 'buyers');
     this.#tickets = Array.from({ length: plan.matches }, (_, i) => ticketsOf(i + 1)).flat();
     const onFault = (kind: string): void => this.#count(kind);
@@ -84,6 +84,9 @@ class Simulation {
         }),
     );
     this.#log.onRecord = (record) => {
+      this.#kernel.note(
+        `record ${record.source}/${record.offset} ${record.headers['eventId'] ?? ''} by ${record.publisherId}`,
+      );
       for (const { checks } of this.#markets) {
         try {
           checks.recordWritten(record);
@@ -157,9 +160,11 @@ class Simulation {
     for (const market of this.#markets) {
       for (const state of [market.redisState, market.archiveState, market.providerState]) state.calm();
       for (const slot of market.slots) {
-        const { running } = slot;
-        if (running) running.process.pausedUntil = Math.min(running.process.pausedUntil, this.#kernel.now);
-        else market.start(slot);
+        const process = slot.running?.process;
+        if (process) {
+          process.pausedUntil = Math.min(process.pausedUntil, this.#kernel.now);
+          process.skewMs = 0;
+        } else market.start(slot);
       }
     }
   }

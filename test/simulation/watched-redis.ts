@@ -39,7 +39,9 @@ export class WatchedRedis extends MemoryRedis {
     const isRepeat = this.meta(ticket).commit === commit.commitId;
     this.#remember();
     const result = super.commit(ticket, commit);
-    this.#kernel.note(`commit ${ticketName(ticket)} ${commit.version} ${result.kind}`);
+    this.#kernel.note(
+      `commit ${ticketName(ticket)} ${commit.version} ${result.kind} ${commit.owner}: ${commit.events.map(({ incarnation, sequence, event }) => `${incarnation}-${sequence} ${event.type}`).join()}`,
+    );
     this.#guarded(() => this.#checks.committed(ticket, commit, result, isRepeat));
     return result;
   }
@@ -51,6 +53,10 @@ export class WatchedRedis extends MemoryRedis {
     replies: ReadonlyMap<string, readonly Reply[]>,
   ): void {
     super.advance(ticket, owner, cursors, replies);
+    const { archived, published } = cursors;
+    this.#kernel.note(
+      `advance ${ticketName(ticket)} ${owner} ${archived.incarnation}-${archived.sequence} ${published.incarnation}-${published.sequence}`,
+    );
     this.#guarded(() => this.#checks.replied(replies));
   }
 
