@@ -32,6 +32,8 @@ export type RedisMark = ReadonlyMap<
 /** What a buyer was told. */
 export interface Told {
   readonly at: number;
+  /** When it was asked. */
+  readonly askedAt: number;
   readonly what: 'hold' | 'pay' | 'cancel' | 'read' | 'refund';
   readonly reservationId: string;
   readonly ticket: TicketId;
@@ -264,9 +266,13 @@ export class Checks {
   }
 
   /** What was answered before is in what is read now, unless Redis lost something in between. */
-  #checkRead({ reservationId, kind }: Omit<Told, 'losses'>): void {
+  #checkRead({ reservationId, kind, askedAt }: Omit<Told, 'losses'>): void {
     const before = this.told.filter(
-      (one) => one.reservationId === reservationId && one.what !== 'read' && one.losses === this.losses,
+      (one) =>
+        one.reservationId === reservationId &&
+        one.what !== 'read' &&
+        one.at < askedAt &&
+        one.losses === this.losses,
     );
     const wasReserved = before.some((one) => one.kind === 'RESERVED');
     if (wasReserved && kind !== 'RESERVED' && kind !== 'REFUNDED') {
@@ -377,9 +383,9 @@ export class Checks {
     for (const { kind, reservationId, losses, what } of this.told) {
       const known = this.#known(reservationId);
       if (kind === 'RESERVED') {
-        const isRight =
-          known?.status === 'RESERVED' ||
-          (known?.status === 'REFUNDED' && this.refundAsked.has(reservationId));
+        // Given back, and held anew by a request that came again when Redis had forgotten the first.
+        const isBack = known?.status === 'REFUNDED' || this.losses > 0;
+        const isRight = known?.status === 'RESERVED' || (isBack && this.refundAsked.has(reservationId));
         if (!isRight)
           throw new Violation('no sale missing', `${reservationId} was sold and is ${known?.status}`);
       }

@@ -59,6 +59,8 @@ class Simulation {
   /** That an answer to a buyer is lost, and that a request comes twice. */
   #httpLoss = 0;
   #isOver = false;
+  /** Brings each Redis back that is away. */
+  readonly #away = new Set<() => void>();
 
   constructor(plan: Plan, { onNote, logger }: RunOptions) {
     this.#plan = plan;
@@ -155,6 +157,7 @@ class Simulation {
 
   #heal(): void {
     this.#isOver = true;
+    for (const isBack of [...this.#away]) isBack();
     this.#httpLoss = 0;
     this.#logState.calm();
     for (const market of this.#markets) {
@@ -339,10 +342,13 @@ class Simulation {
     if (!redisState.isUp) return;
     redisState.isUp = false;
     for (const { connection } of market.running) connection.cut(50);
-    this.#kernel.schedule(lengthMs / 2, null, 'redis is back', () => {
+    const isBack = (): void => {
+      if (!this.#away.delete(isBack)) return;
       comeBack();
       redisState.isUp = true;
-    });
+    };
+    this.#away.add(isBack);
+    this.#kernel.schedule(lengthMs / 2, null, 'redis is back', isBack);
   }
 
   // ---- what buyers and peers do -------------------------------------------------------------------------
@@ -438,9 +444,10 @@ class Simulation {
     let tries = 0;
     const attempt = (): void => {
       tries += 1;
+      const askedAt = this.#kernel.now;
       this.#once(market, ask, random, (answer) => {
         const isOpen = answer === null || answer === 'unknown' || answer === 'overloaded';
-        if (answer !== null) this.#tell(market, ask, answer, op.id);
+        if (answer !== null) this.#tell(market, ask, answer, askedAt);
         if (isOpen && tries < TRIES_MAX) {
           this.#kernel.schedule(100 + random.delay(1_500), this.#buyers, `op ${op.id} again`, attempt);
           return;
@@ -493,11 +500,12 @@ class Simulation {
     if (isLost) this.#count('lost answers to buyers');
   }
 
-  #tell(market: Marketplace, ask: Ask, kind: string, _op: number): void {
+  #tell(market: Marketplace, ask: Ask, kind: string, askedAt: number): void {
     this.#told.set(`${ask.kind} ${kind}`, (this.#told.get(`${ask.kind} ${kind}`) ?? 0) + 1);
     const { ticket } = ask;
     const told = {
       at: this.#kernel.now,
+      askedAt,
       what: ask.kind,
       reservationId: reservationId(ticket, ask.holdKey),
       ticket,
