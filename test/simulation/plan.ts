@@ -100,6 +100,8 @@ export interface Plan {
   readonly faults: readonly Fault[];
   /** When faults end, from the beginning, milliseconds. */
   readonly endMs: number;
+  /** Something that must be found: for tests of the simulator. */
+  readonly plant?: 'charged twice';
 }
 
 /** Mean time between two operations, milliseconds. */

@@ -41,6 +41,8 @@ export class ProviderServer {
   readonly #watch: ProviderWatch;
   readonly #kernel: Kernel;
   readonly #random: Random;
+  /** For tests of the simulator: what it must find. */
+  chargesTwice = false;
   /** Told of every change, as a webhook. */
   onChange: (payment: Payment) => void = () => undefined;
 
@@ -107,6 +109,7 @@ export class ProviderServer {
     const { declineReason: _reason, nextAction: _action, ...rest } = payment;
     const charged = this.#put({ ...rest, status: 'succeeded' });
     this.#watch.charged(charged);
+    if (this.chargesTwice) this.#watch.charged(charged);
     return charged;
   }
 

@@ -131,6 +131,7 @@ class Simulation {
     const { ops, faults, endMs } = this.#plan;
     for (const market of this.#markets) {
       for (const slot of market.slots) market.start(slot);
+      market.provider.chargesTwice = this.#plan.plant === 'charged twice';
       market.provider.onChange = ({ id }) => this.#webhook(market, id);
     }
     for (const op of ops) this.#at(op.atMs, `op ${op.id} ${op.kind}`, () => this.#do(op));
