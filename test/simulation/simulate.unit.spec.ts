@@ -21,6 +21,11 @@ describe('a simulation', () => {
     60_000,
   );
 
+  it('comes to rest when Redis went away while a ticket was being taken', async () => {
+    const once = planOf({ seed: 8, ops: 200, marketplaces: 1, faults: faultsOf('redis-second') });
+    expect((await run(once)).violation).toBeNull();
+  }, 60_000);
+
   it('happens the same way twice, and another way for another seed', async () => {
     const [first, again, other] = [await run(plan(7)), await run(plan(7)), await run(plan(8))];
     expect(again).toEqual(first);
