@@ -132,6 +132,8 @@ export class Connection {
 
   constructor(options: Pick<CallOptions, 'kernel' | 'process' | 'server'>) {
     this.#options = options;
+    // A process may be started while the server is away.
+    if (!options.server.isUp) this.cut(50);
   }
 
   get isUp(): boolean {
