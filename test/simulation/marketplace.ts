@@ -515,7 +515,7 @@ function makeCore(servers: Servers, process: Process) {
         : Promise.reject(new Error('Redis cannot be reached')),
   };
   const reader = new TicketReservationReader(readable, archive, ticketOfReservation);
-  const records = new PaymentRecords(archive as never);
+  const records = new PaymentRecords(archive);
   const provider = new ProviderClient(servers.provider, kernel, process, servers.providerState);
   const flow = new PaymentFlow({
     gateway,

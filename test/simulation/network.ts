@@ -101,7 +101,7 @@ export class Caller {
         }
         result.then(
           (value) => kernel.schedule(back, process, `${label} answers`, () => resolve(value)),
-          (error: unknown) => kernel.schedule(back, process, `${label} fails`, () => reject(error as Error)),
+          (error: unknown) => kernel.schedule(back, process, `${label} fails`, () => reject(error)),
         );
       });
     });
