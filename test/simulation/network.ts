@@ -101,7 +101,10 @@ export class Caller {
         }
         result.then(
           (value) => kernel.schedule(back, process, `${label} answers`, () => resolve(value)),
-          (error: unknown) => kernel.schedule(back, process, `${label} fails`, () => reject(error)),
+          (error: unknown) => {
+            const failed = error instanceof Error ? error : new Error(String(error));
+            kernel.schedule(back, process, `${label} fails`, () => reject(failed));
+          },
         );
       });
     });
