@@ -392,6 +392,26 @@ describe('the store of tickets', () => {
       ]);
     });
 
+    it('that would replace and is refused leaves all that was there', async () => {
+      const other = await opened(sibling);
+      await other.commit([hold('s1', 1, 'anna')]);
+      const owner = await opened();
+      const known = hold('r1', 2, 'anna');
+      await owner.commit([known]);
+      const before = await everything();
+      const replace = { archived: start, published: start, uncertain: true };
+      const anew = { replace };
+      const guards = new Map([['anna', 0]]);
+      expect(await owner.commit([hold('r2')], { ...anew, guards })).toMatchObject({ kind: 'guard' });
+      expect(await everything()).toEqual(before);
+      expect(await owner.commit([known], anew)).toMatchObject({ kind: 'repeat' });
+      expect(await everything()).toEqual(before);
+      const late = owner.prepare([hold('r3')], anew);
+      const first = { ...late, events: late.events.map((event) => ({ ...event, sequence: 1 })) };
+      await expect(owner.send(first)).rejects.toThrow('equal or smaller');
+      expect(await everything()).toEqual(before);
+    });
+
     it('takes away what ended, and keeps it readable', async () => {
       const owner = await opened();
       await owner.commit([hold('r1', 2, 'anna'), hold('r2')]);

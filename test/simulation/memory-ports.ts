@@ -1,7 +1,11 @@
 /**
  * What actors stand on, over a MemoryRedis: the client's side of src/redis and src/queues, round trip by round
  * trip. `send` carries each step to the server and its answer back; what it delays, loses or repeats on the way
- * is the caller's affair. Commands of one call that the real client sends without waiting are sent so here.
+ * is the caller's affair. What of one call the real client sends without waiting is sent so here.
+ *
+ * A real connection delivers steps and answers in the order in which they were sent. When it is lost, the client
+ * waits until it has another and then sends again what is unanswered, so that a step may be done twice and its
+ * first answer never comes; only pipelines of which a part was answered fail.
  */
 import { EVERYTHING, type Membership, type WakeUps } from '../../src/actors/host.js';
 import type {
@@ -41,12 +45,15 @@ export class MemoryTicketStore implements TicketStore {
   readonly #redis: MemoryRedis;
   readonly #send: Send;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #isAway: () => boolean;
   #run: Promise<string> | null = null;
 
-  constructor(redis: MemoryRedis, send: Send, clock: Pick<Clock, 'now'>) {
+  /** `isAway`: the connection was lost, and is known to be. */
+  constructor(redis: MemoryRedis, send: Send, clock: Pick<Clock, 'now'>, isAway = () => false) {
     this.#redis = redis;
     this.#send = send;
     this.#clock = clock;
+    this.#isAway = isAway;
   }
 
   /** The connection was lost: another run of the server may answer from now on. */
@@ -161,6 +168,7 @@ export class MemoryTicketStore implements TicketStore {
   }
 
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
+    if (this.#isAway()) throw new Error('Redis cannot be reached');
     const [live, { archived = NOWHERE }, ended] = await Promise.all([
       this.#send(() => this.#redis.reservations(ticket).get(id)),
       this.#send(() => this.#redis.meta(ticket)),
@@ -182,6 +190,7 @@ export class MemoryTicketStore implements TicketStore {
   }
 
   async #scan(ticket: TicketId) {
+    if (this.#isAway()) throw new Error('Redis cannot be reached');
     const all = await this.#send(() => this.#redis.reservations(ticket));
     const [{ runId: claimedRun }, runId] = await Promise.all([
       this.#send(() => this.#redis.meta(ticket)),

@@ -220,16 +220,11 @@ export class MemoryRedis {
 
   /** commit-n.lua. */
   commit(ticket: TicketId, commit: Commit): CommitResult {
-    let keys = this.#keys(ticket);
+    const keys = this.#keys(ticket);
     const { meta } = keys;
     if (meta?.owner !== commit.owner) return { kind: meta?.owner === undefined ? 'behind' : 'fenced' };
     if (meta.commit === commit.commitId) return { kind: 'committed' };
-    if (commit.replace) {
-      keys = { ...keys, reservations: ImmutableMap(), remote: ImmutableMap(), persons: ImmutableMap() };
-      this.#set(ticket, keys);
-    } else if ((meta.version ?? 0) !== commit.version) {
-      return { kind: 'behind' };
-    }
+    if (!commit.replace && (meta.version ?? 0) !== commit.version) return { kind: 'behind' };
     const tallies = this.#wrongGuards(ticket, commit.guards);
     if (tallies.size > 0) return { kind: 'guard', tallies };
     const recorded = this.#recorded(keys, commit.records);
@@ -292,15 +287,16 @@ export class MemoryRedis {
   #write(ticket: TicketId, keys: StoredKeys, commit: Commit): void {
     const changes = changesOf(commit);
     const now = this.#now();
+    const { reservations, remote, persons } = commit.replace ? EMPTY_KEYS : keys;
     this.#set(
       ticket,
       swept(
         {
           ...keys,
           meta: { ...keys.meta, ...metaChangesOf(commit) },
-          reservations: changed(keys.reservations, changes.setReservations, changes.delReservations),
-          remote: changed(keys.remote, changes.setRemote, changes.delRemote),
-          persons: changed(keys.persons, changes.setPersons, changes.delPersons),
+          reservations: changed(reservations, changes.setReservations, changes.delReservations),
+          remote: changed(remote, changes.setRemote, changes.delRemote),
+          persons: changed(persons, changes.setPersons, changes.delPersons),
           outcomes: changed(
             keys.outcomes,
             commit.records.map(({ id, keepMs, outcome }) => [id, { value: outcome, endsAt: now + keepMs }]),

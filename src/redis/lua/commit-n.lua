@@ -34,11 +34,8 @@ if head[1] ~= ARGV[1] then
   return { 'behind' }
 end
 if head[3] == ARGV[3] then return { 'committed' } end
-if ARGV[4] == '1' then
-  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
-elseif (head[2] or '0') ~= ARGV[2] then
-  return { 'behind' }
-end
+local replaces = ARGV[4] == '1'
+if not replaces and (head[2] or '0') ~= ARGV[2] then return { 'behind' } end
 
 local others = tonumber(ARGV[5])
 local guards, wrong = section(), {}
@@ -68,6 +65,7 @@ if #seen > 0 then return { 'repeat', unpack(seen) } end
 
 -- First the one write that Redis could refuse (an id that is not the newest), so that nothing is half done.
 for i = 1, #outbox, 2 do redis.call('XADD', KEYS[5], outbox[i], 'e', outbox[i + 1]) end
+if replaces then redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) end
 write('HSET', KEYS[1], meta)
 write('HSET', KEYS[2], setReservations)
 write('HDEL', KEYS[2], delReservations)
