@@ -13,7 +13,6 @@
  *    archive under a new incarnation before anything is decided;
  *  - what may be told only when durable is handed to the relay, which tells it then.
  */
-import { randomUUID } from 'node:crypto';
 import {
   ArchiveUnavailableError,
   type Archive,
@@ -86,6 +85,8 @@ export interface ActorDeps {
   readonly relay: Pick<Relay, 'open'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Never the same twice, in whatever process. */
+  readonly newId: () => string;
   readonly policy: Policy;
   /** Distinguishes this worker in owner tokens and logs. */
   readonly workerId: string;
@@ -394,7 +395,7 @@ export class TicketActor {
 
   /** Reads the ticket after claiming it, and rebuilds it where Redis may have lost writes. */
   async #load(): Promise<Hold> {
-    const owner = `${this.#deps.workerId}/${randomUUID()}`;
+    const owner = `${this.#deps.workerId}/${this.#deps.newId()}`;
     const { runId, stored } = await this.#deps.store.claim(this.ticket, owner);
     if (stored?.runId === runId && !(await this.#isBehindArchive(stored))) {
       const { position, version, state } = stored;
@@ -673,7 +674,7 @@ export class TicketActor {
       return { kind: 'committed' } as const;
     }
     const commit: Commit = {
-      commitId: randomUUID(),
+      commitId: this.#deps.newId(),
       owner: hold.owner,
       version: hold.version,
       runId: hold.runId,

@@ -134,12 +134,14 @@ export class ActorHost {
   /** Redis was away: what we own may have been lost or taken, and wake-ups were missed. */
   #onReset(): void {
     if (this.#stopped) return;
-    for (const actor of this.owned) {
-      actor.reclaim().catch((error: unknown) => {
-        this.#options.logger.error({ err: error }, 'could not look at a ticket again');
-      });
-    }
+    for (const actor of this.owned) this.#reclaim(actor);
     this.#sweepSoon(0);
+  }
+
+  #reclaim(actor: TicketActor): void {
+    actor.reclaim().catch((error: unknown) => {
+      this.#options.logger.error({ err: error }, 'could not look at a ticket again');
+    });
   }
 
   #sweepSoon(delayMs: number): void {
@@ -201,6 +203,11 @@ export class ActorHost {
     const sweeps = (this.#neglected.get(name) ?? 0) + 1;
     this.#neglected.set(name, sweeps);
     const owned = this.#actors.get(name)?.owned ?? false;
+    if (owned && dueAt === null) {
+      // Redis went away while the ticket was being taken: what its owner has read is of the run before.
+      this.#reclaim(this.#actor(ticket));
+      return;
+    }
     // A ticket that still needs attention after a while may have a preferred worker that is stuck.
     if (owned || this.#isPreferred(name) || sweeps > PATIENCE_SWEEPS) {
       this.#actor(ticket).poke(active > 0 && sweeps > 1);

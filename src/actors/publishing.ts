@@ -98,6 +98,7 @@ export class Publishing {
       publisher,
       waiting.filter((lane) => lane.session !== publisher.id),
     );
+    for (const lane of waiting) this.#passKnown(lane);
     const taken = takeGroup(waiting, eventsMax, this.#options.encode);
     const records = taken.flatMap((group) => group.records);
     if (records.length > 0) {
@@ -157,7 +158,7 @@ export class Publishing {
     if (!last) return;
     lane.toPublish.splice(0, events.length);
     lane.published = { incarnation: last.incarnation, sequence: last.sequence };
-    this.#known.set(ticketName(lane.ticket), lane.published);
+    this.#know(ticketName(lane.ticket), lane.published);
   }
 
   async #open(): Promise<Publisher> {
@@ -233,12 +234,20 @@ export class Publishing {
         if (!newest || comparePositions(newest, event) < 0) found.set(name, event);
       });
     }
-    for (const lane of lanes) {
-      const name = ticketName(lane.ticket);
-      for (const newest of [found.get(name), this.#known.get(name)]) {
-        if (newest) this.#passed(lane, lane.toPublish.slice(0, countCovered(lane.toPublish, newest)));
-      }
-    }
+    for (const [name, newest] of found) this.#know(name, newest);
+    for (const lane of lanes) this.#passKnown(lane);
+  }
+
+  /** Drops what is known to be in the log; more of it may come to the lane when its publishing was taken over. */
+  #passKnown(lane: PublishingLane): void {
+    const newest = this.#known.get(ticketName(lane.ticket));
+    if (newest) this.#passed(lane, lane.toPublish.slice(0, countCovered(lane.toPublish, newest)));
+  }
+
+  /** Another lane of the ticket may have gone further: an owner that comes anew begins behind what it wrote. */
+  #know(name: string, newest: LedgerPosition): void {
+    const known = this.#known.get(name);
+    if (!known || comparePositions(known, newest) < 0) this.#known.set(name, newest);
   }
 }
 

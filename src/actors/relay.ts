@@ -32,6 +32,8 @@ export interface RelayOptions {
   readonly groupEventsMax: number;
   /** Told of what was archived, in order for each ticket. Must neither throw nor take time. */
   readonly onArchived?: (ticket: TicketId, events: readonly CommittedEvent[]) => void;
+  /** From 0 to 1, for jitter. */
+  readonly random?: () => number;
 }
 
 /** Retries of a failed write: doubling from here, with jitter, at most `RETRY_MS_MAX`. */
@@ -43,14 +45,18 @@ const CURSOR_DELAY_MS = 50;
 /** Runs a step over and over while there is work, retrying with back-off while it fails. */
 class Pump {
   readonly #name: string;
-  readonly #options: Pick<RelayOptions, 'clock' | 'logger'>;
+  readonly #options: Pick<RelayOptions, 'clock' | 'logger' | 'random'>;
   readonly #step: () => Promise<boolean>;
   #running: Promise<void> | null = null;
   #asked = false;
   #stopped = false;
 
   /** `step` answers whether there was anything to do. */
-  constructor(name: string, options: Pick<RelayOptions, 'clock' | 'logger'>, step: () => Promise<boolean>) {
+  constructor(
+    name: string,
+    options: Pick<RelayOptions, 'clock' | 'logger' | 'random'>,
+    step: () => Promise<boolean>,
+  ) {
     this.#name = name;
     this.#options = options;
     this.#step = step;
@@ -91,9 +97,10 @@ class Pump {
   }
 
   #backOff(failures: number): Promise<void> {
+    const { clock, random = Math.random } = this.#options;
     const ceiling = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 10));
     return new Promise((resolve) => {
-      this.#options.clock.schedule(ceiling * (0.5 + Math.random() / 2), resolve);
+      clock.schedule(ceiling * (0.5 + random() / 2), resolve);
     });
   }
 }

@@ -3,7 +3,7 @@
  * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
  */
 import type { Redis } from 'ioredis';
-import type { CommandBody, CommandResult } from '../actors/ports.js';
+import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import { ArchiveUnavailableError, type Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
@@ -179,13 +179,19 @@ const ENTRIES_AT_ONCE = 16;
 const TRIES_MAX = 30;
 
 export class MasterListLoader implements CatalogLoader {
-  readonly #catalog: Catalog;
+  readonly #catalog: Pick<Catalog, 'save'>;
   readonly #gateway: CommandGateway;
+  readonly #clock: Clock;
   readonly #currency: string;
 
-  constructor(catalog: Catalog, gateway: CommandGateway, currency: string) {
+  constructor(
+    catalog: Pick<Catalog, 'save'>,
+    gateway: CommandGateway,
+    { clock, currency }: { readonly clock: Clock; readonly currency: string },
+  ) {
     this.#catalog = catalog;
     this.#gateway = gateway;
+    this.#clock = clock;
     this.#currency = currency;
   }
 
@@ -219,7 +225,7 @@ export class MasterListLoader implements CatalogLoader {
         const answer = await this.#gateway.submit({ ticket, id, body, keepMs: KEEP_MS });
         if (answer.kind === 'answered' && LOADED.has(answer.result.kind)) return;
         if (answer.kind === 'overloaded')
-          await new Promise((resolve) => setTimeout(resolve, answer.retryAfterMs));
+          await new Promise<void>((resolve) => this.#clock.schedule(answer.retryAfterMs, resolve));
       }
       throw new Error(
         `The master list could not be loaded: no worker answers for match ${entry.matchNumber}.`,

@@ -3,7 +3,10 @@ import { hostname } from 'node:os';
 import type { Core } from './core.js';
 import type { Metrics } from '../http/metrics.js';
 import type { Durability, SalesConsumer } from '../kafka/consumer.js';
-import type { TicketProgress } from '../redis/ticket-store.js';
+import type { RedisTicketStore, TicketProgress } from '../redis/ticket-store.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Clock } from '../actors/ports.js';
+import type { Logger } from './log.js';
 import { comparePositions } from '../actors/position.js';
 
 /** What a consumer says of itself every `METRICS_MS`, for whoever looks at the whole marketplace. */
@@ -29,16 +32,8 @@ export async function watchConsumer(
   metrics: Metrics,
 ): Promise<() => void> {
   const id = `${hostname()}-${process.pid}`;
-  let cancelRewind: (() => void) | null = null;
-  const rewind = (): void => {
-    cancelRewind ??= clock.schedule(REWIND_DELAY_MS, () => {
-      cancelRewind = null;
-      consumer.rewind().catch((error: unknown) => {
-        logger.warn({ err: error }, 'could not read the market again after a loss; trying again');
-        rewind();
-      });
-    });
-  };
+  const rewinding = new Rewinding(consumer, clock, logger);
+  const rewind = (): void => rewinding.soon();
   const unsubscribe = await bus.subscribe(keys.channels.rebuilt(), rewind);
   const unreset = bus.onReset(rewind);
   let cancelMetrics: () => void = () => undefined;
@@ -57,11 +52,45 @@ export async function watchConsumer(
   return () => {
     unsubscribe();
     unreset();
-    cancelRewind?.();
+    rewinding.stop();
     cancelMetrics();
     metrics.marketJoined.set(0);
     redis.hdel(keys.consumers, id).catch(() => undefined);
   };
+}
+
+/** Reads the market again a little later, once for all that asked meanwhile, and until it could. */
+export class Rewinding {
+  readonly #consumer: Pick<SalesConsumer, 'rewind'>;
+  readonly #clock: Clock;
+  readonly #logger: Pick<Logger, 'warn'>;
+  #cancel: (() => void) | null = null;
+
+  constructor(consumer: Pick<SalesConsumer, 'rewind'>, clock: Clock, logger: Pick<Logger, 'warn'>) {
+    this.#consumer = consumer;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  soon(): void {
+    this.#cancel ??= this.#clock.schedule(REWIND_DELAY_MS, () => {
+      this.#cancel = null;
+      this.#consumer.rewind().catch((error: unknown) => {
+        this.#logger.warn({ err: error }, 'could not read the market again after a loss; trying again');
+        this.soon();
+      });
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+}
+
+export interface DurabilityDeps {
+  readonly store: Pick<RedisTicketStore, 'runId' | 'progress'>;
+  readonly catalog: Pick<Catalog, 'tickets'>;
+  readonly clock: Clock;
 }
 
 /**
@@ -70,11 +99,11 @@ export async function watchConsumer(
  * the reading began.
  */
 export class RedisDurability implements Durability {
-  readonly #core: Pick<Core, 'store' | 'catalog' | 'clock'>;
+  readonly #core: DurabilityDeps;
   #runId = '';
   readonly #incarnations = new Map<string, number>();
 
-  constructor(core: Pick<Core, 'store' | 'catalog' | 'clock'>) {
+  constructor(core: DurabilityDeps) {
     this.#core = core;
   }
 

@@ -652,7 +652,7 @@ class Parts {
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
     this.jobs = new LongJobs({ redis, prefix: keys.queuePrefix, logger });
     this.analyticsJobs = new AnalyticsJobs({ redis, prefix: keys.queuePrefix, logger });
-    this.loader = new MasterListLoader(catalog, gateway, settings.currency);
+    this.loader = new MasterListLoader(catalog, gateway, { clock, currency: settings.currency });
   }
 
   /** What workers archive is mailed about. */

@@ -6,6 +6,7 @@
  * again; it says of each ticket and each part what it was rebuilt from, and what is gone for good; it ends with 0 only
  * when every ticket in Redis equals a fold of its ledger.
  */
+import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { Settings } from '../../config/settings.js';
 import { idleRelay } from '../actors/relay.js';
@@ -311,6 +312,7 @@ async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
     // What it would log is told as the outcome.
     logger: logger.child({}, { level: 'fatal' }),
     policy: settings,
+    newId: randomUUID,
     workerId: `recover-${process.pid}`,
     leaseMs: settings.leaseMs,
     paymentCheckMs: settings.paymentCheckMs,

@@ -93,6 +93,7 @@ export function createWorker(core: Core, settings: WorkerSettings, deps: WorkerD
       relay,
       clock,
       logger,
+      newId: randomUUID,
       policy: settings.policy,
       workerId,
       leaseMs: settings.leaseMs,

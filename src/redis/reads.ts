@@ -45,12 +45,12 @@ export class RedisCounters implements CountersSource {
 
 /** Redis first, because it is ahead of the archive; the archive for what left Redis. */
 export class TicketReservationReader implements ReservationReader {
-  readonly #store: RedisTicketStore;
+  readonly #store: Pick<RedisTicketStore, 'findReservation'>;
   readonly #archive: Pick<Archive, 'reservation'>;
   readonly #ticketOf: (id: string) => TicketId | null;
 
   constructor(
-    store: RedisTicketStore,
+    store: Pick<RedisTicketStore, 'findReservation'>,
     archive: Pick<Archive, 'reservation'>,
     ticketOf: (id: string) => TicketId | null,
   ) {

@@ -128,6 +128,29 @@ describe('publishing', () => {
     market = new Market();
   });
 
+  it('does not repeat what an earlier owner of the same process published when the next begins with silence', async () => {
+    const publishing = market.process();
+    const silent = event(one, 1, { commandId: 'silent' });
+    await publishAll(publishing, market.lane(one, 'a', [silent, event(one, 2)]));
+    // The cursor of the first was not written: the next begins at the same place.
+    market.tickets.set('1', { owner: 'a', publisher: 'p1', published: '1-0' });
+    await publishAll(publishing, market.lane(one, 'b', [silent, event(one, 2), event(one, 3)]));
+    expect(market.values).toEqual(['1/1-2', '1/1-3']);
+  });
+
+  it('does not repeat what comes to a lane only after its publishing was taken over', async () => {
+    await publishAll(market.process(), market.lane(one, 'a', [event(one, 1), event(one, 2), event(one, 3)]));
+    market.tickets.set('1', { owner: 'a', publisher: 'p1', published: '1-0' });
+    const publishing = market.process();
+    // A backlog is archived anew part by part.
+    const lane = market.lane(one, 'b', [event(one, 1)]);
+    await publishAll(publishing, lane);
+    lane.toPublish.push(event(one, 4));
+    lane.toPublish.unshift(event(one, 2), event(one, 3));
+    await publishAll(publishing, lane);
+    expect(market.values).toEqual(['1/1-1', '1/1-2', '1/1-3', '1/1-4']);
+  });
+
   it('names its publisher in the archive and in each ticket before it writes', async () => {
     const publishing = market.process();
     market.before = async () => {

@@ -1,0 +1,73 @@
+/** What `npm run simulate` is asked for. */
+import { parseArgs } from 'node:util';
+import { FAULTS, type FaultKind } from './plan.js';
+
+export interface Asked {
+  readonly seed: number;
+  readonly seeds: number;
+  readonly ops: number;
+  readonly marketplaces: number;
+  readonly faults: ReadonlySet<FaultKind>;
+  readonly jobs: number;
+  readonly shrinkMs: number;
+  readonly trace: boolean;
+  /** Ends early after so many seeds with violations. */
+  readonly violationsMax: number;
+}
+
+export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M] [--faults all|none|KIND,...]
+                       [--jobs J] [--violations-max V] [--shrink-seconds T] [--trace]
+
+K seeds from S on, N operations each. Kinds of faults: ${FAULTS.join(', ')}`;
+
+/** Throws with a sentence for the user. */
+export function parseAsked(args: readonly string[]): Asked {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string', default: '1' },
+      seeds: { type: 'string', default: '1' },
+      ops: { type: 'string', default: '1000' },
+      marketplaces: { type: 'string', default: '1' },
+      faults: { type: 'string', default: 'all' },
+      jobs: { type: 'string', default: '2' },
+      'shrink-seconds': { type: 'string', default: '120' },
+      'violations-max': { type: 'string', default: '20' },
+      trace: { type: 'boolean', default: false },
+    },
+  });
+  const whole = (name: string, text: string, min: number): number => {
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < min)
+      throw new Error(`--${name} must be a whole number from ${min}`);
+    return number;
+  };
+  return {
+    seed: whole('seed', values.seed, 0),
+    seeds: whole('seeds', values.seeds, 1),
+    ops: whole('ops', values.ops, 1),
+    marketplaces: whole('marketplaces', values.marketplaces, 1),
+    faults: faultsOf(values.faults),
+    jobs: whole('jobs', values.jobs, 1),
+    shrinkMs: 1_000 * whole('shrink-seconds', values['shrink-seconds'], 0),
+    trace: values.trace,
+    violationsMax: whole('violations-max', values['violations-max'], 1),
+  };
+}
+
+export function faultsOf(text: string): ReadonlySet<FaultKind> {
+  if (text === 'all') return new Set(FAULTS);
+  if (text === 'none') return new Set();
+  const kinds = text.split(',').map((name) => {
+    const kind = FAULTS.find((known) => known === name.trim());
+    if (!kind) throw new Error(`there is no fault ${name}; there are ${FAULTS.join(', ')}`);
+    return kind;
+  });
+  return new Set(kinds);
+}
+
+/** The command that runs one seed again. */
+export function commandOf({ ops, marketplaces, faults }: Asked, seed: number): string {
+  const all = faults.size === FAULTS.length ? 'all' : [...faults].join() || 'none';
+  return `npm run simulate -- --seed ${seed} --ops ${ops} --marketplaces ${marketplaces} --faults ${all}`;
+}

@@ -1,0 +1,45 @@
+/** A short simulation, that it runs the same way twice, and that it finds and shrinks what is broken. */
+import { describe, expect, it } from '@jest/globals';
+import { faultsOf } from './arguments.js';
+import { planOf, type Plan } from './plan.js';
+import { historyOf, shrink } from './shrink.js';
+import { run } from './simulation.js';
+
+const SEEDS = [1, 2, 3, 4, 5, 6];
+const plan = (seed: number, marketplaces = 1): Plan =>
+  planOf({ seed, ops: 150, marketplaces, faults: faultsOf('all') });
+
+describe('a simulation', () => {
+  it.each(SEEDS)(
+    'of seed %i keeps every promise with all faults on',
+    async (seed) => {
+      const result = await run(plan(seed, 1 + (seed % 2)));
+      expect(result.violation).toBeNull();
+      expect(Object.keys(result.faults).length).toBeGreaterThan(0);
+      expect(result.ops).toBe(150);
+    },
+    60_000,
+  );
+
+  it('comes to rest when Redis went away while a ticket was being taken', async () => {
+    const once = planOf({ seed: 8, ops: 200, marketplaces: 1, faults: faultsOf('redis-second') });
+    expect((await run(once)).violation).toBeNull();
+  }, 60_000);
+
+  it('happens the same way twice, and another way for another seed', async () => {
+    const [first, again, other] = [await run(plan(7)), await run(plan(7)), await run(plan(8))];
+    expect(again).toEqual(first);
+    expect(other.hash).not.toBe(first.hash);
+  }, 60_000);
+
+  it('finds a promise that is broken, and the shortest history that breaks it', async () => {
+    // The provider of this seed's buyers takes the money twice as soon as one of them pays.
+    const broken = { ...plan(9), faults: [], plant: 'charged twice' as const };
+    const failed = await run(broken);
+    expect(failed.violation?.promise).toBe('charged once');
+    const shrunk = await shrink(broken, failed, Date.now() + 20_000);
+    expect(shrunk.result.violation?.promise).toBe('charged once');
+    expect(shrunk.plan.ops.length).toBeLessThan(10);
+    expect(historyOf(shrunk.plan).some((line) => line.includes('pay of'))).toBe(true);
+  }, 60_000);
+});
