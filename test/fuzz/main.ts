@@ -1,0 +1,82 @@
+/** `npm run fuzz`: its options, and its report for people. */
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { fuzzServices, growthOf, type Report } from './services.js';
+
+const INPUTS = 100_000;
+const SEED = 2_022;
+/** Of the inputs, so many of a hundred pass the security check first. */
+const CHECKED_SHARE = 10;
+/** More memory in the second half of a run is a leak. */
+const GROWTH_SHARE_MAX = 0.1;
+
+const log = (line: string): void => console.log(line);
+const megabytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(0)} MiB`;
+
+function tell(title: string, report: Report): boolean {
+  const { latencyMs: ms, memory } = report;
+  log(
+    `\n${title}: ${report.sent} inputs in ${report.seconds.toFixed(0)} s (${Math.round(report.sent / report.seconds)}/s)`,
+  );
+  const statuses = [...report.statuses].sort(([a], [b]) => a.localeCompare(b));
+  log(`  answers: ${statuses.map(([status, count]) => `${status}: ${count}`).join(', ')}`);
+  log(`  milliseconds: median ${ms.p50.toFixed(1)}, p99 ${ms.p99.toFixed(0)}, longest ${ms.max.toFixed(0)}`);
+  log(
+    `  operations that did what they are for: ${report.operations - report.unreached.length} of ${report.operations}`,
+  );
+  if (report.unreached.length > 0) log(`    the others: ${report.unreached.join('; ')}`);
+  let isWell = report.failures.length === 0 && report.faults.length === 0;
+  for (const kind of ['heapUsed', 'rss'] as const) {
+    const { first, second, share } = growthOf(memory, kind);
+    const sign = share > 0 ? '+' : '';
+    log(
+      `  ${kind} after collection, median of each half: ${megabytes(first)}, ${megabytes(second)} (${sign}${(share * 100).toFixed(1)} %)`,
+    );
+    if (share > GROWTH_SHARE_MAX) {
+      log(`  ${kind} grew by more than ${GROWTH_SHARE_MAX * 100} %`);
+      isWell = false;
+    }
+  }
+  for (const { input, violations, text, replay } of report.failures) {
+    log(`\n  input ${input}: ${violations.join('; ')}\n    ${text}\n    ${replay}`);
+  }
+  for (const fault of report.faults) log(`\n  ${fault}`);
+  return isWell;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      inputs: { type: 'string', default: String(INPUTS) },
+      seed: { type: 'string', default: String(SEED) },
+      only: { type: 'string' },
+      input: { type: 'string' },
+      checked: { type: 'boolean', default: false },
+    },
+  });
+  const seed = Number(values.seed);
+  log(
+    `${cpus().length} x ${cpus()[0]?.model ?? ''}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? ''}; seed ${seed}`,
+  );
+  if (values.input !== undefined) {
+    const from = Number(values.input);
+    const report = await fuzzServices({ seed, from, to: from + 1, isChecked: values.checked, log });
+    return tell('one input', report) ? 0 : 1;
+  }
+  const inputs = Number(values.inputs);
+  const checked = Math.floor((inputs * CHECKED_SHARE) / 100);
+  let isWell = true;
+  if (values.only === undefined || values.only === 'service') {
+    const open = await fuzzServices({ seed, from: 0, to: inputs - checked, isChecked: false, log });
+    isWell = tell('services, without the security check', open) && isWell;
+    const rest = await fuzzServices({ seed, from: inputs - checked, to: inputs, isChecked: true, log });
+    isWell = tell('services, with the security check', rest) && isWell;
+  }
+  log(
+    `\nload at the end ${loadavg()[0]?.toFixed(1) ?? ''}; ${isWell ? 'no rule was broken' : 'RULES WERE BROKEN'}`,
+  );
+  return isWell ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
