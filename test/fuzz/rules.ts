@@ -49,7 +49,7 @@ function problemOf(
   input: Input,
 ): Readonly<Record<string, unknown>> | null {
   const type = headers['content-type'] ?? '';
-  if (type.startsWith('text/html') && isPage(input)) return null;
+  if ((type.startsWith('text/html') && isPage(input)) || isBoard(input)) return null;
   if (type !== PROBLEM_TYPE) {
     faults.push(`an error ${status} as "${type}"`);
     return null;
@@ -66,11 +66,12 @@ function problemOf(
   }
 }
 
-/** Pages for people say in words what is not there. */
+const BOARD = /^\/+admin\b/i;
+/** Pages for people say in words what is not there. What is no request may be one for a page. */
 const isPage = ({ role, target, raw }: Input): boolean =>
-  (role === 'client' && !/^\/+api\b/i.test(target)) ||
-  /^\/+admin\b/i.test(target) ||
-  (raw !== null && role === 'client');
+  BOARD.test(target) || (role === 'client' && (raw !== null || !/^\/api(\/|$)/.test(target)));
+/** Bull Board behind our door, for operators only, has errors of its own form. */
+const isBoard = ({ target }: Input): boolean => BOARD.test(target);
 
 function undescribed({ operation, method, made, body }: Input, answer: Answer, text: string): string[] {
   if (!operation || method !== operation.method) return [];
@@ -99,6 +100,8 @@ function faultsOfJson(schema: Schema, text: string, document: Parameters<typeof 
 }
 
 const ERROR_LEVEL = 50;
+/** A page that a machine busy with other things did not make in time: what it is replaced with is an answer too. */
+const SLOW = /(the web app|a page) did not answer within \d+ ms/;
 
 /** Lines of a log that no input may cause: errors, and what was not written as a log at all. */
 export function logFaults(output: string): string[] {
@@ -106,7 +109,7 @@ export function logFaults(output: string): string[] {
   return rest
     .split('\n')
     .slice(1)
-    .filter((line) => line.trim() !== '' && !/^(Stopping:|Stopped\.)/.test(line))
+    .filter((line) => line.trim() !== '' && !/^(Stopping:|Stopped\.)/.test(line) && !SLOW.test(line))
     .filter((line) => {
       try {
         return Number((JSON.parse(line) as { level?: unknown }).level) >= ERROR_LEVEL;

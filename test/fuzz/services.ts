@@ -159,7 +159,7 @@ class Run {
 
   async #failed(input: Input, violations: readonly string[]): Promise<void> {
     const { seed, isChecked } = this.#options;
-    const kind = `${input.operation ? nameOf(input.operation) : input.made.join()} ${violations.join()}`;
+    const kind = `${input.operation ? nameOf(input.operation) : ''} ${violations.join()}`;
     // One of a kind is enough to look at.
     if (this.#seen.has(kind)) return;
     this.#seen.add(kind);
