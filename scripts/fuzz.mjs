@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- [--inputs 100000] [--seed S] [--only service|kafka]`: hostile input for every endpoint and topic
+ * `npm run fuzz -- [--inputs 100000] [--seed S] [--only service|kafka|connections]`: hostile input for every endpoint and topic
  * (test/fuzz). `--input N` sends a single one of a seed again.
  */
 import { spawnSync } from 'node:child_process';

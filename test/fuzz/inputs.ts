@@ -91,7 +91,7 @@ const add = (draft: Draft, name: string, value: string): void => {
 
 function described(number: number, operations: readonly Operation[], chance: Chance): Draft {
   let operation = chance.pick(operations);
-  for (let i = 0; i < 3 && COSTLY.test(keyOf(operation)); i += 1) operation = chance.pick(operations);
+  if (COSTLY.test(keyOf(operation))) operation = chance.pick(operations);
   const draft = blank(number, operation.role, operation.method, '');
   draft.operation = operation;
   const place = chance.whole(0, 19);
@@ -172,6 +172,12 @@ function namesFor(operation: Operation, place: number, chance: Chance): NamedStr
   return (name) => (Object.hasOwn(names, name) ? (names[name]?.() ?? null) : null);
 }
 
+/** The token of what `idFor` names. */
+const tokenOf = ({ path }: Operation, place: number): string =>
+  place % 2 === 0 && !SOLD.test(path) ? `guesttoken.${place}` : `soldtoken.${place}`;
+/** Of what was paid. */
+const SOLD = /\/tickets|\/refund$|\/mails$/;
+
 /** What a placeholder of a path stands for, when it is to be found. */
 function idFor(operation: Operation, name: string, place: number, chance: Chance): string {
   const key = keyOf(operation);
@@ -183,9 +189,9 @@ function idFor(operation: Operation, name: string, place: number, chance: Chance
   if (operation.path.includes('/users/{id}')) return `{{account.${place}}}`;
   if (operation.path.includes('/blocks/{id}')) return `{{block.${place}}}`;
   if (operation.path.includes('/pauses/{id}')) return `match-${chance.whole(SWEPT_FROM, MATCHES)}`;
-  if (/reservations\/\{id\}\/(tickets|refund|mails)/.test(operation.path)) return `{{sold.${place}}}`;
+  if (SOLD.test(operation.path)) return `{{sold.${place}}}`;
   if (operation.path.includes('/reservations/{id}'))
-    return `{{${chance.pick(['guesthold', 'hold', 'sold'])}.${place}}}`;
+    return place % 2 === 0 ? `{{guesthold.${place}}}` : `{{sold.${place}}}`;
   return chance.uuid();
 }
 
@@ -325,7 +331,7 @@ function identify(draft: Draft, operation: Operation, place: number, chance: Cha
       case 'serviceToken':
         return ['service', 'service', 'service'];
       case 'reservationToken':
-        return [`guesttoken.${place}`, `guesttoken.${place}`, `soldtoken.${place}`, `soldtoken.${place}`];
+        return Array.from({ length: 5 }, () => tokenOf(operation, place));
       default:
         return [];
     }

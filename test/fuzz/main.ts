@@ -1,6 +1,8 @@
 /** `npm run fuzz`: its options, and its report for people. */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { fuzzConsumer } from './consumer.js';
+import { crowd } from './crowd.js';
 import { fuzzServices, growthOf, type Report } from './services.js';
 
 const INPUTS = 100_000;
@@ -42,6 +44,47 @@ function tell(title: string, report: Report): boolean {
   }
   for (const fault of report.faults) log(`\n  ${fault}`);
   return isWell;
+}
+
+/** Records that one consumer gets; the next ones get another. */
+const CONSUMER_RECORDS = 2_000;
+
+async function fuzzTopics(seed: number, count: number): Promise<boolean> {
+  const startedAt = performance.now();
+  const handled = new Map<string, number>();
+  const faults: string[] = [];
+  let [records, letters] = [0, 0];
+  for (let from = 0; from < count; from += CONSUMER_RECORDS) {
+    const report = await fuzzConsumer(seed, from, Math.min(count, from + CONSUMER_RECORDS));
+    records += report.records;
+    letters += report.deadLetters;
+    faults.push(...report.faults);
+    for (const [kind, times] of report.handled) handled.set(kind, (handled.get(kind) ?? 0) + times);
+  }
+  const seconds = (performance.now() - startedAt) / 1_000;
+  log(
+    `\ntopics: ${records} records, each handed over twice, in ${seconds.toFixed(0)} s; ${letters} dead letters`,
+  );
+  log(`  ${[...handled].map(([kind, times]) => `${kind}: ${times}`).join(', ')}`);
+  for (const fault of faults.slice(0, FAULTS_MAX)) log(`  ${fault}`);
+  if (faults.length > 0) log(`  npm run fuzz -- --only kafka --seed ${seed} --inputs ${count}`);
+  return faults.length === 0;
+}
+
+const FAULTS_MAX = 20;
+const IDLE = 10_000;
+const SLOW = 200;
+
+/** Each side needs a file for each connection: `ulimit -n` must be higher. */
+async function fuzzConnections(): Promise<boolean> {
+  const { opened, slowEnded, memory, salesMs, faults } = await crowd({ idle: IDLE, slow: SLOW, log });
+  const heaps = [memory.before, memory.during, memory.after].map(({ heapUsed }) => megabytes(heapUsed));
+  const sizes = [memory.before, memory.during, memory.after].map(({ rss }) => megabytes(rss));
+  log(`\nconnections: ${opened} idle ones, ${slowEnded} slow bodies told 408`);
+  log(`  heap before, during, after: ${heaps.join(', ')}; rss: ${sizes.join(', ')}`);
+  log(`  a hold and its payment meanwhile: at most ${Math.max(...salesMs).toFixed(0)} ms`);
+  for (const fault of faults) log(`  ${fault}`);
+  return faults.length === 0;
 }
 
 async function main(args: readonly string[]): Promise<number> {

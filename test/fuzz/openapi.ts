@@ -100,6 +100,7 @@ export function valueOf(given: Schema, operation: Operation, named: NamedStrings
     const type = typeof one.type === 'string' ? one.type : one.type?.find((kind) => kind !== 'null');
     switch (type) {
       case 'object':
+        if (name === 'message' && Object.keys(one.properties ?? {}).length === 0) return saleOf(chance);
         return new Entries(
           Object.entries(one.properties ?? {})
             .filter(([key]) => one.required?.includes(key) === true || chance.percent(50))
@@ -117,7 +118,7 @@ export function valueOf(given: Schema, operation: Operation, named: NamedStrings
       case 'string':
         return named(name) ?? stringOf(one, chance);
       default:
-        return name === 'message' ? saleOf(chance) : new Entries([]);
+        return new Entries([]);
     }
   };
   return make(given, '', 0);

@@ -10,6 +10,8 @@ const CODES = new Map<string, number>(Object.entries(PROBLEMS).map(([code, [stat
 /** Files of ours, and how a stack trace reads. */
 const INSIDES =
   /node_modules|file:\/\/|\bat (async )?[\w.<>#]+ \(|\.(ts|js|mjs):\d+:\d+|\/dist\/src\/|ECONNREFUSED|ReplyError/;
+/** What is surely read of headers and bodies, together. */
+const READ_BYTES_MAX = 16_000;
 const READY = '/health/ready';
 
 /** What is wrong with how an input was answered; empty when nothing is. */
@@ -18,8 +20,13 @@ export function violationsOf(input: Input, exchange: Exchange): string[] {
   if (input.mayClose || input.halfClose || input.isAbandoned) return [];
   if (exchange.kind === 'late') return ['no answer in time'];
   // Whoever sends more than is taken is not read to the end.
-  const isCutOff = exchange.isReset && (input.body?.length ?? 0) > 50_000;
-  return isCutOff ? [] : ['the connection was closed without an answer'];
+  const sizes = [
+    input.target.length,
+    input.body?.length ?? 0,
+    ...input.headers.map(([, value]) => value.length),
+  ];
+  const isLarge = sizes.reduce((total, size) => total + size, 0) > READ_BYTES_MAX;
+  return exchange.isReset && isLarge ? [] : ['the connection was closed without an answer'];
 }
 
 function violationsOfAnswer(input: Input, answer: Answer): string[] {
@@ -77,7 +84,7 @@ function undescribed({ operation, method, made, body }: Input, answer: Answer, t
   if (!operation || method !== operation.method) return [];
   const { status, headers } = answer;
   const described = operation.responses[String(status)];
-  const isOfPath = status === 404 && made.some((what) => what.includes('in the path'));
+  const isOfPath = (status === 404 || status === 405) && made.some((what) => what.includes('in the path'));
   const isOfBody = status === 415 && body !== null;
   if (!described) {
     return ANYWHERE.has(status) || isOfPath || isOfBody ? [] : [`status ${status} is not described`];

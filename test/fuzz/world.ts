@@ -71,7 +71,7 @@ export class World {
         SECURITY_CHECK: String(isChecked),
         SERVICE_TOKEN,
         // Holds end while it runs, so that as many go as come.
-        HOLD_MS: '10000',
+        HOLD_MS: '30000',
         PAYING_MS: '20000',
         TICKETS_PER_PERSON_MAX: '1000',
         IDEMPOTENCY_MS: '60000',
