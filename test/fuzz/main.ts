@@ -116,6 +116,10 @@ async function main(args: readonly string[]): Promise<number> {
     const rest = await fuzzServices({ seed, from: inputs - checked, to: inputs, isChecked: true, log });
     isWell = tell('services, with the security check', rest) && isWell;
   }
+  if (values.only === undefined || values.only === 'kafka')
+    isWell = (await fuzzTopics(seed, inputs)) && isWell;
+  if (values.only === undefined || values.only === 'connections')
+    isWell = (await fuzzConnections()) && isWell;
   log(
     `\nload at the end ${loadavg()[0]?.toFixed(1) ?? ''}; ${isWell ? 'no rule was broken' : 'RULES WERE BROKEN'}`,
   );
