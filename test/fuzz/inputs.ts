@@ -61,7 +61,8 @@ export function inputOf(seed: number, number: number, operations: readonly Opera
   return draft;
 }
 
-function blank(number: number, role: string, method: string, target: string): Draft {
+/** A request with nothing to it. */
+export function blank(number: number, role: string, method: string, target: string): Draft {
   return {
     number,
     made: [],
