@@ -44,7 +44,7 @@ export class Connection {
   }
 
   async exchange(delivery: Delivery): Promise<Exchange> {
-    const isFresh = this.#socket === null || this.#socket.destroyed || !this.#socket.writable;
+    const isFresh = !isOpen(this.#socket);
     const first = await this.#once(delivery);
     // Closed as idle in the moment it was used again: nothing was read of it.
     if (!isFresh && first.kind === 'closed' && first.received.length === 0) return this.#once(delivery);
@@ -54,10 +54,9 @@ export class Connection {
   #once(delivery: Delivery): Promise<Exchange> {
     const startedAt = performance.now();
     const kept = this.#socket;
-    const socket =
-      kept && !kept.destroyed && kept.writable
-        ? kept
-        : connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = isOpen(kept)
+      ? kept
+      : connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen: true });
     if (socket !== kept) socket.on('error', () => undefined);
     this.#socket = socket;
     return new Promise((resolve) => {
@@ -95,6 +94,11 @@ export class Connection {
       void write(socket, delivery, () => hasEnded);
     });
   }
+}
+
+/** A half that the other side has ended hears nothing more, not even that what it sends is refused. */
+function isOpen(socket: Socket | null): socket is Socket {
+  return socket !== null && !socket.destroyed && socket.writable && socket.readable;
 }
 
 async function write(socket: Socket, { pieces, pauseMs, halfClose }: Delivery, isOver: () => boolean) {
