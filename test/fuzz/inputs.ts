@@ -238,10 +238,11 @@ function pathOf(operation: Operation, place: number, chance: Chance, draft: Draf
   let path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     if (!chance.percent(25)) return idFor(operation, name, place, chance);
     did(draft, `a broken ${name} in the path`);
-    draft.operation = draft.operation && { ...draft.operation };
     const garbage = chance.percent(60)
       ? chance.pick(PATH_GARBAGE)
       : encoded(chance.pick(STRINGS)).slice(0, 4_000);
+    // The path of another operation.
+    if (garbage === '') draft.operation = null;
     // What is swept must be a match that is there for it.
     return isSweeping && /^\d+$/.test(garbage) ? '0' : garbage;
   });

@@ -72,6 +72,7 @@ export class World {
         SERVICE_TOKEN,
         // Holds end while it runs, so that as many go as come.
         HOLD_MS: '30000',
+        ACCESS_TOKEN_MS: '3600000',
         PAYING_MS: '20000',
         TICKETS_PER_PERSON_MAX: '1000',
         IDEMPOTENCY_MS: '60000',
