@@ -119,7 +119,9 @@ class Board {
       },
     });
     this.#replace = board.replaceQueues;
-    this.handle = serverAdapter.getRouter() as express.RequestHandler;
+    const app = serverAdapter.getRouter() as express.Express;
+    app.disable('x-powered-by');
+    this.handle = app;
   }
 
   /** Puts the board in step with the queues there are now. */

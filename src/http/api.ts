@@ -432,6 +432,11 @@ function problemResponses(route: Route): Record<string, object & { description: 
     const status = own ?? PROBLEMS[code][0];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
+  // A status of its own is for bodies only.
+  if (route.invalidBodyStatus !== undefined && (route.schemas.query ?? route.schemas.headers)) {
+    const [status] = PROBLEMS.validation_failed;
+    byStatus.set(status, [...new Set([...(byStatus.get(status) ?? []), 'validation_failed' as const])]);
+  }
   return Object.fromEntries(
     [...byStatus].map(([status, names]) => [
       String(status),

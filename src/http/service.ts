@@ -139,6 +139,7 @@ function createApp(
   app.use(observe(options, state));
   app.use(requestLog(options.logger));
   app.use(safeHeaders());
+  app.use(refuseUnclear);
   if (options.corsOrigins) app.use('/api', crossOrigin(options.corsOrigins));
   for (const route of routes) register(app, route, readers, options.gate);
   refuseOtherMethods(app, routes);
@@ -196,6 +197,22 @@ function identify(request: Request, response: Response, next: NextFunction): voi
   response.locals['requestId'] = id;
   response.setHeader('X-Request-Id', id);
   next();
+}
+
+/** Told like any other mistake: Node's own answers to these have no body. RFC 9112 section 3.2, RFC 9110 section 10.1.1. */
+function refuseUnclear(request: Request, response: Response, next: NextFunction): void {
+  const { httpVersion, headers } = request;
+  const { host, expect = '100-continue' } = headers;
+  if (httpVersion === '1.1' && host === undefined) {
+    refuseAndClose(response, { detail: 'The Host header is missing.' });
+  } else if (expect.toLowerCase() !== '100-continue') {
+    refuseAndClose(response, { status: 417, detail: 'Nothing but 100-continue can be expected.' });
+  } else next();
+}
+
+/** Its body was not read, and what comes behind it may not be what it seems. */
+function refuseAndClose(response: Response, options: { status?: number; detail: string }): void {
+  send(response, new Problem('malformed_request', { ...options, headers: { Connection: 'close' } }));
 }
 
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -420,7 +437,8 @@ function readinessOf(options: ServiceOptions, limits: ServiceLimits, state: Stat
 }
 
 function createHttpServer(app: Express, limits: ServiceLimits, state: State): Server {
-  const server = createServer({ maxHeaderSize: limits.headerBytesMax }, app);
+  const server = createServer({ maxHeaderSize: limits.headerBytesMax, requireHostHeader: false }, app);
+  server.on('checkExpectation', app);
   server.headersTimeout = limits.headersMs;
   server.requestTimeout = limits.requestMs;
   server.keepAliveTimeout = limits.keepAliveMs;

@@ -266,6 +266,11 @@ describe('the board', () => {
     expect(await shown()).toHaveLength(192);
   });
 
+  it('does not say what it is made with', async () => {
+    const { status, headers } = await bench.call('GET', '/admin/queues/api/queues', undefined, asOperator);
+    expect([status, headers.get('x-powered-by')]).toEqual([200, null]);
+  });
+
   it('changes something only for its own pages', async () => {
     const path = '/admin/queues/api/queues/dead-letters/pause';
     const target = queue('dead-letters');

@@ -44,6 +44,13 @@ function served(): string[] {
   });
 }
 
+it('says how a broken header is answered where a broken body has a status of its own', async () => {
+  const headers = { 'Idempotency-Key': 'a b' };
+  const { status } = await bench.call('POST', '/api/reservation', {}, headers);
+  expect(status).toBe(422);
+  expect(document.paths['/api/reservation']?.['post']?.responses).toHaveProperty('422');
+});
+
 describe('openapi.json', () => {
   it('is an OpenAPI 3.1 document', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d+$/);

@@ -128,6 +128,23 @@ describe('what cannot be understood', () => {
     },
   );
 
+  it.each([
+    ['no Host', '', 400],
+    ['an expectation that nobody can meet', 'Host: a\r\nExpect: something\r\n', 417],
+  ])('a request with %s gets a problem like any other', async (_what, headers, status) => {
+    const answer = await raw(`GET /api/v1/matches HTTP/1.1\r\n${headers}\r\n`);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer.toLowerCase()).toContain('content-type: application/problem+json');
+    expect(answer).toContain('"code":"malformed_request"');
+  });
+
+  it('a body that was announced is still asked for', async () => {
+    const head =
+      'POST /api/v1/reservations HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n';
+    const answer = await raw(`${head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 422 /);
+  });
+
   it('a query of nonsense is no reason to fail', async () => {
     for (const query of ['%', '%ff', 'q[a]=1', '__proto__=1', 'q=%00', '&&&==', 'team[]=x']) {
       expect((await bench.call('GET', `/api/v1/matches?${query}`)).status).toBeLessThan(500);

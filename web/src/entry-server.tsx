@@ -40,7 +40,8 @@ export interface Rendered {
 const RETRY_AFTER_SECONDS = '5';
 
 export async function render({ url, origin, nonce, matches, now, theme }: RenderInput): Promise<Rendered> {
-  const { pathname } = new URL(url, 'http://localhost');
+  const location = legible(url);
+  const { pathname } = new URL(location, 'http://localhost');
   const { code, path } = languageOf(pathname);
   const route = routeOf(path);
   const [language] = await Promise.all([loadLanguage(code), route.page.preload()]);
@@ -52,7 +53,7 @@ export async function render({ url, origin, nonce, matches, now, theme }: Render
       environment={{ origin, renderedAt: now, answer }}
       client={newQueryClient(given.matches)}
       router={(children) => (
-        <StaticRouter basename={prefixOf(code) || '/'} location={url}>
+        <StaticRouter basename={prefixOf(code) || '/'} location={location}>
           {children}
         </StaticRouter>
       )}
@@ -74,6 +75,23 @@ export async function render({ url, origin, nonce, matches, now, theme }: Render
   const headers: Record<string, string> = { 'Content-Language': code };
   if (answer.status === 503) headers['Retry-After'] = RETRY_AFTER_SECONDS;
   return { status: answer.status, html, headers };
+}
+
+/** Where nothing is. */
+const NOWHERE = '/not-found';
+
+/**
+ * The router would warn of an address that it cannot decode, or that no path of it can be, on the process's output,
+ * which anybody could write to with it. No page of ours has one.
+ */
+function legible(url: string): string {
+  try {
+    const { pathname } = new URL(url, 'http://localhost');
+    const isPath = url.startsWith('/') && !url.startsWith('//');
+    return isPath && !/\p{Cc}|[\u2028\u2029]/u.test(decodeURIComponent(pathname)) ? url : NOWHERE;
+  } catch {
+    return NOWHERE;
+  }
 }
 
 const languageModules = (code: LanguageCode): string[] => [

@@ -152,7 +152,11 @@ function pendingRoute(options: PayoutRoutesOptions): Route {
     security: ['accessToken'],
     query: z.object({ format }),
     responses: {
-      200: { description: 'Each change of the balance with a verdict', schema: reconciledSchema },
+      200: {
+        description: 'Each change of the balance with a verdict',
+        schema: reconciledSchema,
+        alsoAs: ['text/csv'],
+      },
     },
     problems: FOR_OPERATORS,
     authorize: operatorsOnly(options),
@@ -170,7 +174,9 @@ function readRoute(options: PayoutRoutesOptions): Route {
     security: ['accessToken'],
     params: z.object({ id: z.string().regex(PAYOUT_ID) }),
     query: z.object({ format }),
-    responses: { 200: { description: 'Each line with a verdict', schema: reconciledSchema } },
+    responses: {
+      200: { description: 'Each line with a verdict', schema: reconciledSchema, alsoAs: ['text/csv'] },
+    },
     problems: [...FOR_OPERATORS, 'not_found'],
     authorize: operatorsOnly(options),
     handle: async ({ params, query }) => {
