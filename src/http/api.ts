@@ -424,7 +424,9 @@ function goodResponses(route: Route): Record<string, object & { description: str
 function problemResponses(route: Route): Record<string, object & { description: string }> {
   const codes = new Set<ProblemCode>(route.problems);
   if (route.schemas.body) for (const code of [...BODY_CODES, 'payload_too_large'] as const) codes.add(code);
-  if (route.schemas.query ?? route.schemas.headers) codes.add('validation_failed');
+  // That many tokens may be too many.
+  const takesTokens = route.security?.includes('reservationTokenHeader') === true;
+  if (takesTokens || (route.schemas.query ?? route.schemas.headers)) codes.add('validation_failed');
   if (route.schemas.params) codes.add('not_found');
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {

@@ -44,6 +44,14 @@ function served(): string[] {
   });
 }
 
+it('says how too many tokens of reservations are answered', async () => {
+  const headers = { 'X-Reservation-Token': 'a,'.repeat(60) };
+  const path = '/api/v1/reservations/m1c1-aaaaaaaaaaaaaaaaaaaaaaaaaa';
+  const { status } = await bench.call('GET', path, undefined, headers);
+  expect(status).toBe(422);
+  expect(document.paths['/api/v1/reservations/{id}']?.['get']?.responses).toHaveProperty('422');
+});
+
 it('says how a broken header is answered where a broken body has a status of its own', async () => {
   const headers = { 'Idempotency-Key': 'a b' };
   const { status } = await bench.call('POST', '/api/reservation', {}, headers);
