@@ -1,5 +1,4 @@
 /** Numbers, money and times of the operators' tables, as the language writes them. */
-import { useMemo } from 'react';
 import type { Formatters } from '../i18n/format';
 import { LANGUAGES, type LanguageCode } from '../i18n/languages';
 import { useLocale } from '../i18n/locale';
@@ -19,13 +18,20 @@ export interface Figures extends Formatters {
   readonly compact: (value: number) => string;
 }
 
-/** What one whole unit has of the smallest: 100 cents. */
+const units = new Map<string, number>();
+
+/** What one whole unit has of the smallest: 100 cents. Every cell of a table asks, and finding out takes time. */
 export function minorPerUnit(currency: string): number {
+  const code = currency.toUpperCase();
+  const known = units.get(code);
+  if (known !== undefined) return known;
   const { maximumFractionDigits = 2 } = new Intl.NumberFormat('en', {
     style: 'currency',
-    currency: currency.toUpperCase(),
+    currency: code,
   }).resolvedOptions();
-  return 10 ** maximumFractionDigits;
+  const made = 10 ** maximumFractionDigits;
+  units.set(code, made);
+  return made;
 }
 
 const SPANS = [
@@ -81,7 +87,12 @@ export function figuresOf(format: Formatters, code: LanguageCode): Figures {
   };
 }
 
+const known = new WeakMap<Formatters, Figures>();
+
+/** The same for all components of a language: each cell of a table has some. */
 export function useFigures(): Figures {
   const { format, code } = useLocale();
-  return useMemo(() => figuresOf(format, code), [format, code]);
+  const figures = known.get(format) ?? figuresOf(format, code);
+  known.set(format, figures);
+  return figures;
 }

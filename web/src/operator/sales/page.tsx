@@ -2,7 +2,7 @@
  * Sales and revenue over time. Totals and tables are shown as soon as the numbers are there; the picture of the same
  * numbers comes with a library of its own, after them.
  */
-import { lazy, Suspense, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useDeferredValue, useState, type ReactNode } from 'react';
 import { useSearchParams } from 'react-router';
 import { api, asProblem, serverClock, type ApiProblem } from '../../api';
 import { useOperatorText } from '../../i18n/operator';
@@ -58,6 +58,8 @@ function Shown({ view, question }: { readonly view: SalesView; readonly question
   const figures = useFigures();
   const read = useRead<Sales>(question);
   const { data: sales } = read;
+  // The totals are what is looked for first: they do not wait for the tables to be made.
+  const detailed = useDeferredValue(sales);
   return (
     <>
       <Section
@@ -80,21 +82,21 @@ function Shown({ view, question }: { readonly view: SalesView; readonly question
           </>
         )}
       </Section>
-      {sales && (
+      {detailed && (
         <>
           <Section
             title={t(view.measure === 'sold' ? 'soldOverTime' : 'revenueOverTime')}
-            about={sales.by === 'marketplace' && view.measure === 'revenue' ? t('worthNote') : undefined}
+            about={detailed.by === 'marketplace' && view.measure === 'revenue' ? t('worthNote') : undefined}
           >
-            <Finding sales={sales} measure={view.measure} />
+            <Finding sales={detailed} measure={view.measure} />
             <PartBoundary otherwise={t('chartMissing')}>
               <Suspense fallback={<div className="sales-chart-place" />}>
-                <SalesChart sales={sales} measure={view.measure} />
+                <SalesChart sales={detailed} measure={view.measure} />
               </Suspense>
             </PartBoundary>
           </Section>
-          {sales.by !== 'none' && <BySeries sales={sales} />}
-          <ByTime sales={sales} measure={view.measure} />
+          {detailed.by !== 'none' && <BySeries sales={detailed} />}
+          <ByTime sales={detailed} measure={view.measure} />
         </>
       )}
     </>
