@@ -31,6 +31,8 @@ class Market {
   before: () => Promise<void> = () => Promise.resolve();
   /** Runs when everything is written, before it is confirmed. */
   after: () => Promise<void> = () => Promise.resolve();
+  /** Runs when a publisher has been fenced. */
+  onFence: () => void = () => undefined;
   #publishers = 0;
 
   process(): Publishing {
@@ -48,7 +50,11 @@ class Market {
             },
           });
         },
-        fence: async (id) => void this.fenced.add(id),
+        fence: async (id) => {
+          this.fenced.add(id);
+          this.onFence();
+          return Promise.resolve();
+        },
         readBack: async (_topic, since, onRecord) => {
           this.readBacks.push(since);
           for (const record of this.records) onRecord(record as unknown as IncomingRecord);
@@ -294,6 +300,22 @@ describe('publishing', () => {
     await onItsWay;
     market.after = () => Promise.resolve();
     await publishAll(publishing, lost, market.lane(one, 'b', [event(one, 1), event(one, 2)]));
+    expect(market.values).toEqual(['1/1-1', '1/1-2']);
+  });
+
+  it('takes nothing over for an owner that gives its ticket up meanwhile: what is in the log was not read for it', async () => {
+    const publishing = market.process();
+    const first = market.lane(one, 'a', [event(one, 1)]);
+    market.after = () => Promise.reject(new Error('the answer was lost'));
+    await expect(publishing.publish([first], 100)).rejects.toThrow('lost');
+    market.after = () => Promise.resolve();
+    market.onFence = () => {
+      first.closed = true;
+      first.toPublish.length = 0;
+    };
+    await publishAll(publishing, first);
+    // The same process has the ticket again.
+    await publishAll(publishing, market.lane(one, 'b', [event(one, 1), event(one, 2)]));
     expect(market.values).toEqual(['1/1-1', '1/1-2']);
   });
 
