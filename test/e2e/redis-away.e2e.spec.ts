@@ -57,10 +57,10 @@ describe('a marketplace without Redis', () => {
       }
 
       await redis.start();
-      await until(
-        async () => (await ask('POST', `/reservations/${id}/refund`, refund)).status === 200,
-        60_000,
-      );
+      await until(async () => {
+        await sleep(300);
+        return (await ask('POST', `/reservations/${id}/refund`, refund)).status === 200;
+      }, 60_000);
       expect((await ask('GET', `/reservations/${id}`, { token })).body.status).toBe('REFUNDED');
     },
     TEST_MS_MAX,
