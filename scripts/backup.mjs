@@ -1,17 +1,6 @@
 /** `npm run backup`: builds what is missing or stale, then runs src/process/backup.ts. Node's own modules only. */
-const EXIT_MS_MAX = 1_000;
+import { runProgram } from './lib.mjs';
 
 // Standard output may be the backup.
 console.log = console.error;
-try {
-  const { ensureBuilt, ensureInstalled } = await import('./lib.mjs');
-  await ensureInstalled();
-  await ensureBuilt();
-  const { backup } = await import('../dist/src/process/backup.js');
-  process.exitCode = await backup(process.argv.slice(2), process.env);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
-// Output gets time to be written; what was not closed does not keep the process.
-setTimeout(() => process.exit(), EXIT_MS_MAX).unref();
+await runProgram('backup.js', 'backup');

@@ -1,17 +1,6 @@
 /** `npm run lake`: builds what is missing or stale, then runs src/process/lake.ts. Node's own modules only. */
-const EXIT_MS_MAX = 1_000;
+import { runProgram } from './lib.mjs';
 
 // Standard output is the answer.
 console.log = console.error;
-try {
-  const { ensureBuilt, ensureInstalled } = await import('./lib.mjs');
-  await ensureInstalled();
-  await ensureBuilt();
-  const { lake } = await import('../dist/src/process/lake.js');
-  process.exitCode = await lake(process.argv.slice(2), process.env);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
-// Output gets time to be written; what was not closed does not keep the process.
-setTimeout(() => process.exit(), EXIT_MS_MAX).unref();
+await runProgram('lake.js', 'lake');

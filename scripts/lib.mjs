@@ -2,17 +2,18 @@
  * What the scripts share: running programs, and whether packages and build are up to date. Node's own
  * modules only, because nothing may be installed yet.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const inRoot = (...parts) => join(ROOT, ...parts);
 
 const LOCK_WAIT_MS_MAX = 10 * 60_000;
+const EXIT_MS_MAX = 1_000;
 
 /** Something that one line says all about. */
 export class Failure extends Error {}
@@ -152,4 +153,27 @@ function isRunning(pid) {
   } catch (error) {
     return error.code === 'EPERM';
   }
+}
+
+/** Runs a program of src/process with the arguments of this one, after building what is missing or stale. */
+export async function runProgram(file, name) {
+  try {
+    await ensureInstalled();
+    await ensureBuilt();
+    const { [name]: program } = await import(pathToFileURL(inRoot('dist', 'src', 'process', file)).href);
+    process.exitCode = await program(process.argv.slice(2), process.env);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+  // Output gets time to be written; what was not closed does not keep the process.
+  setTimeout(() => process.exit(), EXIT_MS_MAX).unref();
+}
+
+/** Runs TypeScript of the tests, as it lies there, with the arguments of this process. */
+export async function runTypeScript(...parts) {
+  await ensureInstalled();
+  const hooks = pathToFileURL(inRoot('test', 'helpers', 'typescript.mjs')).href;
+  const args = ['--import', hooks, inRoot(...parts), ...process.argv.slice(2)];
+  process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
 }

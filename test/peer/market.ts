@@ -1,4 +1,5 @@
 /** An in-process market for peers to sell on, with a clock that is moved by hand. */
+import { listEntry } from '../exchange/topics.js';
 import { InProcessFeed } from '../../src/kafka/feed.js';
 import type { IncomingRecord, OutgoingRecord } from '../../src/kafka/port.js';
 import type { MatchEntry } from '../../src/catalog/match.js';
@@ -21,17 +22,7 @@ export interface Message {
 
 /** Matches 1 to `count` with so many tickets in each category. */
 export function list(count: number, available: number): MatchEntry[] {
-  const category = (price: number) => ({ available, pending: 0, price });
-  return Array.from({ length: count }, (_, i) => ({
-    matchNumber: i + 1,
-    roundNumber: 1,
-    dateUtc: '2022-11-20T16:00:00Z',
-    location: 'Al Bayt Stadium',
-    availability: { category1: category(75), category2: category(125), category3: category(195) },
-    homeTeam: 'Qatar',
-    awayTeam: 'Ecuador',
-    group: 'A',
-  }));
+  return Array.from({ length: count }, (_, i) => listEntry(i + 1, available));
 }
 
 export async function openMarket() {
