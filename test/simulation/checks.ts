@@ -265,20 +265,22 @@ export class Checks {
     if (what === 'read') this.#checkRead(told);
   }
 
-  /** What was answered before is in what is read now, unless Redis lost something in between. */
+  /**
+   * What was answered before is in what is read now. A sale is durable, whatever Redis lost; a hold may be lost with it,
+   * and one whose refund was asked for may then be held anew by a request that comes again.
+   */
   #checkRead({ reservationId, kind, askedAt }: Omit<Told, 'losses'>): void {
     const before = this.told.filter(
-      (one) =>
-        one.reservationId === reservationId &&
-        one.what !== 'read' &&
-        one.at < askedAt &&
-        one.losses === this.losses,
+      (one) => one.reservationId === reservationId && one.what !== 'read' && one.at < askedAt,
     );
-    const wasReserved = before.some((one) => one.kind === 'RESERVED');
+    const ofNow = before.filter(({ losses }) => losses === this.losses);
+    const wasReserved = (this.refundAsked.has(reservationId) ? ofNow : before).some(
+      (one) => one.kind === 'RESERVED',
+    );
     if (wasReserved && kind !== 'RESERVED' && kind !== 'REFUNDED') {
       throw new Violation('reads after a write are true', `${reservationId} was sold and reads ${kind}`);
     }
-    if (before.some((one) => one.kind === 'held') && kind === 'null') {
+    if (ofNow.some((one) => one.kind === 'held') && kind === 'null') {
       throw new Violation('reads after a write are true', `${reservationId} was held and is not found`);
     }
   }
