@@ -38,7 +38,8 @@ export interface Told {
   readonly reservationId: string;
   readonly ticket: TicketId;
   readonly kind: string;
-  /** Times that Redis had lost something before. */
+  /** Times that Redis had lost something before it was asked, and before it was told. */
+  readonly lossesBefore: number;
   readonly losses: number;
 }
 
@@ -54,6 +55,8 @@ export class Checks {
   readonly #redis = new Map<string, InRedis>();
   readonly #archive = new Map<string, TicketFold>();
   readonly #everHeld = new Set<string>();
+  /** By a request that came again when Redis had forgotten the first. */
+  readonly #heldAnew = new Set<string>();
   /** Commands with an outcome on record, or whose sender was told that they are not done. */
   readonly #decided = new Set<string>();
   readonly #charged = new Map<string, string>();
@@ -126,6 +129,8 @@ export class Checks {
       stored.fold.apply(event);
       if (event.event.type === 'held') {
         const { reservation } = event.event;
+        const isAnew = this.#everHeld.has(reservation.id) && reservation.paymentId === undefined;
+        if (isAnew && this.losses > 0) this.#heldAnew.add(reservation.id);
         this.#everHeld.add(reservation.id);
         this.#checkLimit(ticket, reservation);
       }
@@ -382,7 +387,7 @@ export class Checks {
   }
 
   #compareTold(): void {
-    for (const { kind, reservationId, losses, what } of this.told) {
+    for (const { kind, reservationId, lossesBefore, losses, what } of this.told) {
       const known = this.#known(reservationId);
       if (kind === 'RESERVED') {
         // Given back, and held anew by a request that came again when Redis had forgotten the first.
@@ -394,13 +399,15 @@ export class Checks {
       if (kind === 'held' && known === undefined && this.losses === losses) {
         throw new Violation('no hold missing', `${reservationId} was held, and Redis lost nothing since`);
       }
-      if (
-        what === 'cancel' &&
-        kind === 'released' &&
-        known?.status === 'RESERVED' &&
-        this.losses === losses
-      ) {
-        throw new Violation('cancelled stays cancelled', `${reservationId} was given back and is sold`);
+      if (what === 'cancel' && kind === 'released') {
+        const isSold = known?.status === 'RESERVED' && this.losses === losses;
+        // After any other end, as by a decline, the buyer could take the tickets again.
+        const isOther =
+          known?.reason !== 'cancelled' && this.losses === lossesBefore && !this.#heldAnew.has(reservationId);
+        if (isSold || isOther) {
+          const how = `${known?.status} (${known?.reason})`;
+          throw new Violation('cancelled stays cancelled', `${reservationId} was given back and is ${how}`);
+        }
       }
     }
   }
