@@ -48,6 +48,7 @@ function summarize() {
   console.log(`  - Kafka: ${service(kafka, 'KAFKA_BROKERS')}`);
   console.log(`  - MongoDB: ${service(mongo, 'MONGODB_URL')}`);
   console.log(`  - Browser: ${service(browser)}`);
+  for (const { what, name } of readLines('against.json')) console.log(`  - ${what}: ${name}`);
   const coverage = readJson('coverage-summary.json');
   if (coverage) {
     const folders = ['src/rules/', 'src/actors/'].map((folder) => statements(coverage, folder));
@@ -74,6 +75,16 @@ function readJson(name) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
 }
 
+/** What tests told by test/helpers/skips.ts, one JSON object per line. */
+function readLines(name) {
+  const path = inRoot('coverage', name);
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
 function statements(coverage, folder) {
   const files = Object.entries(coverage).filter(([path]) => relative(inRoot(), path).startsWith(folder));
   const sum = (key) => files.reduce((total, [, each]) => total + each.statements[key], 0);
@@ -84,9 +95,7 @@ function statements(coverage, folder) {
 
 /** Every skipped test with its reason, as recorded by test/helpers/skips.ts. */
 function skippedTests(report) {
-  const file = inRoot('coverage', 'skips.json');
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
-  const reasons = new Map(lines.map((line) => JSON.parse(line)).map((skip) => [skip.criterion, skip.reason]));
+  const reasons = new Map(readLines('skips.json').map(({ criterion, reason }) => [criterion, reason]));
   return report.testResults
     .flatMap((suite) => suite.assertionResults)
     .filter(({ status }) => status !== 'passed' && status !== 'failed')

@@ -170,7 +170,7 @@ const alertSchema = z.strictObject({
     summary: text,
     description: text,
     action: text,
-    runbook: z.string().regex(/^docs\/operations\.md#[\w-]+$/),
+    runbook: z.string().regex(/^docs\/(operations|runbook)\.md#[\w-]+$/),
   }),
 });
 const { groups } = z
@@ -190,10 +190,12 @@ const anchorOf = (heading: string): string =>
     .replaceAll(' ', '-');
 
 const operations = fileOf('docs/operations.md');
-const withoutCode = operations.replace(/^```[\s\S]*?^```/gm, '');
-const anchors = new Set(
-  [...withoutCode.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading)),
-);
+/** Where a link into a page may lead. */
+function anchorsOf(path: string): string[] {
+  const withoutCode = fileOf(path).replace(/^```[\s\S]*?^```/gm, '');
+  return [...withoutCode.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => `${path}#${anchorOf(heading)}`);
+}
+const anchors = new Set(['docs/operations.md', 'docs/runbook.md'].flatMap(anchorsOf));
 /** The first cells of a section's tables. */
 const cellsOf = (heading: string): string[] => {
   const section = new RegExp(`^## ${heading}$([\\s\\S]*?)^## `, 'm').exec(operations)?.[1] ?? '';
@@ -220,7 +222,7 @@ describe('the alerts', () => {
   });
 
   it('lead to headings that there are', () => {
-    const missing = alerts.filter(({ annotations }) => !anchors.has(annotations.runbook.split('#')[1] ?? ''));
+    const missing = alerts.filter(({ annotations }) => !anchors.has(annotations.runbook));
     expect(missing.map(({ alert }) => alert)).toEqual([]);
   });
 

@@ -7,10 +7,10 @@ import { restoreBackup, verifyBackup } from '../../src/archive/backup.js';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
 import { PaymentRecords } from '../../src/payments/records.js';
 import { countersOf, startEngine, until, type Engine } from '../helpers/engine.js';
-import { PREVIOUS_TAG } from '../helpers/previous-version.js';
+import { PREVIOUS } from '../helpers/previous-version.js';
 
 const ticket = { matchNumber: 1, category: 1 };
-const dir = join(import.meta.dirname, PREVIOUS_TAG);
+const dir = join(import.meta.dirname, PREVIOUS.tag);
 const { stored, job } = JSON.parse(readFileSync(join(dir, 'redis.json'), 'utf8')) as {
   readonly stored: Readonly<Record<'meta' | 'reservations' | 'remote' | 'persons', Record<string, string>>>;
   readonly job: { readonly schema: number; readonly commands: readonly { readonly deadline: number }[] };
@@ -18,7 +18,7 @@ const { stored, job } = JSON.parse(readFileSync(join(dir, 'redis.json'), 'utf8')
 /** Of a capacity of 5: two and one were sold, one is held. */
 const SOLD = { capacity: 5, soldHere: 3, available: 2 };
 
-describe(`what ${PREVIOUS_TAG} stored`, () => {
+describe(`what ${PREVIOUS.tag} stored`, () => {
   let folder: string;
   let engine: Engine;
   beforeEach(async () => {

@@ -11,15 +11,16 @@ import { Redis } from 'ioredis';
 import type { TicketCounters } from '../../src/actors/ports.js';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
-import { previousMissing, previousVersion, type PreviousVersion } from '../helpers/previous-version.js';
+import { previousHere, previousVersion, type PreviousVersion } from '../helpers/previous-version.js';
 import { request, run, scratchDir, type Answer, type Running } from '../helpers/processes.js';
-import { skipBecause } from '../helpers/skips.js';
+import { ranAgainst, skipBecause } from '../helpers/skips.js';
 
 const MAIN = new URL('../../dist/src/run.js', import.meta.url).pathname;
 const TEST_MS_MAX = 180_000;
-/** Between two steps of the deploy. */
-const STEP_MS = 1_500;
 const WIDTH = 6;
+/** Buyers that are served between two steps of the deploy. */
+const SERVED_PER_STEP = 2 * WIDTH;
+const SERVED_MS_MAX = 60_000;
 const CARD = '4242424242424242';
 const WEB = ['shop', 'reservations', 'consumer', 'payments'];
 const MATCHES = [1, 2, 3, 4, 5];
@@ -32,9 +33,10 @@ interface Told {
   readonly status: string;
 }
 
-const missing = previousMissing();
-if (missing !== null) skipBecause('a rolling upgrade from the previous version, and back', missing);
+const found = previousHere();
+if ('missing' in found) skipBecause('a rolling upgrade from the previous version, and back', found.missing);
 else {
+  ranAgainst('Previous version', `${found.commit.slice(0, 10)}, by its ${found.by}`);
   describe('a rolling deploy', () => {
     const scratch = scratchDir();
     const prefix = `upgrade-${randomUUID().slice(0, 8)}`;
@@ -103,15 +105,21 @@ else {
       told.push({ id, token, ticket: `${matchNumber}:${category}`, quantity, status });
     }
 
-    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    function someServed(): Promise<void> {
+      const enough = told.length + SERVED_PER_STEP;
+      return until(() => told.length >= enough, SERVED_MS_MAX);
+    }
 
     async function underLoad(steps: () => Promise<void>): Promise<void> {
       let over = false;
       const lines = Array.from({ length: WIDTH }, async () => {
         while (!over) await buyer(MATCHES[Math.floor(Math.random() * MATCHES.length)]!);
       });
-      await pause();
-      await steps().finally(() => (over = true));
+      const work = async (): Promise<void> => {
+        await someServed();
+        await steps();
+      };
+      await work().finally(() => (over = true));
       await Promise.all(lines);
     }
 
@@ -122,12 +130,13 @@ else {
 
     async function expectAllThere(): Promise<void> {
       expect(surprises).toEqual([]);
-      for (const { id, token, status } of told) {
-        const { body } = await request('GET', `${web.url('reservations')}/api/v1/reservations/${id}`, {
-          token,
-        });
-        expect([id, body.status]).toEqual([id, status]);
-      }
+      const url = `${web.url('reservations')}/api/v1/reservations`;
+      const answers = await Promise.all(
+        told.map(({ id, token }) => request('GET', `${url}/${id}`, { token })),
+      );
+      expect(answers.map(({ body }) => [body.id, body.status])).toEqual(
+        told.map(({ id, status }) => [id, status]),
+      );
       for (const ticket of MATCHES.flatMap((match) => [1, 2, 3].map((category) => `${match}:${category}`))) {
         const [match, category] = ticket.split(':');
         const json = await redis.hget(`${prefix}:{m${match}}:c${category}:meta`, 'counters');
@@ -149,29 +158,34 @@ else {
       'goes to the new version and back with no answer lost',
       async () => {
         old = previousVersion();
-        const oldWorker = await start(['worker'], old.main);
-        const oldWeb = (web = await start(WEB, old.main));
+        const [oldWorker, oldWeb] = await Promise.all([start(['worker'], old.main), start(WEB, old.main)]);
+        web = oldWeb;
         let newWorker: Running | null = null;
         await underLoad(async () => {
-          await pause();
+          await someServed();
           newWorker = await start(['worker']);
-          await pause();
+          await someServed();
           expect(await oldWorker.end()).toBe(0);
-          await pause();
+          await someServed();
           web = await start(WEB);
           expect(await oldWeb.end()).toBe(0);
-          await pause();
+          await someServed();
         });
         const before = told.length;
         expect(before).toBeGreaterThan(20);
         await expectAllThere();
         // Back: nothing was stored that the old does not know.
         await underLoad(async () => {
-          const [newWeb, backWorker] = [web, await start(['worker'], old.main)];
-          web = await start(WEB, old.main);
+          const newWeb = web;
+          const [backWorker, backWeb] = await Promise.all([
+            start(['worker'], old.main),
+            start(WEB, old.main),
+          ]);
+          await someServed();
+          web = backWeb;
           expect(await newWeb.end()).toBe(0);
           expect(await newWorker!.end()).toBe(0);
-          await pause();
+          await someServed();
           expect(backWorker.output()).not.toContain('NewerSchemaError');
         });
         expect(told.length).toBeGreaterThan(before);

@@ -9,16 +9,14 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '../helpers/ports.js';
-import { PREVIOUS_TAG, previousMissing, previousVersion } from '../helpers/previous-version.js';
+import { PREVIOUS, previousVersion } from '../helpers/previous-version.js';
 import { request, run, scratchDir } from '../helpers/processes.js';
 
-const DIR = join(import.meta.dirname, PREVIOUS_TAG);
+const DIR = join(import.meta.dirname, PREVIOUS.tag);
 const PREFIX = 'previous';
 const KEYS = ['meta', 'reservations', 'remote', 'persons'];
 
 export async function writeFixture(): Promise<void> {
-  const missing = previousMissing();
-  if (missing !== null) throw new Error(missing);
   const old = previousVersion();
   const scratch = scratchDir();
   const port = await freePort();

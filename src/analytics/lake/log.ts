@@ -80,6 +80,7 @@ const entrySchema = z.object({
     .exactOptional(),
 });
 type Entry = z.output<typeof entrySchema>;
+const versionedSchema = z.object({ format: z.number().int() });
 
 /** The lake at one moment. */
 export interface LakeState {
@@ -119,6 +120,18 @@ export class LakeDamagedError extends Error {
   override readonly name = 'LakeDamagedError';
 }
 
+/** The lake was written by a program that is newer than this one. */
+export class NewerLakeError extends Error {
+  override readonly name = 'NewerLakeError';
+
+  constructor(number: number, found: number) {
+    super(
+      `entry ${number} of the lake’s log has version ${found}, this ticktak knows up to ${FORMAT}: ` +
+        'start the newer version instead.',
+    );
+  }
+}
+
 export class LakeLog {
   readonly #files: LakeFiles;
   #known: LakeState = EMPTY_LAKE;
@@ -127,7 +140,7 @@ export class LakeLog {
     this.#files = files;
   }
 
-  /** The newest. Throws `LakeDamagedError`. */
+  /** The newest. Throws `LakeDamagedError` or `NewerLakeError`. */
   async read(): Promise<LakeState> {
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt += 1) {
       const newest = (await this.numbers()).at(-1) ?? 0;
@@ -185,7 +198,12 @@ export class LakeLog {
   async #entry(number: number): Promise<Entry | null> {
     const content = await this.#files.read(pathOf(number));
     if (content === null) return null;
-    const parsed = entrySchema.safeParse(jsonOf(content));
+    const value = jsonOf(content);
+    const versioned = versionedSchema.safeParse(value);
+    // Before anything else of it is read, or called damaged: whoever makes a lake anew for that loses a good one.
+    if (versioned.success && versioned.data.format > FORMAT)
+      throw new NewerLakeError(number, versioned.data.format);
+    const parsed = entrySchema.safeParse(value);
     if (parsed.success && parsed.data.number === number) return parsed.data;
     throw new LakeDamagedError(`entry ${number} of the lake’s log cannot be read`);
   }

@@ -3,13 +3,13 @@ import type { Artefact } from '../../../src/analytics/model/artefact.js';
 import type { Dataset } from '../../../src/analytics/model/dataset.js';
 import { packed } from '../../../src/analytics/model/packed.js';
 import { train } from '../../../src/analytics/model/train.js';
-import { readdir, truncate, writeFile } from 'node:fs/promises';
+import { readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readDataset } from '../../../src/analytics/lake/dataset.js';
 import { textOf } from '../../../src/analytics/lake/engine.js';
 import { LakeWriter, WriterWatch } from '../../../src/analytics/lake/lake.js';
-import { LakeDamagedError, WHOLE_EVERY } from '../../../src/analytics/lake/log.js';
+import { LakeDamagedError, NewerLakeError, WHOLE_EVERY } from '../../../src/analytics/lake/log.js';
 import { merge, nextMerge } from '../../../src/analytics/lake/upkeep.js';
 import { bundledMasterList } from '../../../src/catalog/bundled.js';
 import { matchOf } from '../../../src/catalog/match.js';
@@ -228,6 +228,19 @@ describe('the log', () => {
     await onceThrough();
     await truncate(join(bench.dir, 'log', '000000000001.json'), 20);
     await expect(bench.lake().log.read()).rejects.toThrow(LakeDamagedError);
+  });
+
+  it('does not call damaged what a newer version wrote, and changes nothing of it', async () => {
+    await onceThrough();
+    const lake = bench.lake();
+    const { number } = await lake.log.read();
+    const entry = join(bench.dir, 'log', `${String(number + 1).padStart(12, '0')}.json`);
+    const content = JSON.stringify({ format: 2, number: number + 1, cells: [] });
+    await writeFile(entry, content);
+    await expect(bench.lake().log.read()).rejects.toThrow(/version 2, .* start the newer version/);
+    await expect(bench.keeper().acquire(5_000)).rejects.toThrow(NewerLakeError);
+    expect(await readFile(entry, 'utf8')).toBe(content);
+    expect(await lake.log.numbers()).toContain(number + 1);
   });
 });
 
