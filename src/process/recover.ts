@@ -71,7 +71,9 @@ async function recoverWith(settings: Settings, isCheck: boolean): Promise<void> 
   const logger = createLogger(settings, 2);
   const stopping = new StopFlag();
   await withRedis(settings, logger, async (redis) => {
-    const at = { settings, redis, logger, stopping };
+    // One for all tickets: each listens to the connection, and asks Redis which run of it this is.
+    const store = new RedisTicketStore(redis, new RedisKeys(settings.redisPrefix), systemClock);
+    const at = { settings, redis, store, logger, stopping };
     // For reading first: a folder that is not the marketplace's is refused instead of being filled.
     const found = await withArchive(settings, { isReadOnly: true }, (archive) => look({ ...at, archive }));
     tellFindings(found);
@@ -99,6 +101,7 @@ async function recoverWith(settings: Settings, isCheck: boolean): Promise<void> 
 interface Run {
   readonly settings: Settings;
   readonly redis: Redis;
+  readonly store: RedisTicketStore;
   readonly archive: Archive;
   readonly logger: Logger;
   readonly stopping: { readonly asked: boolean };
@@ -131,11 +134,7 @@ function heed({ stopping }: Run): void {
     throw new Failure('Interrupted. What was rebuilt stays; npm run recover goes on with the rest.');
 }
 
-const recoveryOf = ({ settings, redis, archive }: Run): RecoveryOptions => ({
-  store: new RedisTicketStore(redis, new RedisKeys(settings.redisPrefix), systemClock),
-  archive,
-  clock: systemClock,
-});
+const recoveryOf = ({ store, archive }: Run): RecoveryOptions => ({ store, archive, clock: systemClock });
 
 // --- Redis -----------------------------------------------------------------------------------------------
 
@@ -297,13 +296,12 @@ async function mend(run: Run, broken: readonly Finding[]): Promise<Parts> {
 }
 
 async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
-  const { settings, redis, archive, logger } = run;
+  const { settings, redis, store, archive, logger } = run;
   if (broken.length === 0) return;
   const keys = new RedisKeys(settings.redisPrefix);
   const queues = new BullTicketQueues({ redis, keys, clock: systemClock, jobLockMs: settings.jobLockMs });
-  const { store } = recoveryOf(run);
   const deps: ActorDeps = {
-    store: new RedisTicketStore(redis, keys, systemClock),
+    store,
     queues,
     leases: new RedlockLeases(redis, keys, settings.leaseMs),
     archive,
@@ -322,7 +320,7 @@ async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
     rebuilt: () => void redis.publish(keys.channels.rebuilt(), '').catch(() => undefined),
     observe: { committed: () => undefined, event: () => undefined },
   };
-  const options = { ...recoveryOf(run), store };
+  const options = recoveryOf(run);
   const waitMs = Math.max(BUSY_MS_MIN, BUSY_LEASES * settings.leaseMs);
   const late: string[] = [];
   const say = progress(broken.length, 'rebuilt');
@@ -345,10 +343,9 @@ async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
 
 /** So that accounts see at once what they hold. */
 async function indexAccounts(run: Run, broken: readonly Finding[]): Promise<Parts['indexed']> {
-  const { settings, redis } = run;
+  const { settings, redis, store } = run;
   const keys = new RedisKeys(settings.redisPrefix);
   const index = new AccountIndex(redis, keys, systemClock);
-  const { store } = recoveryOf(run);
   const since = systemClock.now() - ACCOUNT_INDEX_KEEP_MS;
   const accounts = new Set<string>();
   let reservations = 0;
