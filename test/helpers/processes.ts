@@ -88,6 +88,7 @@ export interface Json {
   readonly token: string;
   readonly status: string;
   readonly code: string;
+  readonly reason: string;
   readonly outcome: string;
   readonly remaining: number;
   readonly matches: readonly Json[];
