@@ -187,9 +187,7 @@ describe('a Redis that is lost under load', () => {
         [1, 2, 3].flatMap((category) => {
           const found = of[`category${category}`];
           const { available = Number.NaN, pending = Number.NaN } = found ?? {};
-          return [
-            [nameOf({ matchNumber, category: category as 1 | 2 | 3 }), { available, pending }] as const,
-          ];
+          return [[nameOf({ matchNumber, category }), { available, pending }] as const];
         }),
       ),
     );

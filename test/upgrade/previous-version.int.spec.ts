@@ -18,8 +18,11 @@ describe('the previous version', () => {
 
   function git(dir: string, ...args: readonly string[]): string {
     const who = ['-c', 'user.name=A', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false'];
-    const options = { cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-    return execFileSync('git', [...who, ...args], options).trim();
+    return execFileSync('git', [...who, ...args], {
+      cwd: dir,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   }
   const write = (dir: string, content: unknown): void =>
     writeFileSync(join(dir, 'package.json'), JSON.stringify(content, null, 2));

@@ -17,7 +17,7 @@ describe('a worker that meets what a newer version wrote', () => {
   const prefix = `newer-${randomUUID().slice(0, 8)}`;
   const env = { DATA_DIR: scratch.dir, REDIS_URL: testRedisUrl(), REDIS_PREFIX: prefix };
   const redis = new Redis(testRedisUrl(), { maxRetriesPerRequest: null });
-  const queue = new Queue('match-09.category-1', {
+  const queue = new Queue<{ readonly schema: number }>('match-09.category-1', {
     connection: redis,
     prefix: `${prefix}:{m9}`,
     skipMetasUpdate: true,
@@ -70,7 +70,7 @@ describe('a worker that meets what a newer version wrote', () => {
       expect(await metric(VERSION)).toBe(1);
 
       const command = { id: randomUUID(), body: { type: 'lottery' }, deadline: Date.now() + TEST_MS_MAX };
-      await queue.add('commands', { schema: SCHEMA_VERSION + 1, commands: [command] });
+      await queue.add('commands', { schema: SCHEMA_VERSION + 1, commands: [command] } as { schema: number });
       await redis.publish(`${prefix}:wake`, '9:1');
       await until(async () => (await metric('ticktak_tickets_newer')) === 1, WAIT_MS_MAX);
       expect(await readiness(worker, 'worker')).toMatchObject({ status: 503, down: ['version of data'] });
