@@ -34,6 +34,8 @@ export interface RunOptions {
 /** After the faults: until all must be at rest, milliseconds. The reconciler waits 10 minutes at most. */
 const REST_MS_MAX = 60 * 60_000;
 const LOOK_MS = 1_000;
+/** Longer than a consumer waits for the archive before it keeps a place. */
+const BLACKOUT_AFTER_MS = 6_000;
 /** Until a buyer takes an answer for lost. */
 const PATIENCE_MS = 9_000;
 const TRIES_MAX = 6;
@@ -257,9 +259,29 @@ class Simulation {
       case 'redis-flush':
         this.#redisAway(market, lengthMs, () => market.redis.loseAll(true));
         break;
+      case 'blackout':
+        this.#blackout(market, fault);
+        break;
       default:
         this.#disturb(market, fault);
     }
+  }
+
+  /** What was told meanwhile is nowhere but in Redis and in the processes that lose it. */
+  #blackout(market: Marketplace, { lengthMs, strength }: Fault): void {
+    const { archiveState } = market;
+    if (strength < 0.5) archiveState.isUp = false;
+    else archiveState.requestLossChance = strength;
+    this.#kernel.schedule(BLACKOUT_AFTER_MS + lengthMs, null, 'blackout', () => {
+      if (this.#isOver) return;
+      for (const slot of market.slots) {
+        if (!slot.running) continue;
+        market.kill(slot);
+        this.#restart(market, slot, 50 + lengthMs / 10);
+      }
+      archiveState.calm();
+      this.#redisAway(market, 100, () => market.redis.loseAll(true));
+    });
   }
 
   #disturb(market: Marketplace, { kind, lengthMs, strength, which }: Fault): void {
