@@ -43,6 +43,8 @@ export const FAULTS = [
   'http',
   /** The archive takes little or nothing for a while; then every process dies, and Redis comes back with nothing. */
   'blackout',
+  /** A replica that is behind takes the place of Redis; connections break only a while later. */
+  'redis-failover',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
@@ -110,9 +112,10 @@ export interface Plan {
 const OP_EVERY_MS = 90;
 /** Mean time between two faults of one kind that a seed has, milliseconds. */
 const FAULT_EVERY_MS = 15_000;
-/** That a seed has a kind of fault; rarer the one that leaves little to check of what came before it. */
+/** That a seed has a kind of fault; rarer are those that leave little to check of what came before them. */
 const FAULT_CHANCE = 0.45;
-const BLACKOUT_CHANCE = 0.2;
+const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
+const RARE_CHANCE = 0.2;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -278,7 +281,7 @@ function drawFaults(random: Random, { endMs, marketplaces, faults }: FaultsDraw)
   const drawn: Omit<Fault, 'id'>[] = [];
   for (const kind of FAULTS) {
     // Drawn even where it is switched off, so that the others stay what they are.
-    const isIn = random.chance(kind === 'blackout' ? BLACKOUT_CHANCE : FAULT_CHANCE);
+    const isIn = random.chance(RARE.has(kind) ? RARE_CHANCE : FAULT_CHANCE);
     const everyMs = FAULT_EVERY_MS * random.pick([0.3, 1, 1, 3]);
     for (let atMs = random.delay(everyMs); atMs < endMs; atMs += random.delay(everyMs)) {
       const fault = {

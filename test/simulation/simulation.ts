@@ -259,11 +259,25 @@ class Simulation {
       case 'redis-flush':
         this.#redisAway(market, lengthMs, () => market.redis.loseAll(true));
         break;
+      case 'redis-failover':
+        this.#failOver(market, fault);
+        break;
       case 'blackout':
         this.#blackout(market, fault);
         break;
       default:
         this.#disturb(market, fault);
+    }
+  }
+
+  /** Owners go on at a Redis that has not what they wrote last, and nothing tells them. */
+  #failOver(market: Marketplace, { lengthMs, strength }: Fault): void {
+    if (!market.redisState.isUp) return;
+    market.redis.loseLast(strength, true);
+    for (const { connection, process } of market.running) {
+      this.#kernel.schedule(lengthMs * process.random.next(), null, `${process.name} notices`, () =>
+        connection.cut(20),
+      );
     }
   }
 
