@@ -218,7 +218,10 @@ export interface TicketQueues {
   complete(ticket: TicketId, job: TakenJob): Promise<void>;
   /** Puts a job back as the next one, as if it had not been taken. */
   giveBack(ticket: TicketId, job: TakenJob): Promise<void>;
-  /** Puts back what a dead owner left active, once its lock has ended; true when none is left. */
+  /**
+   * Puts back what was left active: by this process at once, by a dead owner once its lock has ended; true when none
+   * is left. Only for who works on no job of the ticket.
+   */
   recover(ticket: TicketId): Promise<boolean>;
   /** Moves a job that can never be worked on out of the way. */
   bury(ticket: TicketId, job: TakenJob, reason: string): Promise<void>;

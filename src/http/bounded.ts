@@ -1,5 +1,6 @@
 /** Waiting with an end: what this process stands on may stop answering, and its requests must not pile up. */
 import type { Clock } from '../actors/ports.js';
+import type { ReservationReader } from './ports.js';
 import { UnavailableError } from './problem.js';
 
 /**
@@ -22,4 +23,9 @@ export function bounded<T>(clock: Clock, ms: number, what: string, promise: Prom
       },
     );
   });
+}
+
+/** A store that is away is no defect of who reads: such a read ends with `UnavailableError` too. */
+export function boundedReader(clock: Clock, ms: number, reader: ReservationReader): ReservationReader {
+  return { find: (id) => bounded(clock, ms, 'reservations', reader.find(id)) };
 }

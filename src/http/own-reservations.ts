@@ -14,7 +14,7 @@ export interface OwnReservationsOptions {
   readonly accountIndex: Pick<AccountIndex, 'newest'>;
   readonly reader: ReservationReader;
   readonly clock: Clock;
-  /** How long each read may take. */
+  /** How long the archive and the index may take each. */
   readonly waitMs: number;
 }
 
@@ -31,9 +31,7 @@ export async function ownReservations(
       : [],
   ]);
   const ids = new Set([...newest, ...past.items.map(({ id }) => id)]);
-  const found = await Promise.all(
-    [...ids].map((id) => bounded(clock, waitMs, 'reservations', reader.find(id))),
-  );
+  const found = await Promise.all([...ids].map((id) => reader.find(id)));
   const items = found.filter((one) => one !== null).filter((one) => owns(principal, one));
   return { ...past, items };
 }

@@ -26,7 +26,10 @@ export interface CommandGateway {
   submit(submission: Submission): Promise<SubmissionResult>;
 }
 
-/** Reads one reservation as it stands now, ended ones included; never says RESERVED before it is durable. */
+/**
+ * Reads one reservation as it stands now, ended ones included; never says RESERVED before it is durable. Rejects
+ * with `UnavailableError` when it cannot, or not in time.
+ */
 export interface ReservationReader {
   find(id: string): Promise<Reservation | null>;
 }

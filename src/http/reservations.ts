@@ -180,7 +180,7 @@ const authorizeOwner =
   (options: ReservationsOptions) =>
   (input: IdInput): Promise<Problem | null> | Problem =>
     options.buyers.refOf(input.params.id)
-      ? options.buyers.authorize(input.params.id, input, (id) => read(options, id))
+      ? options.buyers.authorize(input.params.id, input, (id) => options.reader.find(id))
       : noSuchReservation();
 
 /** `authorizeOwner` let only ids through that name a ticket. */
@@ -269,7 +269,7 @@ const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfi
 
 /** Whether the command of this id has held something before. */
 async function isHeld(options: ReservationsOptions, ticket: TicketId, id: string): Promise<boolean> {
-  return (await read(options, reservationId(ticket, id))) !== null;
+  return (await options.reader.find(reservationId(ticket, id))) !== null;
 }
 
 interface Wanted extends Buyer {
@@ -380,14 +380,10 @@ function readRoute(options: ReservationsOptions): Route {
     problems: ['unauthorized', 'forbidden', 'overloaded'],
     authorize: authorizeOwner(options),
     handle: async ({ params }) => {
-      const reservation = await read(options, params.id);
+      const reservation = await options.reader.find(params.id);
       return reservation ? { status: 200, body: reservationJson(reservation) } : notFound('This reservation');
     },
   });
-}
-
-function read({ clock, waitMs, reader }: ReservationsOptions, id: string): Promise<Reservation | null> {
-  return bounded(clock, waitMs, 'reservations', reader.find(id));
 }
 
 const RESERVATIONS_PER_PAGE_MAX = 100;
@@ -421,7 +417,7 @@ function mineRoute(options: ReservationsOptions): Route {
       const own = input.principal ? await ownReservations(options, input.principal, page) : { items: [] };
       const known = new Set(own.items.map(({ id }) => id));
       const others = [...opened].filter((id) => after === undefined && !known.has(id));
-      const found = await Promise.all(others.map((id) => read(options, id)));
+      const found = await Promise.all(others.map((id) => options.reader.find(id)));
       const reservations = [...own.items, ...found.filter((reservation) => reservation !== null)]
         .sort((a, b) => b.createdAt - a.createdAt)
         .map(reservationJson);
@@ -493,7 +489,7 @@ async function payerRefusal(
   requestId: string,
   input: Parameters<Buyers['refusal']>[2],
 ): Promise<Problem | null> {
-  const reservation = await read(options, id);
+  const reservation = await options.reader.find(id);
   // Nothing is charged for what is paid.
   if (!reservation || reservation.status === 'RESERVED' || reservation.status === 'REFUNDED') return null;
   // A repeat of an attempt that was let through is told how it went.
@@ -528,7 +524,7 @@ async function placeRefusal(
 ): Promise<Problem | null> {
   if (options.guests === 'open' || (await options.isEmailConfirmed(email))) return null;
   const isOver = async (other: string): Promise<boolean> => {
-    const status = (await read(options, other))?.status;
+    const status = (await options.reader.find(other))?.status;
     return status !== 'PENDING' && status !== 'PAYING' && status !== 'RESERVED';
   };
   return (await options.guestPurchases.claim(person, id, isOver)) ? null : unconfirmed();
@@ -651,7 +647,7 @@ function paymentStateRoute(options: ReservationsOptions): Route {
     problems: ['unauthorized', 'forbidden', 'overloaded'],
     authorize: authorizeOwner(options),
     handle: async ({ params }) => {
-      const { paymentId } = (await read(options, params.id)) ?? {};
+      const { paymentId } = (await options.reader.find(params.id)) ?? {};
       const record = paymentId === undefined ? null : await options.records.get(paymentId);
       if (paymentId === undefined || !record) return notFound('A payment of this reservation');
       return { status: 200, body: paymentJson(paymentId, record, options) };
@@ -743,7 +739,7 @@ function cancelRoute(options: ReservationsOptions): Route {
           }
           return { status: 200, body: reservationJson(result.reservation) };
         case 'not_live':
-          return alreadyEnded(await read(options, ref.reservationId));
+          return alreadyEnded(await options.reader.find(ref.reservationId));
         case 'wrong_state':
           return refusalProblem(result);
         case 'overloaded':

@@ -7,7 +7,9 @@ import type { Redis } from 'ioredis';
 import type { Clock, Reply } from '../actors/ports.js';
 import type { Archive } from '../archive/port.js';
 import { Catalog } from '../catalog/catalog.js';
+import { boundedReader } from '../http/bounded.js';
 import { ticketOfReservation } from '../http/identity.js';
+import type { ReservationReader } from '../http/ports.js';
 import { Gateway } from '../queues/gateway.js';
 import { BullTicketQueues } from '../queues/ticket-queues.js';
 import { Bus, checkRedis, connectRedis } from '../redis/connection.js';
@@ -38,7 +40,7 @@ export interface Core {
   readonly gateway: Gateway;
   readonly catalog: Catalog;
   readonly counters: RedisCounters;
-  readonly reader: TicketReservationReader;
+  readonly reader: ReservationReader;
   /** Ends connections; the gateway must have been stopped. */
   close(): Promise<void>;
 }
@@ -82,7 +84,11 @@ export async function startCore(
     const catalog = new Catalog({ redis, bus, keys, archive, logger });
     await catalog.start();
     gateway.start();
-    const reader = new TicketReservationReader(store, archive, ticketOfReservation);
+    const reader = boundedReader(
+      clock,
+      settings.replyWaitMs,
+      new TicketReservationReader(store, archive, ticketOfReservation),
+    );
     const close = async (): Promise<void> => {
       await queues.close();
       bus.close();

@@ -45,7 +45,6 @@ import { AccountIndex } from '../redis/account-index.js';
 import { securityRoutes } from '../security/routes.js';
 import { userRoutes } from '../users/routes.js';
 import { verdictProblem } from '../security/verdict.js';
-import { bounded } from '../http/bounded.js';
 import { Buyers, subjectOf } from '../http/buyer.js';
 import { GuestPurchases } from '../http/guest-purchases.js';
 import { ForwardedSeal } from '../http/forwarded.js';
@@ -646,7 +645,7 @@ class Parts {
       mail: trust.ticketMail(),
       audit: trust.audit,
       clock,
-      findReservation: (id) => bounded(clock, settings.replyWaitMs, 'reservations', reader.find(id)),
+      findReservation: (id) => reader.find(id),
       emailOf: (account) => trust.emailOf(account),
     });
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
@@ -874,8 +873,7 @@ class Parts {
     const { reader, clock, archive, logger } = this.core;
     const { buyerRefunds, buyerRefundUntilMs, closeAtKickoff, replyWaitMs: waitMs } = this.#settings;
     const { audit, requireSteward } = this.#trust;
-    // A Redis that is away is no defect: the request is answered so, and may be repeated.
-    const findReservation = (id: string) => bounded(clock, waitMs, 'reservations', reader.find(id));
+    const findReservation = (id: string) => reader.find(id);
     const match = (matchNumber: number) => this.core.catalog.match(matchNumber);
     const refunds = new BuyerRefunds({
       desk: this.#tickets,

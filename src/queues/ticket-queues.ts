@@ -205,6 +205,9 @@ export class BullTicketQueues implements TicketQueues {
     const { backend, queue } = this.#lane(ticket);
     await backend.setQueueMeta({ concurrency: 1, 'opts.maxLenEvents': QUEUE_EVENTS_MAX });
     if ((await queue.getActiveCount()) === 0) return true;
+    // A connection that breaks may lose the answer that had a job: it is locked by us, and we do not know it.
+    for (const job of await queue.getActive()) await this.giveBack(ticket, new BullJob(job));
+    if ((await queue.getActiveCount()) === 0) return true;
     // The first look marks what is active, the second puts back what is marked and no longer locked.
     await backend.moveStalledJobsToWait();
     await new Promise<void>((resolve) => this.#options.clock.schedule(2 * STALLED_LOOK_MS, resolve));

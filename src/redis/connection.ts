@@ -13,6 +13,9 @@ export interface RedisOptions {
   readonly logger: Logger;
 }
 
+/** Buyers wait this long for the connection once Redis is back. */
+const RETRY_MS_MAX = 500;
+
 /** Retries for ever with bounded, jittered back-off; commands sent meanwhile wait for the connection. */
 export function connectRedis({ url, name, logger }: RedisOptions): Redis {
   const redis = new Redis(url, {
@@ -20,7 +23,8 @@ export function connectRedis({ url, name, logger }: RedisOptions): Redis {
     maxRetriesPerRequest: null,
     connectTimeout: 5_000,
     keepAlive: 10_000,
-    retryStrategy: (attempt) => Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
+    retryStrategy: (attempt) =>
+      Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
   });
   let down = false;
   redis.on('error', (error: Error) => {

@@ -1,10 +1,7 @@
 /** Which worker a ticket prefers. */
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { preferredMember } from '../../src/actors/host.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const names = Array.from({ length: 64 }, (_, match) => [1, 2, 3].map((c) => `${match + 1}:${c}`)).flat();
 const members = fc.uniqueArray(fc.uuid(), { minLength: 1, maxLength: 8 });

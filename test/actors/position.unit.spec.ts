@@ -1,9 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { comparePositions, formatPosition, parsePosition } from '../../src/actors/position.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const position = fc.record({
   incarnation: fc.integer({ min: 0, max: 2 ** 40 }),

@@ -1,12 +1,9 @@
 /** Snapshots: whatever state the rules can make reads back as it was. */
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { decodeState, encodeState, NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 import { apply, decide, initialState, type Command, type TicketState } from '../../src/rules/index.js';
 import { TEST_POLICY } from '../helpers/engine.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const ticket = { matchNumber: 3, category: 2 };
 const reservationId = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5');

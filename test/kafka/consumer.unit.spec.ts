@@ -1,7 +1,6 @@
 /** The consumer between fakes at its ports; behind the gateway are the real rules, so that effects can be counted. */
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import type { CommittedEvent, DeadLetter } from '../../src/archive/port.js';
 import type { MatchEntry } from '../../src/catalog/match.js';
 import type {
@@ -36,8 +35,6 @@ import {
   type TicketState,
 } from '../../src/rules/index.js';
 import { ManualClock, quiet, until } from './fakes.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const SALES = 'sales';
 const LISTS = 'lists';

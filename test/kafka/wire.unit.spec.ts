@@ -1,7 +1,6 @@
 /** The codec against the contract: what strict peers accept, what lenient reading takes, and a round trip. */
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import type { CommittedEvent } from '../../src/archive/port.js';
 import type { MatchEntry } from '../../src/catalog/match.js';
 import type { IncomingRecord, OutgoingRecord } from '../../src/kafka/port.js';
@@ -16,8 +15,6 @@ import {
   VALUE_BYTES_MAX,
 } from '../../src/kafka/wire.js';
 import type { Reservation, TicketEvent } from '../../src/rules/index.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const SOURCE = 'cluster/sales/0';
 const AT = 1_669_000_000_000;

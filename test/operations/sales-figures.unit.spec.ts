@@ -1,7 +1,6 @@
 /** What events count, how months add up, and what an answer makes of them. */
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { csvOf } from '../../src/operations/csv.js';
 import type { MonthSales } from '../../src/operations/sales/book.js';
 import { PEER_TIME_MS_MAX, factOf, priceAfter } from '../../src/operations/sales/facts.js';
@@ -35,8 +34,6 @@ import {
 } from '../../src/rules/index.js';
 import { POLICY } from '../http/fakes.js';
 import { DAY, HOUR, NOON, T11, T12, T21, held, loaded, refunded, remote, sold } from './ledger.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const PRICE = { price: 75, currency: 'USD' };
 const MONTH = '2022-11';

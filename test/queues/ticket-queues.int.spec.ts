@@ -53,19 +53,36 @@ describe('the queue of a ticket', () => {
 
   it('puts a dead owner’s job back first in line, again and again, without ever failing it', async () => {
     const dead = await start();
-    const live = another();
+    let live = another();
     expect(await dead.recover(ticket)).toBe(true);
     await add('a');
     await add('b');
     let stuck = await dead.next(ticket, null);
     for (let times = 0; times < 3; times += 1) {
       expect(idOf(stuck)).toBe('a');
+      // Whoever took it last died too.
+      live = another();
       expect(await live.recover(ticket)).toBe(false);
       await until(() => live.recover(ticket));
       stuck = await live.next(ticket, null);
     }
     expect(idOf(await live.next(ticket, stuck))).toBe('b');
     expect(await engine.core.queues.queue(ticket).getFailedCount()).toBe(0);
+  });
+
+  it('puts back at once what it took itself and never heard of', async () => {
+    const mine = await start();
+    await mine.recover(ticket);
+    await add('a');
+    await add('b');
+    // As when the connection breaks before the answer: Redis has given the job, and nobody works on it.
+    await mine.next(ticket, null);
+    expect(await mine.next(ticket, null)).toBeNull();
+    expect(await mine.recover(ticket)).toBe(true);
+    const a = await mine.next(ticket, null);
+    expect(idOf(a)).toBe('a');
+    expect(await another().recover(ticket)).toBe(false);
+    expect(idOf(await mine.next(ticket, a))).toBe('b');
   });
 
   it('takes the next job although the one before was lost or given to someone else', async () => {

@@ -1,12 +1,9 @@
 /** Keys, channels and names: what shares a slot, and that nothing is ever taken for something else. */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { parseTicketName, RedisKeys, ticketName } from '../../src/redis/keys.js';
 import type { TicketId } from '../../src/rules/index.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const slotOf = createRequire(import.meta.url)('cluster-key-slot') as (key: string) => number;
 

@@ -1,5 +1,5 @@
 /** Any sequence of commands for one ticket, for properties of the rules and of what stands on their events. */
-import fc from 'fast-check';
+import fc from '../helpers/property.js';
 import type { Command, LogPosition, Policy, RemoteAction } from '../../src/rules/index.js';
 
 export const COMMANDS_MAX = 40;

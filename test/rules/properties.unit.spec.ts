@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { apply, available, cardKey, decide, initialState, pending } from '../../src/rules/index.js';
 import { POLICY, TICKET, commands } from './commands.js';
 import type {
@@ -17,8 +16,6 @@ import type {
   TicketEvent,
   TicketState,
 } from '../../src/rules/index.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const RUNS = { numRuns: 1_000 };
 

@@ -1,13 +1,10 @@
 import { BlockList } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { PROPERTY_SEED } from '../helpers/seed.js';
+import fc from '../helpers/property.js';
 import { AddressSet } from '../../src/security/address-set.js';
 import { addressKey, parseAddress, parseRange, rangeText } from '../../src/security/address.js';
 import { refusalOf } from '../../src/security/block-rules.js';
 import { parseList } from '../../src/security/list-file.js';
-
-fc.configureGlobal({ seed: PROPERTY_SEED });
 
 const four = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((parts) => parts.join('.'));
 const six = fc

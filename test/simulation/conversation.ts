@@ -1,5 +1,5 @@
 /** A seeded conversation with a Redis: what owners, gateways and workers say to it, right and wrong. */
-import fc from 'fast-check';
+import fc from '../helpers/property.js';
 import type { Commit, CommandJob, Lease, RecordedOutcome, Reply, TakenJob } from '../../src/actors/ports.js';
 import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';

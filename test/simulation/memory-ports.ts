@@ -300,13 +300,16 @@ export class MemoryTicketQueues implements TicketQueues {
   }
 
   async recover(ticket: TicketId): Promise<boolean> {
-    const { redis, send, clock } = this.#options;
+    const { redis, send, clock, processId } = this.#options;
     await send(() => redis.setConcurrency(ticket, 1));
-    if ((await send(() => redis.activeJobs(ticket))) === 0) return true;
+    const active = await send(() => redis.activeJobs(ticket));
+    if (active.length === 0) return true;
+    for (const id of active) await send(() => redis.giveBackJob(ticket, id, processId));
+    if ((await send(() => redis.activeJobs(ticket))).length === 0) return true;
     await send(() => redis.lookForStalled(ticket, STALLED_LOOK_MS));
     await new Promise<void>((resolve) => clock.schedule(2 * STALLED_LOOK_MS, resolve));
     await send(() => redis.lookForStalled(ticket, STALLED_LOOK_MS));
-    return (await send(() => redis.activeJobs(ticket))) === 0;
+    return (await send(() => redis.activeJobs(ticket))).length === 0;
   }
 
   async bury(ticket: TicketId, job: TakenJob, _reason: string): Promise<void> {

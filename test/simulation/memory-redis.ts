@@ -497,9 +497,9 @@ export class MemoryRedis {
     this.#setQueue(ticket, { ...this.#keys(ticket).queue, concurrency });
   }
 
-  /** LLEN of what is active. */
-  activeJobs(ticket: TicketId): number {
-    return this.#keys(ticket).queue.active.length;
+  /** LRANGE of what is active. */
+  activeJobs(ticket: TicketId): readonly string[] {
+    return this.#keys(ticket).queue.active;
   }
 
   /**

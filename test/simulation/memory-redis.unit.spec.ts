@@ -35,7 +35,7 @@ describe('the Redis in memory', () => {
     expect(redis.takeJob(ticket, 'dead', 500)).toMatchObject({ id: '1' });
     const look = (): number => {
       redis.lookForStalled(ticket, 10);
-      return redis.activeJobs(ticket);
+      return redis.activeJobs(ticket).length;
     };
     expect(look()).toBe(1);
     now += 11;
@@ -52,10 +52,10 @@ describe('the Redis in memory', () => {
     redis.lookForStalled(ticket, 10);
     now += 10;
     redis.lookForStalled(ticket, 10);
-    expect(redis.activeJobs(ticket)).toBe(1);
+    expect(redis.activeJobs(ticket)).toHaveLength(1);
     now += 1;
     redis.lookForStalled(ticket, 10);
-    expect(redis.activeJobs(ticket)).toBe(0);
+    expect(redis.activeJobs(ticket)).toHaveLength(0);
   });
 
   it('goes back to what it had, as another run of the server', () => {

@@ -1,7 +1,7 @@
 /** What the rows of a ticket changed adds up to its counters, for any sequence of commands. */
 import assert from 'node:assert/strict';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../helpers/property.js';
 import { bookingOf } from '../../../src/analytics/lake/bookings.js';
 import { Persons } from '../../../src/analytics/lake/persons.js';
 import type { Booking } from '../../../src/analytics/booking.js';
