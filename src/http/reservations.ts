@@ -721,6 +721,8 @@ function cancelRoute(options: ReservationsOptions): Route {
     path: '/api/v1/reservations/{id}',
     tag: 'reservations',
     summary: 'Give a hold back',
+    description:
+      'With the reason `cancelled` that is final. With `declined` the decline of a payment had ended the hold before: until `expiresAt` another payment takes the tickets again, if they are still to be had.',
     security: OF_OWNER,
     params: idParams,
     headers: keyHeader,
@@ -739,7 +741,7 @@ function cancelRoute(options: ReservationsOptions): Route {
           }
           return { status: 200, body: reservationJson(result.reservation) };
         case 'not_live':
-          return alreadyEnded(await options.reader.find(ref.reservationId));
+          return alreadyEnded(result.reservation ?? (await options.reader.find(ref.reservationId)));
         case 'wrong_state':
           return refusalProblem(result);
         case 'overloaded':

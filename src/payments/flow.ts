@@ -84,9 +84,10 @@ export type Unavailable = Extract<
 >;
 
 export type CancelResult =
+  /** For good: no other attempt to pay takes the tickets again. */
   | { readonly kind: 'released'; readonly reservation: Reservation }
-  /** It is not live: it ended before, or never was. */
-  | { readonly kind: 'not_live' }
+  /** It is not live: it ended before, or never was. `reservation`: how it ended, if that was seen. */
+  | { readonly kind: 'not_live'; readonly reservation?: Reservation }
   /** Its payment had succeeded, or it was sold before: it is not to be cancelled but refunded. */
   | { readonly kind: 'wrong_state'; readonly reservation: Reservation }
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
@@ -168,6 +169,14 @@ interface Settled {
   readonly isSettled: boolean;
   /** False when the steps came to no end, and the record does not say when to look again. */
   readonly isNoted: boolean;
+}
+
+/** What a request knows that neither the provider nor the actor says. */
+interface Knowledge {
+  /** Why its attempt was declined. */
+  readonly declined?: string | undefined;
+  /** Its buyer gives the hold back. */
+  readonly isGivenUp?: boolean;
 }
 
 /** The tax contained in an amount, both in minor units. */
@@ -351,8 +360,8 @@ export class PaymentFlow {
   }
 
   #make(reservation: Reservation, attemptId: string, buyer: BuyerFacts): Promise<Payment | 'unknown'> {
-    const { provider, records, clock, policy, taxPercent } = this.#options;
-    const { status, paymentId, attempts = [] } = reservation;
+    const { provider, records, reader, clock, policy, taxPercent } = this.#options;
+    const { id, status, paymentId, attempts = [] } = reservation;
     const amountMinor = amountMinorOf(reservation);
     const taxMinor = taxMinorOf(amountMinor, taxPercent);
     const make = async (): Promise<Payment> => {
@@ -363,8 +372,11 @@ export class PaymentFlow {
       const wanted = newPayment(reservation, amountMinor, taxMinor);
       const number = attempts.length + 1;
       let payment = await provider.create(number === 1 ? wanted : { ...wanted, attempt: String(number) });
-      // Made for an attempt that never began, and canceled since: this request gets one of its own.
       if (payment.status === 'canceled') {
+        // Its attempt may have ended since the reservation was read, even by its buyer's cancellation.
+        const { attempts: newest = [] } = (await reader.find(id)) ?? {};
+        if (newest.length >= number) throw new Error('another attempt has begun meanwhile');
+        // Made for an attempt that never began: this request gets one of its own.
         payment = await provider.create({ ...wanted, attempt: `${number}-${attemptId}` });
       }
       const now = clock.now();
@@ -441,7 +453,8 @@ export class PaymentFlow {
     if (charged === 'unknown') return { kind: 'unknown' };
     const isDeclined = charged.status === 'requires_payment_method';
     const declined = isDeclined ? (charged.declineReason ?? 'card_declined') : undefined;
-    return this.#outcome(await this.#advance(charged, startedAt, declined), attempts.at(-1)?.id ?? '');
+    const after = await this.#advance(charged, startedAt, { declined });
+    return this.#outcome(after, attempts.at(-1)?.id ?? '');
   }
 
   /** Another attempt is under way: one payment at a time. It is finished if its answer is known. */
@@ -514,18 +527,20 @@ export class PaymentFlow {
     const startedAt = this.#options.clock.now();
     const payment = await this.#ask('cancel', this.#options.provider.cancel(paymentId));
     if (payment === 'unknown') return { kind: 'unknown' };
-    const { reservation: now } = await this.#advance(payment, startedAt);
+    const { reservation: now } = await this.#advance(payment, startedAt, { isGivenUp: true });
     switch (now?.status) {
       case 'CANCELLED':
+        // Somebody who noted a decline may have been quicker; that leaves the buyer another attempt.
+        return { kind: now.reason === 'cancelled' ? 'released' : 'not_live', reservation: now };
       case 'EXPIRED':
-        return { kind: 'released', reservation: now };
+        return { kind: 'not_live', reservation: now };
       case 'RESERVED':
       case 'REFUNDED':
         return { kind: 'wrong_state', reservation: now };
       case undefined:
         return { kind: 'not_live' };
       default:
-        // The payment is cancelled for good; a later look gives the hold back.
+        // A later look gives the hold back if the payment is cancelled; the same ids asked again tell.
         return { kind: 'unknown' };
     }
   }
@@ -566,9 +581,15 @@ export class PaymentFlow {
 
   // ---- settling ---------------------------------------------------------------------------------------
 
-  /** Takes steps until nothing more can be done now. Never rejects: what failed stays due. */
-  /** `startedAt`: before the payment was read, so that a reminder made since is not taken for settled. */
-  async #advance(first: Payment, startedAt: number, declined?: string): Promise<Settled> {
+  /**
+   * Takes steps until nothing more can be done now. Never rejects: what failed stays due. `startedAt`: before the
+   * payment was read, so that a reminder made since is not taken for settled.
+   */
+  async #advance(
+    first: Payment,
+    startedAt: number,
+    { declined, isGivenUp = false }: Knowledge = {},
+  ): Promise<Settled> {
     const { clock, policy, logger, reader, records } = this.#options;
     let payment = first;
     let reservation: Reservation | null = null;
@@ -576,7 +597,8 @@ export class PaymentFlow {
       for (let steps = 0; steps < STEPS_MAX; steps += 1) {
         reservation = await this.#within('read', reader.find(payment.reservationId));
         const record = await records.get(payment.id);
-        const standing: Standing = { payment, reservation, late: record?.late, now: clock.now() };
+        const late = record?.late;
+        const standing: Standing = { payment, reservation, late, now: clock.now(), isGivenUp };
         const step = knownDecline(standing, declined) ?? nextStep(standing, policy);
         if (step.kind === 'rest' || step.kind === 'wait') {
           await this.#note(payment, { reservation, before: record, startedAt }, step);

@@ -20,6 +20,8 @@ export interface Standing {
   readonly late: LateDecision | undefined;
   /** Epoch milliseconds. */
   readonly now: number;
+  /** Its buyer is giving the hold back, whatever its payment had come to. */
+  readonly isGivenUp?: boolean;
 }
 
 export interface SettlementPolicy {
@@ -116,6 +118,8 @@ export function newestDecline({ attempts }: Reservation): string | undefined {
 function afterCancel(standing: Standing): Step {
   const mine = paidBy(standing);
   if (mine?.status !== 'PAYING') return REST;
+  // Also when the newest attempt was declined: another attempt may follow a decline, but no cancellation.
+  if (standing.isGivenUp === true) return { kind: 'fail', reason: 'cancelled' };
   if (newestDecline(mine) !== undefined) return { kind: 'fail', reason: 'declined' };
   const isOver = standing.now >= (mine.payingUntil ?? 0);
   return { kind: 'fail', reason: isOver ? 'expired' : 'cancelled' };

@@ -315,17 +315,20 @@ export class RedisTicketStore implements TicketStore {
 
   /**
    * A reservation as it may be told: live, or ended a short while ago; null when Redis does not have it. One
-   * whose sale is not archived yet reads PAYING.
+   * whose sale is not archived yet reads PAYING. Throws while Redis may be behind what buyers were told, because the
+   * ticket waits to be rebuilt: money would be settled by it, and buyers told what is no longer so.
    */
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
     // A read queued until Redis is back would pile up behind readers who have long gone.
     if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
     const keys = this.#keys.ticket(ticket);
-    const [live, archivedText, ended] = await Promise.all([
+    const [live, [archivedText = null, claimedRun = null], ended] = await Promise.all([
       this.#redis.hget(keys.reservations, id),
-      this.#redis.hget(keys.meta, 'archived'),
+      this.#redis.hmget(keys.meta, 'archived', 'runId'),
       this.#redis.get(this.#keys.ended(ticket, id)),
     ]);
+    // Asked for after the read: which run has answered it is known by then.
+    if (claimedRun !== null) checkRun(ticket, claimedRun, await this.#currentRun());
     if (live !== null) {
       const stored = decodeReservation(live);
       return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
@@ -362,7 +365,7 @@ export class RedisTicketStore implements TicketStore {
         this.#redis.hget(keys.meta, 'runId'),
         this.#currentRun(),
       ]);
-      if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+      checkRun(ticket, claimedRun, runId);
       for (let i = 1; i < found.length; i += 2) {
         const stored = decodeReservation(found[i] ?? '');
         if (seen.has(stored.r.id)) continue;
@@ -433,6 +436,11 @@ function valuesOf(results: readonly (readonly [Error | null, unknown])[] | null)
 
 const isAtOrPast = (cursor: string, position: string): boolean =>
   comparePositions(parsePosition(cursor), parsePosition(position)) >= 0;
+
+/** A ticket that was claimed in another run of the server may have lost writes with it. */
+function checkRun(ticket: TicketId, claimedRun: string | null, runId: string): void {
+  if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+}
 
 function runIdOf(info: string): string {
   const runId = /run_id:(\w+)/.exec(info)?.[1];

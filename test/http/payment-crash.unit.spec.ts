@@ -161,6 +161,9 @@ const SCENARIOS: Record<string, Scenario> = {
   'a payment that is cancelled while it is made': async (flow) => {
     await Promise.all([flow.pay(REF, CARDS.good, ids('1')), flow.cancel(REF, ids('c'))]);
   },
+  'a decline that is cancelled while it is noted': async (flow) => {
+    await Promise.all([flow.pay(REF, CARDS.declined, ids('1')), flow.cancel(REF, ids('c'))]);
+  },
   'a sale that is refunded': async (flow) => {
     await flow.pay(REF, CARDS.good, ids('1'));
     await flow.refund({ ref: REF, paymentId: PAYMENT_ID, quantity: undefined }, ids('r'));

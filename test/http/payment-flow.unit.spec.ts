@@ -396,6 +396,82 @@ describe('cancelling', () => {
     });
   });
 
+  it('is final, although the decline of its payment was being noted', async () => {
+    // Noted and canceled, and not given back yet.
+    market.intercept = on('failPayment', { kind: 'overloaded', retryAfterMs: 7 });
+    await flow.pay(REF, CARDS.declined, IDS);
+    market.intercept = () => undefined;
+    expect(await stored()).toMatchObject({ status: 'PAYING', reason: 'declined' });
+    const cancelled = { status: 'CANCELLED', reason: 'cancelled' };
+    expect(await flow.cancel(REF, again('c'))).toMatchObject({ kind: 'released', reservation: cancelled });
+    expect(await flow.cancel(REF, again('c'))).toMatchObject({ kind: 'released', reservation: cancelled });
+    expect(await flow.pay(REF, CARDS.good, again('2'))).toEqual({ kind: 'hold_expired', refunded: false });
+    const told = await flow.pay(REF, CARDS.declined, IDS);
+    expect(told).toMatchObject({ kind: 'declined', held: false });
+    expect(told).not.toHaveProperty('retryUntil');
+    expect(await stored()).toMatchObject(cancelled);
+    expect(provider.takenMinor).toBe(0);
+  });
+
+  it('is a cancellation also when the time of the payment is over and nobody has ended it', async () => {
+    await flow.pay(REF, CARDS.secure, IDS);
+    clock.advance(POLICY.payingMs);
+    expect(await flow.cancel(REF, again('c'))).toMatchObject({
+      kind: 'released',
+      reservation: { status: 'CANCELLED', reason: 'cancelled' },
+    });
+  });
+
+  /** Lets something happen while the provider is asked to cancel. */
+  const whileCanceling = (happens: () => void): void => {
+    const { cancel } = provider;
+    provider.cancel = async (id) => {
+      provider.cancel = cancel;
+      happens();
+      return cancel.call(provider, id);
+    };
+  };
+  const payment = { reservationId: ID, paymentId: PAYMENT_ID };
+
+  it('is none when a decline had ended the hold before: another card takes the tickets again', async () => {
+    await flow.pay(REF, CARDS.away, IDS);
+    whileCanceling(() => {
+      market.do(ticket, { type: 'declinePayment', ...payment, reason: 'card_declined' });
+      market.do(ticket, { type: 'failPayment', ...payment, reason: 'declined' });
+    });
+    expect(await flow.cancel(REF, again('c'))).toMatchObject({
+      kind: 'not_live',
+      reservation: { status: 'CANCELLED', reason: 'declined' },
+    });
+    expect(await flow.pay(REF, CARDS.good, again('2'))).toMatchObject({ kind: 'reserved' });
+  });
+
+  it('is none when the time of the payment was over before', async () => {
+    await flow.pay(REF, CARDS.away, IDS);
+    whileCanceling(endHold);
+    const told = await flow.cancel(REF, again('c'));
+    expect(told).toMatchObject({ kind: 'not_live', reservation: { status: 'EXPIRED' } });
+  });
+
+  it('is not undone by an attempt that had read the reservation before', async () => {
+    await flow.pay(REF, CARDS.declined, IDS);
+    const { create } = provider;
+    provider.create = async (payment) => {
+      provider.create = create;
+      // Meanwhile, in another process: another attempt, and its end.
+      const second = await create.call(provider, payment);
+      const of = { paymentId: second.id, attemptId: 'b' };
+      market.do(ticket, { type: 'rehold', reservation: await stored(), ...of });
+      expect(await flow.cancel(REF, again('c'))).toMatchObject({ kind: 'released' });
+      return create.call(provider, payment);
+    };
+    const late = again('3');
+    expect(await flow.pay(REF, CARDS.good, late)).toEqual({ kind: 'unknown' });
+    expect(await flow.pay(REF, CARDS.good, late)).toEqual({ kind: 'hold_expired', refunded: false });
+    expect(await stored()).toMatchObject({ status: 'CANCELLED', reason: 'cancelled' });
+    expect(provider.takenMinor).toBe(0);
+  });
+
   it('does not know while the provider does not', async () => {
     await flow.pay(REF, CARDS.away, IDS);
     provider.isAway = true;

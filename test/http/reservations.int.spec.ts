@@ -568,6 +568,44 @@ describe('cancelling', () => {
     expect((await read(held)).body['status']).toBe('RESERVED');
   });
 
+  /** Paid with a card that is declined, which is noted, and the hold is not given back yet. */
+  const declining = async (): Promise<Reply> => {
+    const held = await hold();
+    once('failPayment', { kind: 'overloaded', retryAfterMs: 1 });
+    await pay(held, CARDS.declined, keyed());
+    return held;
+  };
+
+  it('is final, although a decline of its payment was being noted', async () => {
+    const held = await declining();
+    expect((await cancel(held)).body).toMatchObject({ status: 'CANCELLED', reason: 'cancelled' });
+    expect((await cancel(held)).body).toMatchObject({ status: 'CANCELLED', reason: 'cancelled' });
+    expect((await pay(held, CARDS.good, keyed('another-key-of-mine-0002'))).body.code).toBe('hold_expired');
+    const declined = await pay(held, CARDS.declined, keyed());
+    expect(declined.body).toMatchObject({ code: 'payment_declined', held: false });
+    expect(declined.body).not.toHaveProperty('retryUntil');
+    expect(bench.security.facts.map(({ kind }) => kind)).toContain('released');
+  });
+
+  it.each([
+    ['declined', 200, { status: 'CANCELLED', reason: 'declined' }],
+    ['expired', 409, { code: 'hold_expired' }],
+  ] as const)('says that it was %s when that was quicker', async (reason, status, body) => {
+    const held = await declining();
+    const reservationId = String(held.body['id']);
+    const paymentId = `pi_${reservationId}`;
+    const { provider, market, security } = bench;
+    const ending = provider.cancel.bind(provider);
+    provider.cancel = (id) => {
+      market.do(T11, { type: 'failPayment', reservationId, paymentId, reason });
+      return ending(id);
+    };
+    const told = await cancel(held);
+    expect(told.status).toBe(status);
+    expect(told.body).toMatchObject(body);
+    expect(security.facts.map(({ kind }) => kind)).not.toContain('released');
+  });
+
   it('says what ended otherwise, and needs the token', async () => {
     const held = await hold();
     bench.clock.advance(600_000);

@@ -197,6 +197,24 @@ describe('the next step', () => {
     );
   });
 
+  const givenUp: [string, Partial<Payment>, Partial<Reservation>, Step][] = [
+    ['canceled', { status: 'canceled' }, {}, { kind: 'fail', reason: 'cancelled' }],
+    ['canceled after a decline', { status: 'canceled' }, declined, { kind: 'fail', reason: 'cancelled' }],
+    [
+      'canceled out of time',
+      { status: 'canceled' },
+      { payingUntil: NOW },
+      { kind: 'fail', reason: 'cancelled' },
+    ],
+    ['canceled, ended by a decline', { status: 'canceled' }, { ...declined, status: 'CANCELLED' }, REST],
+    ['canceled, paid another way', { status: 'canceled' }, { paymentId: 'pi_2' }, REST],
+    ['paid', {}, {}, { kind: 'confirm' }],
+  ];
+  it.each(givenUp)('of what its buyer gives back: %s', (...[, fields, standing, step]) => {
+    const both = { payment: payment(fields), reservation: reservation(standing), late: undefined };
+    expect(nextStep({ ...both, now: NOW, isGivenUp: true }, POLICY)).toEqual(step);
+  });
+
   it('keeps disputed tickets where that is the policy', () => {
     const standing = {
       payment: payment({ dispute: 'lost' }),
@@ -245,6 +263,34 @@ function slowed<T extends object>(target: T, random: () => number): T {
   });
 }
 
+/** Processes on the same servers; one that is slow is overtaken by others between any two of its steps. */
+function worldOf(random: () => number) {
+  const clock = new ManualClock();
+  const market = new Market(clock);
+  market.open(someMatch(1), 2);
+  const provider = new FakeProvider('sandbox', () => clock.now());
+  const documents = new MemoryDocuments(() => clock.now());
+  let ids = 0;
+  const looker = (isSlow: boolean): PaymentFlow => {
+    const gateway = isSlow ? slowed(market, random) : market;
+    return new PaymentFlow({
+      gateway,
+      reader: gateway,
+      provider: isSlow ? slowed(provider, random) : provider,
+      records: new PaymentRecords(isSlow ? slowed(documents, random) : documents),
+      clock,
+      logger: pino({ level: 'silent' }),
+      policy: POLICY,
+      providerWaitMs: 20_000,
+      unkeyedOutcomeMs: 10,
+      newId: () => `fresh-${(ids += 1)}`,
+      returnUrl: () => 'http://127.0.0.1',
+      taxPercent: 0,
+    });
+  };
+  return { market, provider, looker };
+}
+
 describe('a payment that came too late, looked at by several processes at once', () => {
   it(
     'ends as a sale or as a refund, never as both and never as neither',
@@ -252,29 +298,7 @@ describe('a payment that came too late, looked at by several processes at once',
       const ends = new Set<string>();
       for (let seed = 1; seed <= SEEDS; seed += 1) {
         const random = randomOf(seed);
-        const clock = new ManualClock();
-        const market = new Market(clock);
-        market.open(someMatch(1), 2);
-        const provider = new FakeProvider('sandbox', () => clock.now());
-        const documents = new MemoryDocuments(() => clock.now());
-        let ids = 0;
-        const looker = (isSlow: boolean): PaymentFlow => {
-          const gateway = isSlow ? slowed(market, random) : market;
-          return new PaymentFlow({
-            gateway,
-            reader: gateway,
-            provider: isSlow ? slowed(provider, random) : provider,
-            records: new PaymentRecords(isSlow ? slowed(documents, random) : documents),
-            clock,
-            logger: pino({ level: 'silent' }),
-            policy: POLICY,
-            providerWaitMs: 20_000,
-            unkeyedOutcomeMs: 10,
-            newId: () => `fresh-${(ids += 1)}`,
-            returnUrl: () => 'http://127.0.0.1',
-            taxPercent: 0,
-          });
-        };
+        const { market, provider, looker } = worldOf(random);
         const hold = (id: string): unknown =>
           market.do(TICKET, { type: 'hold', reservationId: id, quantity: 2, email: id, person: id });
         hold(ID);
@@ -303,6 +327,41 @@ describe('a payment that came too late, looked at by several processes at once',
       }
       // Both ends were reached, and a sale was never told that was then taken back.
       expect([...ends].sort()).toEqual(['EXPIRED', 'RESERVED']);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+describe('a hold that is cancelled while its payment is declined', () => {
+  it(
+    'is told as it ends: cancelled for good, or declined, with another attempt',
+    async () => {
+      const ends = new Set<string>();
+      for (let seed = 1; seed <= SEEDS; seed += 1) {
+        const random = randomOf(seed);
+        const { market, provider, looker } = worldOf(random);
+        market.do(TICKET, { type: 'hold', reservationId: ID, quantity: 2, email: 'a', person: 'a' });
+        const ref = { ticket: TICKET, reservationId: ID };
+        const paying = looker(true).pay(ref, CARDS.declined, { id: 'x', keepMs: 1 });
+        for (let turns = Math.floor(random() * 120); turns > 0; turns -= 1) await new Promise(setImmediate);
+        const [paid, cancelled] = await Promise.all([
+          paying,
+          looker(true).cancel(ref, { id: 'c', keepMs: 1 }),
+          looker(true).look(PAYMENT_ID),
+        ]);
+        const { status, reason } = (await market.find(ID))!;
+        const again = await looker(false).pay(ref, CARDS.good, { id: 'y', keepMs: 1 });
+        const end = `${cancelled.kind}, ${status} (${reason}), then ${again.kind}`;
+        ends.add(end);
+        // Whoever was told of another attempt has one.
+        if ('retryUntil' in paid) expect([seed, again.kind]).toEqual([seed, 'reserved']);
+        if (paid.kind === 'declined') expect([seed, paid.held]).toEqual([seed, false]);
+        expect([seed, provider.takenMinor]).toEqual([seed, again.kind === 'reserved' ? 15_000 : 0]);
+      }
+      expect([...ends].sort()).toEqual([
+        'not_live, CANCELLED (declined), then reserved',
+        'released, CANCELLED (cancelled), then hold_expired',
+      ]);
     },
     TEST_MS_MAX,
   );

@@ -527,6 +527,14 @@ describe('the store of tickets', () => {
       expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status: 'REFUNDED' });
     });
 
+    it('is nothing at all while the ticket waits to be rebuilt after a restart of Redis', async () => {
+      const owner = await opened();
+      await owner.commit([hold('r1')]);
+      await redis.hset(keys.ticket(ticket).meta, 'runId', 'the-run-before');
+      await expect(store.findReservation(ticket, 'r1')).rejects.toThrow('waits to be rebuilt');
+      await expect(store.findReservation(ticket, 'never-held')).rejects.toThrow('waits to be rebuilt');
+    });
+
     it('is nothing for what nobody ever held', async () => {
       await opened();
       expect(await store.findReservation(ticket, 'r1')).toBeNull();

@@ -40,7 +40,8 @@ export interface Told {
   readonly reservationId: string;
   readonly ticket: TicketId;
   readonly kind: string;
-  /** Times that Redis had lost something before. */
+  /** Times that Redis had lost something before it was asked, and before it was told. */
+  readonly lossesBefore: number;
   readonly losses: number;
 }
 
@@ -59,6 +60,8 @@ export class Checks {
   readonly #redis = new Map<string, InRedis>();
   readonly #archive = new Map<string, TicketFold>();
   readonly #everHeld = new Set<string>();
+  /** By a request that came again when Redis had forgotten the first. */
+  readonly #heldAnew = new Set<string>();
   /** Commands with an outcome on record, or whose sender was told that they are not done. */
   readonly #decided = new Set<string>();
   readonly #charged = new Map<string, string>();
@@ -135,6 +138,8 @@ export class Checks {
       stored.fold.apply(event);
       if (event.event.type === 'held') {
         const { reservation } = event.event;
+        const isAnew = this.#everHeld.has(reservation.id) && reservation.paymentId === undefined;
+        if (isAnew && this.losses > 0) this.#heldAnew.add(reservation.id);
         this.#everHeld.add(reservation.id);
         this.#checkLimit(ticket, reservation);
       }
@@ -292,20 +297,22 @@ export class Checks {
     if (what === 'read') this.#checkRead(told);
   }
 
-  /** What was answered before is in what is read now, unless Redis lost something in between. */
+  /**
+   * What was answered before is in what is read now. A sale is durable, whatever Redis lost; a hold may be lost with it,
+   * and one whose refund was asked for may then be held anew by a request that comes again.
+   */
   #checkRead({ reservationId, kind, askedAt }: Omit<Told, 'losses'>): void {
     const before = this.told.filter(
-      (one) =>
-        one.reservationId === reservationId &&
-        one.what !== 'read' &&
-        one.at < askedAt &&
-        one.losses === this.losses,
+      (one) => one.reservationId === reservationId && one.what !== 'read' && one.at < askedAt,
     );
-    const wasReserved = before.some((one) => one.kind === 'RESERVED');
+    const ofNow = before.filter(({ losses }) => losses === this.losses);
+    const wasReserved = (this.refundAsked.has(reservationId) ? ofNow : before).some(
+      (one) => one.kind === 'RESERVED',
+    );
     if (wasReserved && kind !== 'RESERVED' && kind !== 'REFUNDED') {
       throw new Violation('reads after a write are true', `${reservationId} was sold and reads ${kind}`);
     }
-    if (before.some((one) => one.kind === 'held') && kind === 'null') {
+    if (ofNow.some((one) => one.kind === 'held') && kind === 'null') {
       throw new Violation('reads after a write are true', `${reservationId} was held and is not found`);
     }
   }
@@ -407,7 +414,7 @@ export class Checks {
   }
 
   #compareTold(): void {
-    for (const { kind, reservationId, losses, what } of this.told) {
+    for (const { kind, reservationId, lossesBefore, losses, what } of this.told) {
       const known = this.#known(reservationId);
       if (kind === 'RESERVED') {
         // Given back, and held anew by a request that came again when Redis had forgotten the first.
@@ -419,13 +426,15 @@ export class Checks {
       if (kind === 'held' && known === undefined && this.losses === losses) {
         throw new Violation('no hold missing', `${reservationId} was held, and Redis lost nothing since`);
       }
-      if (
-        what === 'cancel' &&
-        kind === 'released' &&
-        known?.status === 'RESERVED' &&
-        this.losses === losses
-      ) {
-        throw new Violation('cancelled stays cancelled', `${reservationId} was given back and is sold`);
+      if (what === 'cancel' && kind === 'released') {
+        const isSold = known?.status === 'RESERVED' && this.losses === losses;
+        // After any other end, as by a decline, the buyer could take the tickets again.
+        const isOther =
+          known?.reason !== 'cancelled' && this.losses === lossesBefore && !this.#heldAnew.has(reservationId);
+        if (isSold || isOther) {
+          const how = `${known?.status} (${known?.reason})`;
+          throw new Violation('cancelled stays cancelled', `${reservationId} was given back and is ${how}`);
+        }
       }
     }
   }

@@ -169,11 +169,12 @@ export class MemoryTicketStore implements TicketStore {
 
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
     if (this.#isAway()) throw new Error('Redis cannot be reached');
-    const [live, { archived = NOWHERE }, ended] = await Promise.all([
+    const [live, { archived = NOWHERE, runId: claimedRun }, ended] = await Promise.all([
       this.#send(() => this.#redis.reservations(ticket).get(id)),
       this.#send(() => this.#redis.meta(ticket)),
       this.#send(() => this.#redis.ended(ticket, id)),
     ]);
+    if (claimedRun !== undefined) checkRun(ticket, claimedRun, await this.#currentRun());
     if (live) return isTold(live, archived) ? live.r : { ...live.r, status: 'PAYING' };
     return ended;
   }
@@ -196,7 +197,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => this.#redis.meta(ticket)),
       this.#currentRun(),
     ]);
-    if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+    checkRun(ticket, claimedRun, runId);
     return all.values();
   }
 
@@ -228,6 +229,10 @@ export class MemoryTicketStore implements TicketStore {
     const all = await this.#send(() => tickets.map((ticket) => this.#redis.meta(ticket).counters));
     return all.filter((counters) => counters !== undefined);
   }
+}
+
+function checkRun(ticket: TicketId, claimedRun: string | undefined, runId: string): void {
+  if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
 }
 
 /** A job is gone or no longer ours. */

@@ -7,6 +7,7 @@ import { compareMutant, mutations, simulateMutant } from './mutants.js';
 
 /** A seed that shows it. All seeds pass on the sources as they are. */
 const CAUGHT: readonly (readonly [patch: string, seed: number, promise: string])[] = [
+  ['cancellation-not-final', 67, 'cancelled stays cancelled'],
   ['complete-before-commit', 1, 'completed after its commit'],
   ['expiry-twice', 1, 'legal transitions'],
   ['fence-of-archive-ignored', 26, 'told when durable'],
@@ -61,6 +62,7 @@ describe('the simulator', () => {
     [35, 1],
     [43, 1],
     [45, 1],
+    [67, 1],
   ])(
     'finds nothing from seed %i on in the sources as they are',
     async (seed, seeds) => {

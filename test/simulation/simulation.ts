@@ -6,6 +6,7 @@ import { ticketsOf } from '../../src/catalog/match.js';
 import { reservationId } from '../../src/http/identity.js';
 import type { Logger } from '../../src/process/log.js';
 import type { TicketId } from '../../src/rules/index.js';
+import type { Told } from './checks.js';
 import { BEGIN_MS, Kernel, Process, Violation } from './kernel.js';
 import { LogServer, MASTERLIST_TOPIC, SALES_TOPIC } from './log.js';
 import { Marketplace, type Ask, type Running, type Slot } from './marketplace.js';
@@ -481,10 +482,10 @@ class Simulation {
     let tries = 0;
     const attempt = (): void => {
       tries += 1;
-      const askedAt = this.#kernel.now;
+      const asked = { askedAt: this.#kernel.now, lossesBefore: market.checks.losses };
       this.#once(market, ask, random, (answer) => {
         const isOpen = answer === null || answer === 'unknown' || answer === 'overloaded';
-        if (answer !== null) this.#tell(market, ask, answer, askedAt);
+        if (answer !== null) this.#tell(market, ask, answer, asked);
         if (isOpen && tries < TRIES_MAX) {
           this.#kernel.schedule(100 + random.delay(1_500), this.#buyers, `op ${op.id} again`, attempt);
           return;
@@ -537,12 +538,12 @@ class Simulation {
     if (isLost) this.#count('lost answers to buyers');
   }
 
-  #tell(market: Marketplace, ask: Ask, kind: string, askedAt: number): void {
+  #tell(market: Marketplace, ask: Ask, kind: string, asked: Pick<Told, 'askedAt' | 'lossesBefore'>): void {
     this.#told.set(`${ask.kind} ${kind}`, (this.#told.get(`${ask.kind} ${kind}`) ?? 0) + 1);
     const { ticket } = ask;
     const told = {
       at: this.#kernel.now,
-      askedAt,
+      ...asked,
       what: ask.kind,
       reservationId: reservationId(ticket, ask.holdKey),
       ticket,

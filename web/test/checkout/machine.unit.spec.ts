@@ -192,6 +192,20 @@ describe('a decline', () => {
     expect(after(read('CANCELLED', { reason: 'declined' }, NOW + HOLD_MS)).kind).toBe('cancelled');
   });
 
+  it('is offered to who gave them back when the decline was quicker, and not after a cancellation', () => {
+    const told = (reason: 'cancelled' | 'declined'): CheckoutKind =>
+      after(
+        read('PAYING'),
+        { kind: 'cancel' },
+        {
+          kind: 'released',
+          reservation: reservation('CANCELLED', { reason }),
+          now: NOW,
+        },
+      ).kind;
+    expect([told('declined'), told('cancelled')]).toEqual(['retry', 'cancelled']);
+  });
+
   it('keeps the offer while others hold the tickets', () => {
     const state = after(
       read('CANCELLED', { reason: 'declined' }),
