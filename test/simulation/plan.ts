@@ -41,7 +41,7 @@ export const FAULTS = [
   'slow',
   /** Answers to buyers are lost, and requests come twice. */
   'http',
-  /** The archive takes little or nothing for a while; then every process dies, and Redis comes back with nothing. */
+  /** The archive takes little or nothing for a while; then every process dies, or none, and Redis has lost everything. */
   'blackout',
   /** A replica that is behind takes the place of Redis; connections break only a while later. */
   'redis-failover',
@@ -112,10 +112,12 @@ export interface Plan {
 const OP_EVERY_MS = 90;
 /** Mean time between two faults of one kind that a seed has, milliseconds. */
 const FAULT_EVERY_MS = 15_000;
+/** The same of blackouts, most of which come while another lasts. */
+const BLACKOUT_EVERY_MS = 5_000;
 /** That a seed has a kind of fault; rarer are those that leave little to check of what came before them. */
 const FAULT_CHANCE = 0.45;
 const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
-const RARE_CHANCE = 0.2;
+const RARE_CHANCE = 0.3;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -282,7 +284,8 @@ function drawFaults(random: Random, { endMs, marketplaces, faults }: FaultsDraw)
   for (const kind of FAULTS) {
     // Drawn even where it is switched off, so that the others stay what they are.
     const isIn = random.chance(RARE.has(kind) ? RARE_CHANCE : FAULT_CHANCE);
-    const everyMs = FAULT_EVERY_MS * random.pick([0.3, 1, 1, 3]);
+    const meanMs = kind === 'blackout' ? BLACKOUT_EVERY_MS : FAULT_EVERY_MS;
+    const everyMs = meanMs * random.pick([0.3, 1, 1, 3]);
     for (let atMs = random.delay(everyMs); atMs < endMs; atMs += random.delay(everyMs)) {
       const fault = {
         kind,

@@ -36,7 +36,7 @@ export interface RunOptions {
 const REST_MS_MAX = 60 * 60_000;
 const LOOK_MS = 1_000;
 /** Longer than a consumer waits for the archive before it keeps a place. */
-const BLACKOUT_AFTER_MS = 6_000;
+const BLACKOUT_AFTER_MS = 7_000;
 /** Until a buyer takes an answer for lost. */
 const PATIENCE_MS = 9_000;
 const TRIES_MAX = 6;
@@ -62,6 +62,8 @@ class Simulation {
   /** That an answer to a buyer is lost, and that a request comes twice. */
   #httpLoss = 0;
   #isOver = false;
+  /** Those that wait for the end of a blackout. */
+  readonly #dark = new Set<Marketplace>();
   /** Brings each Redis back that is away. */
   readonly #away = new Set<() => void>();
 
@@ -283,18 +285,23 @@ class Simulation {
   }
 
   /** What was told meanwhile is nowhere but in Redis and in the processes that lose it. */
-  #blackout(market: Marketplace, { lengthMs, strength }: Fault): void {
+  #blackout(market: Marketplace, { lengthMs, strength, which }: Fault): void {
     const { archiveState } = market;
+    if (this.#dark.has(market)) return;
+    this.#dark.add(market);
     if (strength < 0.5) archiveState.isUp = false;
     else archiveState.requestLossChance = strength;
-    this.#kernel.schedule(BLACKOUT_AFTER_MS + lengthMs, null, 'blackout', () => {
+    this.#kernel.schedule(BLACKOUT_AFTER_MS + lengthMs / 2, null, 'blackout', () => {
       if (this.#isOver) return;
+      this.#dark.delete(market);
+      const allDie = which % 3 > 0;
       for (const slot of market.slots) {
-        if (!slot.running) continue;
+        if (!slot.running || !allDie) continue;
         market.kill(slot);
         this.#restart(market, slot, 50 + lengthMs / 10);
       }
-      archiveState.calm();
+      // Those that live still have to archive when others rebuild their tickets.
+      this.#kernel.schedule(allDie ? 0 : lengthMs, null, 'blackout ends', () => archiveState.calm());
       this.#redisAway(market, 100, () => market.redis.loseAll(true));
     });
   }
