@@ -5,9 +5,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { compareMutant, mutations, simulateMutant } from './mutants.js';
 
-/** A seed that shows it. All seeds pass on the sources as they are. */
-const CAUGHT: readonly (readonly [patch: string, seed: number, promise: string])[] = [
-  ['cancellation-not-final', 67, 'cancelled stays cancelled'],
+/** A seed that shows it, by default with all faults. All seeds pass on the sources as they are. */
+const CAUGHT: readonly (readonly [patch: string, seed: number, promise: string, faults?: string])[] = [
+  ['cancellation-not-final', 67, 'cancelled stays cancelled', 'none'],
   ['complete-before-commit', 1, 'completed after its commit'],
   ['expiry-twice', 1, 'legal transitions'],
   ['fence-of-archive-ignored', 48, 'counters'],
@@ -43,29 +43,31 @@ const SCRIPTS: readonly (readonly [patch: string, expected: RegExp])[] = [
 /** Of the conversations that show them; they agree on the sources as they are. */
 const CONVERSATION_SEED = 1;
 
-const argsOf = (seed: number, seeds = 1): string[] =>
-  `--seed ${seed} --seeds ${seeds} --ops 200 --jobs 2 --violations-max 1 --shrink-seconds 0`.split(' ');
+const argsOf = (seed: number, seeds: number, faults: string): string[] =>
+  `--seed ${seed} --seeds ${seeds} --faults ${faults} --ops 200 --jobs 2 --violations-max 1 --shrink-seconds 0`.split(
+    ' ',
+  );
 
 describe('the simulator', () => {
   it.each(CAUGHT)(
     'catches %s by seed %i',
-    async (patch, seed, promise) => {
-      const { violations } = await simulateMutant(patch, argsOf(seed));
+    async (patch, seed, promise, faults = 'all') => {
+      const { violations } = await simulateMutant(patch, argsOf(seed, 1, faults));
       expect(violations.join()).toContain(`seed ${seed}: ${promise}: `);
     },
     120_000,
   );
 
-  it.each([
+  it.each<readonly [seed: number, seeds: number, faults?: string]>([
     [1, 9],
     [35, 1],
     [43, 2],
     [48, 1],
-    [67, 1],
+    [67, 1, 'none'],
   ])(
     'finds nothing from seed %i on in the sources as they are',
-    async (seed, seeds) => {
-      const { violations } = await simulateMutant(null, argsOf(seed, seeds));
+    async (seed, seeds, faults = 'all') => {
+      const { violations } = await simulateMutant(null, argsOf(seed, seeds, faults));
       expect(violations).toEqual([]);
     },
     240_000,
