@@ -229,6 +229,7 @@ class Simulation {
     const market = this.#markets[fault.market];
     if (!market) return;
     const { kind, lengthMs, strength } = fault;
+    if (kind === 'blackout' && this.#dark.has(market)) return;
     const slots = market.slots.filter(({ role }) => role === fault.role);
     const slot = slots[fault.which % slots.length];
     const running = slot?.running ?? null;
@@ -287,7 +288,6 @@ class Simulation {
   /** What was told meanwhile is nowhere but in Redis and in the processes that lose it. */
   #blackout(market: Marketplace, { lengthMs, strength, which }: Fault): void {
     const { archiveState } = market;
-    if (this.#dark.has(market)) return;
     this.#dark.add(market);
     if (strength < 0.5) archiveState.isUp = false;
     else archiveState.requestLossChance = strength;
