@@ -13,10 +13,12 @@ export interface Asked {
   readonly trace: boolean;
   /** Ends early after so many seeds with violations. */
   readonly violationsMax: number;
+  /** Which patch breaks a copy of the sources, which is simulated then; null for none. */
+  readonly mutation: string | null;
 }
 
 export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M] [--faults all|none|KIND,...]
-                       [--jobs J] [--violations-max V] [--shrink-seconds T] [--trace]
+                       [--jobs J] [--violations-max V] [--shrink-seconds T] [--trace] [--mutation PATCH]
 
 K seeds from S on, N operations each. Kinds of faults: ${FAULTS.join(', ')}`;
 
@@ -34,6 +36,7 @@ export function parseAsked(args: readonly string[]): Asked {
       'shrink-seconds': { type: 'string', default: '120' },
       'violations-max': { type: 'string', default: '20' },
       trace: { type: 'boolean', default: false },
+      mutation: { type: 'string' },
     },
   });
   const whole = (name: string, text: string, min: number): number => {
@@ -52,6 +55,7 @@ export function parseAsked(args: readonly string[]): Asked {
     shrinkMs: 1_000 * whole('shrink-seconds', values['shrink-seconds'], 0),
     trace: values.trace,
     violationsMax: whole('violations-max', values['violations-max'], 1),
+    mutation: values.mutation ?? null,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { CommandJob, Commit, CommitResult, Reply } from '../../src/actors/ports.js';
 import { comparePositions } from '../../src/actors/position.js';
-import type { CommittedEvent } from '../../src/archive/port.js';
+import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import type { IncomingRecord } from '../../src/kafka/port.js';
 import { ownEventOf } from '../../src/kafka/wire.js';
 import type { Payment } from '../../src/payments/port.js';
@@ -19,8 +19,10 @@ import type { ProviderServer } from './provider.js';
 
 /** What Redis has of a ticket, as far as it was seen to be written. */
 interface InRedis {
-  events: CommittedEvent[];
-  fold: TicketFold;
+  readonly events: CommittedEvent[];
+  readonly fold: TicketFold;
+  /** Who took the ticket since a loss, until somebody began anew; null when nothing was lost. */
+  readonly claims: Set<string> | null;
 }
 
 /** What was in Redis at a time, by ticket name: so many of those events, to which others may have been added since. */
@@ -42,6 +44,9 @@ export interface Told {
   readonly lossesBefore: number;
   readonly losses: number;
 }
+
+/** Before every event. */
+const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 
 export interface ChecksOptions {
   readonly clientId: string;
@@ -85,7 +90,7 @@ export class Checks {
   #inRedis(ticket: TicketId): InRedis {
     const name = ticketName(ticket);
     let found = this.#redis.get(name);
-    if (!found) this.#redis.set(name, (found = { events: [], fold: this.#redisFold(ticket) }));
+    if (!found) this.#redis.set(name, (found = { events: [], fold: this.#redisFold(ticket), claims: null }));
     return found;
   }
 
@@ -110,8 +115,12 @@ export class Checks {
       fold.hasForgotten = true;
       this.archiveFold(ticket).hasForgotten = true;
       for (const event of events) fold.apply(event);
-      this.#redis.set(ticketName(ticket), { events, fold });
+      this.#redis.set(ticketName(ticket), { events, fold, claims: new Set() });
     }
+  }
+
+  claimed(ticket: TicketId, owner: string): void {
+    this.#inRedis(ticket).claims?.add(owner);
   }
 
   committed(ticket: TicketId, commit: Commit, result: CommitResult, isRepeat: boolean): void {
@@ -119,11 +128,11 @@ export class Checks {
     let stored = this.#inRedis(ticket);
     if (commit.replace && commit.version + commit.events.length >= 0 && this.#begins(ticket, commit)) {
       const events = [...(this.archive?.ticket(ticket).ledger ?? [])];
-      stored = { events, fold: this.#redisFold(ticket) };
+      stored = { events, fold: this.#redisFold(ticket), claims: null };
       stored.fold.hasForgotten = this.losses > 0;
       for (const event of events) stored.fold.apply(event);
       this.#redis.set(ticketName(ticket), stored);
-    }
+    } else this.#checkNotBehind(ticket, commit, stored);
     for (const event of commit.events) {
       stored.events.push(event);
       stored.fold.apply(event);
@@ -134,6 +143,7 @@ export class Checks {
         this.#everHeld.add(reservation.id);
         this.#checkLimit(ticket, reservation);
       }
+      if (event.event.type === 'released') this.#checkNotCharged(event.event.reservation);
     }
     for (const { id } of commit.records) this.#decided.add(id);
     stored.fold.compare(commit.after, `after version ${commit.version + 1}`);
@@ -148,6 +158,23 @@ export class Checks {
       throw new Violation('rebuilt from all', `${ticketName(ticket)} begins at ${replace.archived.sequence}`);
     }
     return true;
+  }
+
+  /** Who takes a ticket after a loss decides nothing before it has all that is archived. */
+  #checkNotBehind(ticket: TicketId, { owner, version }: Commit, { events, claims }: InRedis): void {
+    if (!claims?.has(owner)) return;
+    const head = this.archive?.head(ticket) ?? null;
+    const last = events.at(-1) ?? NOWHERE;
+    if (head === null || comparePositions(head, last) <= 0) return;
+    const where = `${last.incarnation}-${last.sequence}, archived is ${head.incarnation}-${head.sequence}`;
+    throw new Violation('rebuilt after a loss', `${ticketName(ticket)} goes on from ${version} at ${where}`);
+  }
+
+  /** A hold goes back when its payment has failed for good: a buyer who still can pay would pay for nothing. */
+  #checkNotCharged({ id, paymentId = '' }: Reservation): void {
+    const status = this.provider?.payments.get(paymentId)?.status;
+    if (status === undefined || status === 'canceled' || status === 'succeeded') return;
+    throw new Violation('given back when nothing can be charged', `${id}: ${paymentId} is ${status}`);
   }
 
   /** Over the categories of a match; what a loss took apart may exceed it. */

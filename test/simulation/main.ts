@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { commandOf, parseAsked, USAGE, type Asked } from './arguments.js';
+import { simulateMutant } from './mutants.js';
 import { planOf } from './plan.js';
 import { historyOf, shrink } from './shrink.js';
 import { run, type RunResult } from './simulation.js';
@@ -57,8 +58,18 @@ const listed = (sums: ReadonlyMap<string, number>): string =>
     .map(([kind, count]) => `${kind} ${count.toLocaleString('en')}`)
     .join(', ');
 
+/** The same, of a copy of the sources that the patch breaks. */
+async function mutant(patch: string, args: readonly string[]): Promise<number> {
+  const at = args.findIndex((arg) => arg.startsWith('--mutation'));
+  const rest = args.filter((_, i) => i < at || i > at + (args[at] === '--mutation' ? 1 : 0));
+  const { output, violations } = await simulateMutant(patch, rest);
+  console.log(output);
+  return violations.length > 0 ? 1 : 0;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const asked = parseAsked(args);
+  if (asked.mutation !== null) return mutant(asked.mutation, args);
   const startedAt = Date.now();
   const faults = new Map<string, number>();
   const told = new Map<string, number>();

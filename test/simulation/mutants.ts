@@ -1,4 +1,4 @@
-/** Copies of the sources in which one thing is wrong, and the simulator that must notice. */
+/** Copies of the sources in which one thing is wrong, and the simulator, or its Redis, that must notice. */
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 export const PATCHES = new URL('./mutations/', import.meta.url);
-/** What a simulation imports. */
-const COPIED = ['src', 'config', 'test/simulation', 'test/helpers', 'test/exchange', 'package.json'];
+/** What a simulation and a comparison import. */
+const COPIED = [
+  'src',
+  'config',
+  'test/simulation',
+  'test/helpers',
+  'test/exchange',
+  'test/rules',
+  'package.json',
+];
 
 /** Names of the patches. */
 export async function mutations(): Promise<readonly string[]> {
@@ -23,7 +31,16 @@ export interface Verdict {
 }
 
 /** Simulates a copy of the sources with the patch applied; null for none. Rejects when it does not apply. */
-export async function simulateMutant(patch: string | null, args: readonly string[]): Promise<Verdict> {
+export function simulateMutant(patch: string | null, args: readonly string[]): Promise<Verdict> {
+  return runMutant(patch, 'main.ts', args);
+}
+
+/** Compares the simulated Redis with the run's real one, which has the scripts of the copy, in one conversation a seed. */
+export function compareMutant(patch: string | null, seeds: readonly number[]): Promise<Verdict> {
+  return runMutant(patch, 'compare.ts', seeds.map(String));
+}
+
+async function runMutant(patch: string | null, program: string, args: readonly string[]): Promise<Verdict> {
   const copy = await mkdtemp(join(tmpdir(), 'ticktak-mutant-'));
   try {
     for (const path of COPIED) {
@@ -36,12 +53,11 @@ export async function simulateMutant(patch: string | null, args: readonly string
       if (applied.code !== 0) throw new Error(`${patch} does not apply: ${applied.text}`);
     }
     const loader = pathToFileURL(join(copy, 'test/helpers/typescript.mjs')).href;
-    const main = join(copy, 'test/simulation/main.ts');
+    const main = join(copy, 'test/simulation', program);
     const { text, code } = await output(process.execPath, ['--import', loader, main, ...args], copy);
     const violations = text.split('\n').filter((line) => /^seed \d+: /.test(line));
     // It ends with 1 for violations; anything else is no verdict.
-    if (code !== (violations.length > 0 ? 1 : 0))
-      throw new Error(`the simulation ended with ${code}: ${text}`);
+    if (code !== (violations.length > 0 ? 1 : 0)) throw new Error(`${program} ended with ${code}: ${text}`);
     return { violations, output: text };
   } finally {
     await rm(copy, { recursive: true, force: true });

@@ -41,6 +41,10 @@ export const FAULTS = [
   'slow',
   /** Answers to buyers are lost, and requests come twice. */
   'http',
+  /** The archive takes little or nothing for a while; then every process dies, or none, and Redis has lost everything. */
+  'blackout',
+  /** A replica that is behind takes the place of Redis; connections break only a while later. */
+  'redis-failover',
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
@@ -108,8 +112,12 @@ export interface Plan {
 const OP_EVERY_MS = 90;
 /** Mean time between two faults of one kind that a seed has, milliseconds. */
 const FAULT_EVERY_MS = 15_000;
-/** That a seed has a kind of fault. */
+/** The same of blackouts, most of which come while another lasts. */
+const BLACKOUT_EVERY_MS = 5_000;
+/** That a seed has a kind of fault; rarer are those that leave little to check of what came before them. */
 const FAULT_CHANCE = 0.45;
+const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
+const RARE_CHANCE = 0.3;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -275,8 +283,9 @@ function drawFaults(random: Random, { endMs, marketplaces, faults }: FaultsDraw)
   const drawn: Omit<Fault, 'id'>[] = [];
   for (const kind of FAULTS) {
     // Drawn even where it is switched off, so that the others stay what they are.
-    const isIn = random.chance(FAULT_CHANCE);
-    const everyMs = FAULT_EVERY_MS * random.pick([0.3, 1, 1, 3]);
+    const isIn = random.chance(RARE.has(kind) ? RARE_CHANCE : FAULT_CHANCE);
+    const meanMs = kind === 'blackout' ? BLACKOUT_EVERY_MS : FAULT_EVERY_MS;
+    const everyMs = meanMs * random.pick([0.3, 1, 1, 3]);
     for (let atMs = random.delay(everyMs); atMs < endMs; atMs += random.delay(everyMs)) {
       const fault = {
         kind,

@@ -35,6 +35,8 @@ export interface RunOptions {
 /** After the faults: until all must be at rest, milliseconds. The reconciler waits 10 minutes at most. */
 const REST_MS_MAX = 60 * 60_000;
 const LOOK_MS = 1_000;
+/** Longer than a consumer waits for the archive before it keeps a place. */
+const BLACKOUT_AFTER_MS = 7_000;
 /** Until a buyer takes an answer for lost. */
 const PATIENCE_MS = 9_000;
 const TRIES_MAX = 6;
@@ -60,6 +62,8 @@ class Simulation {
   /** That an answer to a buyer is lost, and that a request comes twice. */
   #httpLoss = 0;
   #isOver = false;
+  /** Those that wait for the end of a blackout. */
+  readonly #dark = new Set<Marketplace>();
   /** Brings each Redis back that is away. */
   readonly #away = new Set<() => void>();
 
@@ -225,6 +229,7 @@ class Simulation {
     const market = this.#markets[fault.market];
     if (!market) return;
     const { kind, lengthMs, strength } = fault;
+    if (kind === 'blackout' && this.#dark.has(market)) return;
     const slots = market.slots.filter(({ role }) => role === fault.role);
     const slot = slots[fault.which % slots.length];
     const running = slot?.running ?? null;
@@ -258,9 +263,47 @@ class Simulation {
       case 'redis-flush':
         this.#redisAway(market, lengthMs, () => market.redis.loseAll(true));
         break;
+      case 'redis-failover':
+        this.#failOver(market, fault);
+        break;
+      case 'blackout':
+        this.#blackout(market, fault);
+        break;
       default:
         this.#disturb(market, fault);
     }
+  }
+
+  /** Owners go on at a Redis that has not what they wrote last, and nothing tells them. */
+  #failOver(market: Marketplace, { lengthMs, strength }: Fault): void {
+    if (!market.redisState.isUp) return;
+    market.redis.loseLast(strength, true);
+    for (const { connection, process } of market.running) {
+      this.#kernel.schedule(lengthMs * process.random.next(), null, `${process.name} notices`, () =>
+        connection.cut(20),
+      );
+    }
+  }
+
+  /** What was told meanwhile is nowhere but in Redis and in the processes that lose it. */
+  #blackout(market: Marketplace, { lengthMs, strength, which }: Fault): void {
+    const { archiveState } = market;
+    this.#dark.add(market);
+    if (strength < 0.5) archiveState.isUp = false;
+    else archiveState.requestLossChance = strength;
+    this.#kernel.schedule(BLACKOUT_AFTER_MS + lengthMs / 2, null, 'blackout', () => {
+      if (this.#isOver) return;
+      this.#dark.delete(market);
+      const allDie = which % 3 > 0;
+      for (const slot of market.slots) {
+        if (!slot.running || !allDie) continue;
+        market.kill(slot);
+        this.#restart(market, slot, 50 + lengthMs / 10);
+      }
+      // Those that live still have to archive when others rebuild their tickets.
+      this.#kernel.schedule(allDie ? 0 : lengthMs, null, 'blackout ends', () => archiveState.calm());
+      this.#redisAway(market, 100, () => market.redis.loseAll(true));
+    });
   }
 
   #disturb(market: Marketplace, { kind, lengthMs, strength, which }: Fault): void {

@@ -1,5 +1,5 @@
 /** The run's real Redis and one in memory, asked the same things one after the other; their answers must be alike. */
-import { expect } from '@jest/globals';
+import { deepStrictEqual } from 'node:assert';
 import { Map as ImmutableMap } from 'immutable';
 import { Redis } from 'ioredis';
 import type { Clock, Lease, TakenJob } from '../../src/actors/ports.js';
@@ -48,6 +48,11 @@ export interface Moment {
 
 /** A step that no network delays. */
 const send: Send = async (step) => step();
+
+/** The two Redis are not alike. */
+export class DifferenceError extends Error {
+  override readonly name = 'DifferenceError';
+}
 
 export class Twins {
   readonly tickets: readonly TicketId[];
@@ -160,14 +165,14 @@ export class Twins {
     const [real, memory] = [this.#plain(theirs), this.#plain(ours)];
     if (JSON.stringify(real) === JSON.stringify(memory)) return;
     try {
-      // Received: the one in memory, which is to be as the real one.
-      expect(memory).toEqual(real);
+      // Actual: the one in memory, which is to be as the real one.
+      deepStrictEqual(memory, real);
       throw new Error('a difference that is none');
     } catch (error) {
       const steps = this.#steps.slice(-STEPS_SHOWN).join('\n  ');
       const what = error instanceof Error ? error.message : String(error);
-      throw new Error(
-        `${this.#name}, step ${this.#steps.length}: the answers differ after\n  ${steps}\n${what}`,
+      throw new DifferenceError(
+        `${this.#name}: step ${this.#steps.length}: the answers differ after\n  ${steps}\n${what}`,
         { cause: error },
       );
     }
@@ -235,7 +240,9 @@ export class Twins {
       for (const [key, ms] of real.lives) {
         const left = memory.lives.get(key);
         if (left !== undefined && Math.abs(left - ms) < LIFE_TOLERANCE_MS) continue;
-        throw new Error(`${this.#name}: ${key} of ${ticketName(ticket)} lives ${ms} ms, not ${left} ms`);
+        throw new DifferenceError(
+          `${this.#name}: ${key} of ${ticketName(ticket)} lives ${ms} ms, not ${left} ms`,
+        );
       }
     }
     // Answered behind everything that was published before.

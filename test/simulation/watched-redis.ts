@@ -35,6 +35,11 @@ export class WatchedRedis extends MemoryRedis {
     this.#guarded = guarded;
   }
 
+  override claim(ticket: TicketId, owner: string, now: number): void {
+    super.claim(ticket, owner, now);
+    this.#checks.claimed(ticket, owner);
+  }
+
   override commit(ticket: TicketId, commit: Commit): CommitResult {
     const isRepeat = this.meta(ticket).commit === commit.commitId;
     this.#remember();
