@@ -6,7 +6,7 @@ import { inputOf, type Input } from './inputs.js';
 import { minimised } from './minimise.js';
 import { nameOf } from './openapi.js';
 import { logFaults, violationsOf } from './rules.js';
-import { bytesOf, send } from './send.js';
+import { bytesOf, send, type Names } from './send.js';
 import { Connection } from './wire.js';
 import { World, type Memory } from './world.js';
 
@@ -49,6 +49,8 @@ export interface Report {
   readonly memory: readonly Memory[];
   readonly seconds: number;
 }
+
+const UNNAMED: Names = { name: () => '...', signature: () => '...' };
 
 class Run {
   readonly #options: FuzzOptions;
@@ -105,7 +107,7 @@ class Run {
       await this.#housekeeping(number);
       const input = inputOf(seed, number, this.#world.operations);
       this.#underWay.set(number, input);
-      const exchange = await send(input, connectionTo(input.role), (name) => this.#world.name(name));
+      const exchange = await send(input, connectionTo(input.role), this.#world);
       if (!this.#world.isUp) break;
       this.#underWay.delete(number);
       this.#sent += 1;
@@ -164,17 +166,16 @@ class Run {
     if (this.#seen.has(kind)) return;
     this.#seen.add(kind);
     const connection = new Connection(this.#world.port(input.role));
-    const names = (name: string): string | null => this.#world.name(name);
     const smallest = await minimised(input, async (candidate) => {
       if (!this.#world.isUp) return false;
-      const found = violationsOf(candidate, await send(candidate, connection, names));
+      const found = violationsOf(candidate, await send(candidate, connection, this.#world));
       return found.length > 0 && found[0] === violations[0];
     });
     connection.close();
     this.#failures.push({
       input: input.number,
       violations,
-      text: `${input.role}: ${printable(bytesOf(smallest, () => '...'))}`,
+      text: `${input.role}: ${printable(bytesOf(smallest, UNNAMED))}`,
       replay: replayOf(seed, input.number, isChecked),
     });
   }
