@@ -5,13 +5,19 @@
  */
 import { z } from 'zod';
 
-export function judged<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {
+export function judged<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): z.ZodSafeParseSuccess<z.output<S>> | z.ZodSafeParseError<unknown> {
   try {
     return schema.safeParse(value);
   } catch (error) {
     if (!(error instanceof TypeError) || !hasStrangeLength(value)) throw error;
     const message = 'has a `length` that is no number';
-    return { success: false, error: new z.ZodError([{ code: 'custom', path: [], message, input: value }]) };
+    return {
+      success: false,
+      error: new z.ZodError([{ code: 'custom', path: [], message, input: value }]),
+    };
   }
 }
 

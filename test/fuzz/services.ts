@@ -8,7 +8,8 @@ import { nameOf } from './openapi.js';
 import { logFaults, violationsOf } from './rules.js';
 import { bytesOf, send, type Names } from './send.js';
 import { Connection } from './wire.js';
-import { World, type Memory } from './world.js';
+import type { Memory } from './memory.js';
+import { World } from './world.js';
 
 const SENDERS = 8;
 /** After so many inputs what they used up is made anew. */
@@ -223,20 +224,4 @@ export async function fuzzServices(options: FuzzOptions): Promise<Report> {
   const code = await world.end();
   const stopped = code === 0 ? [] : [`it did not end well: ${String(code)}`];
   return { ...report, faults: [...report.faults, ...stopped] };
-}
-
-export interface Growth {
-  readonly first: number;
-  readonly second: number;
-  /** 0.1 for a tenth more. */
-  readonly share: number;
-}
-
-/** What the second half of the samples took more than the first: of their medians. */
-export function growthOf(memory: readonly Memory[], of: keyof Memory): Growth {
-  const half = Math.floor(memory.length / 2);
-  const median = (samples: readonly Memory[]): number =>
-    samples.map((one) => one[of]).toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0;
-  const [first, second] = [median(memory.slice(0, half)), median(memory.slice(half))];
-  return { first, second, share: second / first - 1 };
 }

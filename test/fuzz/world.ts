@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { ask, CARD, firstPassword, logIn, OPERATOR, writeList } from '../operations/market.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 import { codeOf, made, Makers, signed } from './makers.js';
+import { memoryAt, probed, type Memory } from './memory.js';
 import { operationsOf, type Document, type Operation } from './openapi.js';
 
 export const ROLES = [
@@ -32,13 +33,6 @@ const FIRST_SALES_BEFORE_MS = 86_400_000;
 /** Things of one kind that are kept to be asked about; of accounts only those that were not used up long ago. */
 const KEPT = 20;
 const KEPT_FRESH: Readonly<Record<string, number>> = { disposable: 3 };
-
-const PROBE = new URL('./probe.mjs', import.meta.url).href;
-
-export interface Memory {
-  readonly rss: number;
-  readonly heapUsed: number;
-}
 
 interface Held {
   readonly id: string;
@@ -92,8 +86,7 @@ export class World {
         // A lost answer shows as one that comes late, not as one that is not known.
         REPLY_WAIT_MS: '20000',
         LOG_LEVEL: 'warn',
-        NODE_OPTIONS: `--import ${PROBE}`,
-        FUZZ_PROBE: probeOf(scratch.dir),
+        ...probed(probeOf(scratch.dir)),
         FUZZ_CLOCK_BACK_MS: String(FIRST_SALES_BEFORE_MS),
         ...env,
       });
@@ -205,19 +198,7 @@ export class World {
   }
 
   memory(): Promise<Memory> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(this.#probe);
-      let text = '';
-      socket.on('data', (chunk) => (text += String(chunk)));
-      socket.on('error', reject);
-      socket.on('close', () => {
-        try {
-          resolve(JSON.parse(text) as Memory);
-        } catch (error) {
-          reject(new Error('the marketplace does not tell its memory', { cause: error }));
-        }
-      });
-    });
+    return memoryAt(this.#probe);
   }
 
   /** Its exit code: null when a signal ended it. */
