@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- [--inputs 100000] [--seed S] [--only service|topics|records|connections]`: hostile input for every endpoint and topic
+ * `npm run fuzz -- [--inputs 100000] [--seed S] [--only service|checked|topics|records|connections]`: hostile input for every endpoint and topic
  * (test/fuzz). Topics need the broker of `npm run services`. `--input N` sends a single one of a seed again.
  */
 import { findServices } from './services/find.mjs';

@@ -21,7 +21,7 @@ import { kafkaFound, startKafka } from '../helpers/kafka.js';
 import { mongoFound, startMongo } from '../helpers/mongo.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 import { memoryAt, probed, type Memory } from './memory.js';
-import { wireRecordOf } from './records.js';
+import { wireRecordOf, type WireRecord } from './records.js';
 import { logFaults } from './rules.js';
 
 export interface TopicsReport {
@@ -196,9 +196,9 @@ async function publish({ client, sales, lists }: Topics, { seed, records }: Topi
   return { records, good, largestBytes };
 }
 
-const sizeOf = ({ key, value, headers }: Pick<OutgoingMessage, 'key' | 'value' | 'headers'>): number =>
+const sizeOf = ({ key, value, headers }: Pick<WireRecord, 'key' | 'value' | 'headers'>): number =>
   (key?.length ?? 0) +
-  ((value as Buffer | null)?.length ?? 0) +
+  (value?.length ?? 0) +
   Object.entries(headers).reduce(
     (sum, [name, text]) => sum + name.length + Buffer.byteLength(String(text)),
     0,
