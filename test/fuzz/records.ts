@@ -109,8 +109,16 @@ function listOf(chance: Chance): Node {
 const WIRE_STREAM = 1_000_000_000;
 const SIZES_PERCENT = 1;
 /** Of a batch around its only record. */
-const FRAME_BYTES = 1_024;
+const FRAME_BYTES = 16_384;
 const KEYS = ['1:1', '9000:1', '', '__proto__', 'a'.repeat(5_000)];
+
+export const sizeOf = ({ key, value, headers }: Omit<WireRecord, 'isList'>): number =>
+  (key?.length ?? 0) +
+  (value?.length ?? 0) +
+  Object.entries(headers).reduce(
+    (sum, [name, text]) => sum + name.length + Buffer.byteLength(String(text)),
+    0,
+  );
 
 /** The same record with a key, with headers that are bytes or come twice, and now and then as large as the broker takes. */
 export function wireRecordOf(seed: number, number: number, bytesMax: number): WireRecord {
@@ -128,7 +136,12 @@ export function wireRecordOf(seed: number, number: number, bytesMax: number): Wi
     [8, { [chance.pick(HEADERS)]: chance.bytes(chance.whole(0, 60)) }],
     [4, Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'a'.repeat(20)]))],
   ]);
-  if (!chance.percent(SIZES_PERCENT)) return { key, value, headers: { ...headers, ...odd }, isList };
+  if (!chance.percent(SIZES_PERCENT)) {
+    const record = { key, value, headers: { ...headers, ...odd }, isList };
+    const excess = sizeOf(record) + FRAME_BYTES - bytesMax;
+    // What the broker refuses reaches nobody.
+    return excess > 0 && value ? { ...record, value: value.subarray(0, -excess) } : record;
+  }
   // Just below and just above what a value may be, and what the broker takes at most.
   const size = chance.pick([
     LARGE_BYTES - 60_000,

@@ -21,7 +21,7 @@ import { kafkaFound, startKafka } from '../helpers/kafka.js';
 import { mongoFound, startMongo } from '../helpers/mongo.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 import { memoryAt, probed, type Memory } from './memory.js';
-import { wireRecordOf, type WireRecord } from './records.js';
+import { sizeOf, wireRecordOf } from './records.js';
 import { logFaults } from './rules.js';
 
 export interface TopicsReport {
@@ -62,6 +62,9 @@ const GROUP = 'fuzzed';
 /** Until everything is read and durable. */
 const READ_MS_MAX = 15 * 60_000;
 const LOOK_MS = 2_000;
+/** Each may be as large as a record. */
+const LETTERS_PER_PAGE = 10;
+const LETTERS_MS_MAX = 60_000;
 const FAULTS_MAX = 20;
 
 interface Servers {
@@ -196,14 +199,6 @@ async function publish({ client, sales, lists }: Topics, { seed, records }: Topi
   return { records, good, largestBytes };
 }
 
-const sizeOf = ({ key, value, headers }: Pick<WireRecord, 'key' | 'value' | 'headers'>): number =>
-  (key?.length ?? 0) +
-  (value?.length ?? 0) +
-  Object.entries(headers).reduce(
-    (sum, [name, text]) => sum + name.length + Buffer.byteLength(String(text)),
-    0,
-  );
-
 /** Whether the group's places, which are committed when all before them is durable, reach the ends. */
 async function readToTheEnd(
   { client, lists, sales }: Topics,
@@ -290,12 +285,15 @@ async function* recordsOf({ client }: Topics, topic: string): AsyncGenerator<Inc
 
 /** What was buried, by the letters' ids, in base64. */
 async function lettersIn(url: string): Promise<ReadonlyMap<string, string>> {
-  const archive = new MongoArchive({ url, logger: silentLogger });
+  const archive = new MongoArchive({ url, logger: silentLogger, timeoutMs: LETTERS_MS_MAX });
   await archive.start();
   const letters = new Map<string, string>();
   try {
     for (let after: string | undefined; ;) {
-      const { items, next } = await archive.deadLetters({ limit: 50, ...(after !== undefined && { after }) });
+      const { items, next } = await archive.deadLetters({
+        limit: LETTERS_PER_PAGE,
+        ...(after !== undefined && { after }),
+      });
       for (const { id, raw } of items) letters.set(id, raw);
       if (next === undefined) return letters;
       after = next;
