@@ -248,6 +248,7 @@ const DOERS: Readonly<Record<string, string>> = {
   'POST /api/v1/tickets/{id}/transfer': 'owner.last',
   'DELETE /api/v1/tickets/{id}/transfer': 'owner.last',
   'POST /api/v1/tickets/{id}/transfer/accept': 'receiver.last',
+  'POST /api/v1/users/me/deletion': 'deletable.last',
   'POST /api/v1/users/me/second-factor/confirm': 'enrolling.last',
   'DELETE /api/v1/users/me/second-factor': 'factored.last',
   'POST /api/v1/email-confirmations/confirm': 'mailed.last',

@@ -114,9 +114,9 @@ export class Makers {
 
   /** Accounts that may be logged out, changed and deleted. */
   async #disposables(): Promise<void> {
-    for (let i = 0; i < 3; i += 1) {
-      const { id, token, refreshToken } = await this.account(fresh('disposable'));
-      this.#site.keep('disposable', token);
+    for (const kind of ['disposable', 'disposable', 'disposable', 'deletable']) {
+      const { id, token, refreshToken } = await this.account(fresh(kind));
+      this.#site.keep(kind, token);
       this.#site.keep('account', id);
       this.#site.keep('refresh', refreshToken);
     }

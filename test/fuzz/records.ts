@@ -107,7 +107,9 @@ function listOf(chance: Chance): Node {
 
 /** So that it chooses apart from `recordOf`. */
 const WIRE_STREAM = 1_000_000_000;
-const SIZES_PERCENT = 1;
+const SIZES_PERCENT = 0.3;
+const LARGE_PERCENT = 10;
+const OFTEN_BYTES_MAX = 100_000;
 /** Of a batch around its only record. */
 const FRAME_BYTES = 16_384;
 const KEYS = ['1:1', '9000:1', '', '__proto__', 'a'.repeat(5_000)];
@@ -138,8 +140,9 @@ export function wireRecordOf(seed: number, number: number, bytesMax: number): Wi
   ]);
   if (!chance.percent(SIZES_PERCENT)) {
     const record = { key, value, headers: { ...headers, ...odd }, isList };
-    const excess = sizeOf(record) + FRAME_BYTES - bytesMax;
-    // What the broker refuses reaches nobody.
+    // What the broker refuses reaches nobody; and what is very large is to be rare, or it is all there is.
+    const excess =
+      sizeOf(record) + FRAME_BYTES - (chance.percent(LARGE_PERCENT) ? bytesMax : OFTEN_BYTES_MAX);
     return excess > 0 && value ? { ...record, value: value.subarray(0, -excess) } : record;
   }
   // Just below and just above what a value may be, and what the broker takes at most.
