@@ -63,7 +63,7 @@ const GROUP = 'fuzzed';
 const READ_MS_MAX = 15 * 60_000;
 const LOOK_MS = 2_000;
 /** Each may be as large as a record. */
-const LETTERS_PER_PAGE = 10;
+const LETTERS_PER_PAGE = 50;
 const LETTERS_MS_MAX = 60_000;
 const FAULTS_MAX = 20;
 
