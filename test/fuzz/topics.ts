@@ -11,6 +11,7 @@ import type { TicketCounters } from '../../src/actors/ports.js';
 import { MongoArchive } from '../../src/archive/mongo.js';
 import { incoming } from '../../src/kafka/broker-log.js';
 import { EARLIEST, LATEST, type OutgoingMessage } from '../../src/kafka/kafkajs.js';
+import { itemIdOf } from '../../src/kafka/dead-letters.js';
 import type { IncomingRecord } from '../../src/kafka/port.js';
 import { decodeMasterList, decodeSalesMessage } from '../../src/kafka/wire.js';
 import { RedisKeys } from '../../src/redis/keys.js';
@@ -62,8 +63,6 @@ const GROUP = 'fuzzed';
 /** Until everything is read and durable. */
 const READ_MS_MAX = 15 * 60_000;
 const LOOK_MS = 2_000;
-/** Each may be as large as a record. */
-const LETTERS_PER_PAGE = 50;
 const LETTERS_MS_MAX = 60_000;
 const FAULTS_MAX = 20;
 
@@ -228,48 +227,68 @@ const NOTHING_FOUND: Found = { deadLetters: 0, handled: new Map(), faults: [] };
 
 /** Every record of the log against the dead letters, the counts of the consumer and the counters of the tickets. */
 async function accountFor(servers: Servers, consumer: Running, sent: Sent): Promise<Found> {
-  const { topics, redis, mongoUrl } = servers;
-  const faults: string[] = [];
-  const letters = await lettersIn(mongoUrl);
+  const { topics, redis, mongoUrl: url } = servers;
   const handled = await handledBy(consumer);
-  const open = new Set(OPEN_MATCHES);
-  let [records, items] = [0, 0];
-  // Lists first: what they open may be sold.
-  for await (const record of recordsOf(topics, topics.lists)) {
-    records += 1;
-    const decoded = decodeMasterList(record);
-    if (decoded.kind === 'malformed') faults.push(...unburied(record, letters));
-    else for (const { matchNumber } of decoded.entries) open.add(matchNumber);
-    items += 1;
+  const archive = new MongoArchive({ url, logger: silentLogger, timeoutMs: LETTERS_MS_MAX });
+  await archive.start();
+  try {
+    const log = await new Ledger(archive).read(topics);
+    const faults = [...log.faults];
+    const expected = sent.records + sent.good + 1;
+    if (log.records !== expected) faults.push(`${log.records} of ${expected} records are in the log`);
+    const counted = [...handled].reduce((sum, [kind, count]) => sum + (kind === 'retry' ? 0 : count), 0);
+    if (counted < log.items) faults.push(`${counted} messages are counted of ${log.items} in the log`);
+    faults.push(...(await counterFaults(redis.url, sent.good)));
+    return { deadLetters: log.letters, handled, faults };
+  } finally {
+    await archive.stop();
   }
-  for await (const record of recordsOf(topics, topics.sales)) {
-    records += 1;
-    const decoded = decodeSalesMessage(record);
-    if (decoded.kind === 'malformed') faults.push(...unburied(record, letters));
-    const own = decoded.kind === 'sales' ? decoded.items : [];
-    items += decoded.kind === 'sales' ? own.length : 1;
-    const lost = own.filter(
-      ({ ticket, clientId, position: { index } }) =>
-        clientId !== 'ticktak' &&
-        !open.has(ticket.matchNumber) &&
-        !letters.has(`${record.source}/${record.offset}/${index}`),
-    );
-    for (const { position } of lost)
-      faults.push(`record ${record.offset}, ${position.index}: in no dead letter`);
-  }
-  const expected = sent.records + sent.good + 1;
-  if (records !== expected) faults.push(`${records} of ${expected} records are in the log`);
-  const counted = [...handled].reduce((sum, [kind, count]) => sum + (kind === 'retry' ? 0 : count), 0);
-  if (counted < items) faults.push(`${counted} messages are counted of ${items} in the log`);
-  faults.push(...(await counterFaults(redis.url, sent.good)));
-  return { deadLetters: letters.size, handled, faults };
 }
 
-function unburied(record: IncomingRecord, letters: ReadonlyMap<string, string>): string[] {
-  const raw = letters.get(`${record.source}/${record.offset}`);
-  return raw === (record.value?.toString('base64') ?? '')
-    ? []
-    : [`record ${record.offset} of ${record.topic} is not in the dead letters as it came`];
+/** What must be in the dead letters, looked up one by one. */
+class Ledger {
+  records = 0;
+  /** What the consumer has to count. */
+  items = 0;
+  letters = 0;
+  readonly faults: string[] = [];
+  readonly #archive: MongoArchive;
+  readonly #open = new Set(OPEN_MATCHES);
+
+  constructor(archive: MongoArchive) {
+    this.#archive = archive;
+  }
+
+  async read(topics: Topics): Promise<this> {
+    // Lists first: what they open may be sold.
+    for await (const record of recordsOf(topics, topics.lists)) {
+      this.records += 1;
+      this.items += 1;
+      const decoded = decodeMasterList(record);
+      if (decoded.kind === 'malformed') await this.#mustLie(record);
+      else for (const { matchNumber } of decoded.entries) this.#open.add(matchNumber);
+    }
+    for await (const record of recordsOf(topics, topics.sales)) {
+      this.records += 1;
+      const decoded = decodeSalesMessage(record);
+      if (decoded.kind === 'malformed') await this.#mustLie(record);
+      const own = decoded.kind === 'sales' ? decoded.items : [];
+      this.items += decoded.kind === 'sales' ? own.length : 1;
+      for (const { ticket, clientId, position } of own) {
+        const isWaiting = clientId !== 'ticktak' && !this.#open.has(ticket.matchNumber);
+        if (isWaiting) await this.#mustLie(record, position.index);
+      }
+    }
+    return this;
+  }
+
+  async #mustLie({ source, offset, topic, value }: IncomingRecord, index?: number): Promise<void> {
+    const id = index === undefined ? `${source}/${offset}` : itemIdOf(source, offset, index);
+    const letter = await this.#archive.deadLetter(id);
+    if (letter) this.letters += 1;
+    if (letter?.raw !== (value?.toString('base64') ?? ''))
+      this.faults.push(`record ${offset} of ${topic} is not in the dead letters as it came`);
+  }
 }
 
 async function* recordsOf({ client }: Topics, topic: string): AsyncGenerator<IncomingRecord> {
@@ -280,26 +299,6 @@ async function* recordsOf({ client }: Topics, topic: string): AsyncGenerator<Inc
     const { records, next } = await client.fetch(topic, 0, at);
     for (const record of records) yield incoming(record, source, topic);
     at = next > at ? next : at + 1n;
-  }
-}
-
-/** What was buried, by the letters' ids, in base64. */
-async function lettersIn(url: string): Promise<ReadonlyMap<string, string>> {
-  const archive = new MongoArchive({ url, logger: silentLogger, timeoutMs: LETTERS_MS_MAX });
-  await archive.start();
-  const letters = new Map<string, string>();
-  try {
-    for (let after: string | undefined; ;) {
-      const { items, next } = await archive.deadLetters({
-        limit: LETTERS_PER_PAGE,
-        ...(after !== undefined && { after }),
-      });
-      for (const { id, raw } of items) letters.set(id, raw);
-      if (next === undefined) return letters;
-      after = next;
-    }
-  } finally {
-    await archive.stop();
   }
 }
 
