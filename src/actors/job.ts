@@ -1,5 +1,6 @@
 /** The data of a ticket's jobs: checked when taken, because a queue may hold jobs of another version. */
 import { z } from 'zod';
+import { judged } from '../process/judged.js';
 import type { CommandBody, CommandEnvelope, CommandJob } from './ports.js';
 import { NewerSchemaError, reservationSchema, SCHEMA_VERSION } from './state-codec.js';
 
@@ -122,7 +123,7 @@ export type ParsedJob =
 export function parseJob(data: unknown): ParsedJob {
   const schema = (data as { readonly schema?: unknown } | null)?.schema;
   if (typeof schema === 'number' && schema > SCHEMA_VERSION) throw new NewerSchemaError('A job', schema);
-  const parsed = job.safeParse(data);
+  const parsed = judged(job, data);
   return parsed.success
     ? { kind: 'job', job: parsed.data }
     : { kind: 'malformed', reason: z.prettifyError(parsed.error) };
@@ -140,7 +141,7 @@ export function parseCommands(text: string): ParsedCommands {
   } catch (error) {
     return { kind: 'malformed', reason: `not JSON: ${String(error)}` };
   }
-  const one = envelope.safeParse(data);
+  const one = judged(envelope, data);
   if (one.success) return { kind: 'commands', commands: [one.data] };
   const parsed = parseJob(data);
   return parsed.kind === 'job' ? { kind: 'commands', commands: parsed.job.commands } : parsed;

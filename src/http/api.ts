@@ -9,6 +9,7 @@ import { isUtf8 } from 'node:buffer';
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
+import { judged } from '../process/judged.js';
 import type { RouteClass } from '../security/port.js';
 import type { Principal } from '../users/principal.js';
 import { PROBLEM_TYPE, PROBLEMS, Problem, problemOfError, validationFailed } from './problem.js';
@@ -185,7 +186,7 @@ function validate<S extends z.ZodType>(
 ): { readonly value: z.output<S> } | Problem {
   // Without a schema the handler's type is the widest one, which every value has.
   if (!schema) return { value: value as z.output<S> };
-  const parsed = schema.safeParse(value);
+  const parsed = judged(schema, value);
   return parsed.success ? { value: parsed.data } : validationFailed(fieldErrors(parsed.error, root));
 }
 

@@ -12,6 +12,7 @@ import {
   QUANTITY_MAX,
   type MatchEntry,
 } from '../catalog/match.js';
+import { judged } from '../process/judged.js';
 import type { LogPosition, RemoteAction, TicketId } from '../rules/index.js';
 import type { IncomingRecord, OutgoingRecord } from './port.js';
 
@@ -157,7 +158,7 @@ export function decodeMasterList(
   if (parsed.kind === 'malformed') return parsed;
   // Chosen by hand, because what a union says of its failure names no field.
   const schema = Array.isArray(parsed.json) ? masterListSchema.options[1] : matchEntrySchema;
-  const result = schema.safeParse(parsed.json);
+  const result = judged<typeof schema>(schema, parsed.json);
   if (!result.success) {
     const issue = result.error.issues[0];
     return malformed(`master list: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not valid'}`);

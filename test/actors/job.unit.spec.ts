@@ -44,6 +44,10 @@ describe('the data of a job', () => {
     ['no schema', { commands: [] }],
     ['a schema that is no number', { schema: '1', commands: [] }],
     ['no commands', { schema: 1 }],
+    [
+      'a length of no value',
+      { schema: 1, commands: [{ ...envelope(bodies[0]), id: { length: { toString: 1, valueOf: 1 } } }] },
+    ],
     ['an empty id', { schema: 1, commands: [envelope(bodies[0], { id: '' })] }],
     ['an endless id', { schema: 1, commands: [envelope(bodies[0], { id: 'x'.repeat(601) })] }],
     ['no deadline', { schema: 1, commands: [{ id: 'c', body: bodies[0], keepMs: 1 }] }],

@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { World, type Memory } from './world.js';
+import type { Memory } from './memory.js';
+import { World } from './world.js';
 
 export interface CrowdOptions {
   readonly idle: number;

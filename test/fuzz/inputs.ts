@@ -4,7 +4,18 @@
  */
 import { PASSWORD } from '../operations/market.js';
 import { Chance } from './chance.js';
-import { brokenBytes, DEEP, encoded, hostile, mutated, STRINGS, textOf, type Node } from './hostile.js';
+import {
+  brokenBytes,
+  DEEP,
+  encoded,
+  hostile,
+  mutated,
+  nodeOf,
+  STRINGS,
+  textOf,
+  type Node,
+} from './hostile.js';
+import { ORPHAN_TICKET, SOLD_MATCH, SWEPT_MATCH } from './makers.js';
 import { gzipSync } from 'node:zlib';
 import { valueOf, type NamedStrings, type Operation, type Parameter } from './openapi.js';
 import { FORGERIES, MATCHES } from './world.js';
@@ -44,11 +55,23 @@ const ENDING =
   /^(DELETE \/api\/v1\/sessions(\/all)?|POST \/api\/v1\/users\/me\/.*|DELETE \/api\/v1\/users\/me\/.*)$/;
 /** What these change or end for everybody: only of some matches. */
 const SWEEPING = /^POST \/api\/v1\/operations\/(pauses|matches\/)/;
-const SWEPT_FROM = MATCHES - 4;
+/** The same for path and body; the last two may be cancelled, for good. */
+const sweptBy = ({ path }: Operation, place: number): number =>
+  path.endsWith('/cancellation') ? MATCHES - (place % 2) : SWEPT_MATCH + (place % 3);
 /** A password is hashed, or a page drawn: so often less than others. */
 const COSTLY =
   /^(POST \/api\/v1\/(users|sessions)$|.* \/api\/v1\/users\/me\/.*|POST \/api\/v1\/password-resets\/confirm|GET .*\.pdf|POST \/api\/reservation$)/;
-const CARDS = ['4242424242424242', '4000000000000002', 'pm_card_visa', 'pm_card_chargeDeclined'];
+/** They pay, are declined, ask the bank, are disputed, or give nothing back. */
+const CARDS = [
+  '4242424242424242',
+  'pm_card_visa',
+  '4000000000000002',
+  'pm_card_chargeDeclined',
+  '4000002500003155',
+  '4000000000000259',
+  '4000000000007726',
+  '4000000000005126',
+];
 
 /** Input number `number`. */
 export function inputOf(seed: number, number: number, operations: readonly Operation[]): Input {
@@ -96,9 +119,13 @@ function described(number: number, operations: readonly Operation[], chance: Cha
   const draft = blank(number, operation.role, operation.method, '');
   draft.operation = operation;
   const place = chance.whole(0, 19);
+  const isWebhook = operation.path.endsWith('/webhook');
   draft.target = pathOf(operation, place, chance, draft) + queryOf(operation, chance, draft);
   identify(draft, operation, place, chance);
-  for (const one of operation.parameters) if (one.in === 'header') header(draft, one, chance);
+  for (const one of operation.parameters) {
+    if (one.in === 'header' && isWebhook && chance.percent(75)) add(draft, one.name, '{{signature}}');
+    else if (one.in === 'header') header(draft, one, chance);
+  }
   if (operation.body) body(draft, operation, place, chance);
   else if (chance.percent(5)) {
     did(draft, 'a body where none is taken');
@@ -138,10 +165,43 @@ const keyOf = ({ method, path }: Operation): string => `${method} ${path}`;
 const isOfProcess = ({ path }: Operation): boolean =>
   !path.startsWith('/api/') || /(openapi\.json|docs)$/.test(path);
 
+/** What a field of some operation means, where it is not what its name means elsewhere. */
+function namesOf(key: string, place: number): Readonly<Record<string, string>> {
+  switch (key) {
+    case 'POST /api/v1/sessions':
+      return { email: 'steward@example.org' };
+    case 'POST /api/v1/sessions/refresh':
+      return { refreshToken: '{{refresh.last}}' };
+    case 'POST /api/v1/email-confirmations/confirm':
+      return { token: '{{confirm.last}}' };
+    case 'POST /api/v1/password-resets/confirm':
+      return { token: '{{reset.last}}' };
+    case 'POST /api/v1/users/me/second-factor/confirm':
+      return { totp: '{{factorcode.last}}' };
+    case 'DELETE /api/v1/users/me/second-factor':
+      return { recoveryCode: '{{recovery.last}}' };
+    case 'POST /api/v1/check-ins':
+    case 'POST /api/v1/check-ins/sync':
+      return { code: '{{gatecode.last}}', matchNumber: String(SOLD_MATCH), scannedAt: '{{now}}' };
+    case 'POST /api/v1/operations/orphans/decisions':
+      return {
+        id: '{{orphan.last}}',
+        matchNumber: String(ORPHAN_TICKET.matchNumber),
+        category: String(ORPHAN_TICKET.category),
+      };
+    case 'POST /api/reservation':
+      return { category: String(1 + (place % 3)), price: String([75, 125, 195][place % 3]) };
+    default:
+      return {};
+  }
+}
+
 /** Strings that mean something to an operation, by the names of its fields. */
 function namesFor(operation: Operation, place: number, chance: Chance): NamedStrings {
   const key = keyOf(operation);
-  const match = SWEEPING.test(key) ? chance.whole(SWEPT_FROM, MATCHES) : chance.whole(1, MATCHES - 5);
+  const match = SWEEPING.test(key) ? sweptBy(operation, place) : chance.whole(1, SWEPT_MATCH - 1);
+  const verb = operation.path.endsWith('/schedule') ? 'RESCHEDULE' : 'CANCEL';
+  const own = namesOf(key, place);
   const names: Readonly<Record<string, () => string>> = {
     matchNumber: () => String(match),
     match: () => String(match),
@@ -161,7 +221,8 @@ function namesFor(operation: Operation, place: number, chance: Chance): NamedStr
     ip: () => `203.0.113.${chance.whole(0, 255)}`,
     address: () => `203.0.113.${chance.whole(0, 255)}`,
     route: () => 'POST /api/v1/reservations',
-    phrase: () => chance.pick([`CANCEL ${match}`, `MOVE ${match}`, `RESCHEDULE ${match}`]),
+    phrase: () => `${verb} ${match}`,
+    refundUntil: () => '{{tomorrow}}',
     clientId: () => chance.pick(['blue', 'green', 'red']),
     messageId: () => `fuzz-${chance.whole(1, 1_000_000)}`,
     quantity: () => String(chance.whole(1, 2)),
@@ -170,28 +231,50 @@ function namesFor(operation: Operation, place: number, chance: Chance): NamedStr
     expirationYear: () => '2040',
     format: () => chance.pick(['json', 'csv']),
   };
-  return (name) => (Object.hasOwn(names, name) ? (names[name]?.() ?? null) : null);
+  return (name) => own[name] ?? (Object.hasOwn(names, name) ? (names[name]?.() ?? null) : null);
 }
 
 /** The token of what `idFor` names. */
 const tokenOf = ({ path }: Operation, place: number): string =>
-  place % 2 === 0 && !SOLD.test(path) ? `guesttoken.${place}` : `soldtoken.${place}`;
+  path.endsWith('/refund')
+    ? 'sparetoken.last'
+    : place % 2 === 0 && !SOLD.test(path)
+      ? `guesttoken.${place}`
+      : `soldtoken.${place}`;
 /** Of what was paid. */
 const SOLD = /\/tickets|\/refund$|\/mails$/;
+/** Who alone may do it. */
+const DOERS: Readonly<Record<string, string>> = {
+  'POST /api/v1/tickets/{id}/transfer': 'owner.last',
+  'DELETE /api/v1/tickets/{id}/transfer': 'owner.last',
+  'POST /api/v1/tickets/{id}/transfer/accept': 'receiver.last',
+  'POST /api/v1/users/me/deletion': 'deletable.last',
+  'POST /api/v1/users/me/second-factor/confirm': 'enrolling.last',
+  'DELETE /api/v1/users/me/second-factor': 'factored.last',
+  'POST /api/v1/email-confirmations/confirm': 'mailed.last',
+};
 
 /** What a placeholder of a path stands for, when it is to be found. */
 function idFor(operation: Operation, name: string, place: number, chance: Chance): string {
   const key = keyOf(operation);
+  const { path } = operation;
   if (name === 'matchNumber')
-    return String(SWEEPING.test(key) ? chance.whole(SWEPT_FROM, MATCHES) : chance.whole(1, MATCHES));
-  if (operation.path.includes('/payouts/')) return 'po_1';
-  if (operation.path.includes('/payments/{id}')) return `{{payment.${place}}}`;
-  if (operation.path.includes('/tickets/{id}')) return `{{sold.${place}}}.1`;
-  if (operation.path.includes('/users/{id}')) return `{{account.${place}}}`;
-  if (operation.path.includes('/blocks/{id}')) return `{{block.${place}}}`;
-  if (operation.path.includes('/pauses/{id}')) return `match-${chance.whole(SWEPT_FROM, MATCHES)}`;
-  if (SOLD.test(operation.path)) return `{{sold.${place}}}`;
-  if (operation.path.includes('/reservations/{id}'))
+    return String(SWEEPING.test(key) ? sweptBy(operation, place) : chance.whole(1, MATCHES));
+  if (path.includes('/payouts/')) return '{{payout.last}}';
+  if (path.endsWith('/payments/{id}/refunds')) return '{{sparepayment.last}}';
+  if (path.includes('/payments/{id}')) return `{{soldpayment.${place}}}`;
+  if (path.endsWith('/transfer/accept')) return '{{offered.last}}.1';
+  if (path.endsWith('/transfer'))
+    return operation.method === 'DELETE' ? '{{offered.last}}.2' : '{{owned.last}}.1';
+  if (path.includes('/tickets/{id}')) return `{{sold.${place}}}.1`;
+  if (path.includes('/users/{id}')) return `{{account.${place}}}`;
+  if (path.includes('/blocks/{id}')) return `{{block.${place}}}`;
+  if (path.includes('/pauses/{id}')) return `match-${SWEPT_MATCH}`;
+  if (path.includes('/conflicts/{id}')) return '{{conflict.last}}';
+  if (path.includes('/dead-letters/{id}')) return '{{letter.last}}';
+  if (path.endsWith('/reservations/{id}/refund')) return '{{spare.last}}';
+  if (SOLD.test(path)) return `{{sold.${place}}}`;
+  if (path.includes('/reservations/{id}'))
     return place % 2 === 0 ? `{{guesthold.${place}}}` : `{{sold.${place}}}`;
   return chance.uuid();
 }
@@ -329,7 +412,7 @@ function identify(draft: Draft, operation: Operation, place: number, chance: Cha
   const fitting = operation.schemes.flatMap((scheme) => {
     switch (scheme) {
       case 'accessToken':
-        return ['operator', 'operator', 'buyer', 'steward', 'disposable'];
+        return ['operator', 'operator', 'buyer', 'steward', `disposable.${place}`];
       case 'serviceToken':
         return ['service', 'service', 'service'];
       case 'reservationToken':
@@ -338,10 +421,17 @@ function identify(draft: Draft, operation: Operation, place: number, chance: Cha
         return [];
     }
   });
-  const who = chance.percent(75) && fitting.length > 0 ? chance.pick(fitting) : anybody(place, chance);
+  const doer = DOERS[keyOf(operation)];
+  const isFitting = chance.percent(75);
+  const who =
+    isFitting && doer !== undefined
+      ? doer
+      : isFitting && fitting.length > 0
+        ? chance.pick(fitting)
+        : anybody(place, chance);
   if (who === null) return;
   const isOneself = ['operator', 'buyer', 'steward'].includes(who);
-  const name = isOneself && ENDING.test(keyOf(operation)) ? 'disposable' : who;
+  const name = isOneself && ENDING.test(keyOf(operation)) ? `disposable.${place}` : who;
   if (!STRANGE.has(who)) {
     add(draft, 'Authorization', `Bearer {{${name}}}`);
     did(draft, `as ${name}`);
@@ -430,7 +520,9 @@ const CONTENT_TYPES = [
 ];
 
 function body(draft: Draft, operation: Operation, place: number, chance: Chance): void {
-  let value: Node = valueOf(operation.body ?? {}, operation, namesFor(operation, place, chance), chance);
+  let value: Node = operation.path.endsWith('/webhook')
+    ? eventOf(place, chance)
+    : valueOf(operation.body ?? {}, operation, namesFor(operation, place, chance), chance);
   const isWhole = chance.percent(22);
   if (!isWhole) {
     for (let i = chance.whole(1, 3); i > 0; i -= 1) value = mutated(value, chance);
@@ -459,6 +551,23 @@ function body(draft: Draft, operation: Operation, place: number, chance: Chance)
   else if (chance.percent(80)) add(draft, 'Content-Type', chance.pick(CONTENT_TYPES));
   draft.body = bytes;
   draft.framing = chance.percent(10) ? 'chunked' : 'length';
+}
+
+/** What the payment provider tells, as it is documented and not described. */
+function eventOf(place: number, chance: Chance): Node {
+  const object = chance.pick([
+    { object: 'payment_intent', id: `{{soldpayment.${place}}}` },
+    { object: 'charge', id: 'ch_1', payment_intent: `{{soldpayment.${place}}}` },
+    { object: 'dispute', id: 'dp_1', payment_intent: { id: '{{sparepayment.last}}' } },
+    { object: 'payout', id: 'po_1' },
+  ]);
+  const type = chance.pick([
+    'payment_intent.succeeded',
+    'charge.refunded',
+    'charge.dispute.created',
+    'other',
+  ]);
+  return nodeOf({ id: `evt_${chance.whole(1, 500)}`, object: 'event', type, created: 1, data: { object } });
 }
 
 /** Without a match number everything is paused; a broken one must not come to that. */

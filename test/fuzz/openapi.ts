@@ -94,6 +94,9 @@ export function valueOf(given: Schema, operation: Operation, named: NamedStrings
   const make = (schema: Schema, name: string, depth: number): Node => {
     const one = resolved(schema, operation.document);
     const choices = one.anyOf ?? one.oneOf;
+    const numbers = (choices ?? []).map((choice) => resolved(choice, operation.document).const);
+    const own = numbers.some((number) => typeof number === 'number') ? Number(named(name) ?? NaN) : NaN;
+    if (numbers.includes(own)) return own;
     if (choices) return make(chance.pick(choices), name, depth + 1);
     if (one.const !== undefined) return nodeOf(one.const);
     if (one.enum) return nodeOf(chance.pick(one.enum));

@@ -1,14 +1,17 @@
 /**
  * Loaded into a marketplace before its own code (`--import`): tells whoever connects to the socket how much memory the
- * process has after everything was collected that can be. A fuzzer that was killed is not outlived.
+ * process has after everything was collected that can be. A fuzzer that was killed is not outlived. The process begins
+ * in the past when `FUZZ_CLOCK_BACK_MS` says so, until somebody connects to the socket of the clock: what takes a night,
+ * such as a payout, is there then.
  */
 import { createServer } from 'node:net';
 import { setImmediate, setInterval } from 'node:timers';
-import { setFlagsFromString } from 'node:v8';
+import { setFlagsFromString, writeHeapSnapshot } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const LOOK_MS = 2_000;
 const path = process.env.FUZZ_PROBE;
+const behindMs = Number(process.env.FUZZ_CLOCK_BACK_MS ?? 0);
 // A local redis-server and other programs of it inherit the environment, not the need.
 if (path !== undefined) {
   setFlagsFromString('--expose-gc');
@@ -24,7 +27,27 @@ if (path !== undefined) {
   });
   server.listen(path);
   server.unref();
+  if (behindMs > 0) beInThePast();
+  // For whoever looks for a leak: two of them, some time apart, are to be compared.
+  process.on('SIGUSR2', () => writeHeapSnapshot(`${path}-${process.uptime().toFixed(0)}.heapsnapshot`));
   const parent = process.ppid;
   const look = () => process.ppid === parent || process.kill(process.pid, 'SIGTERM');
   setInterval(look, LOOK_MS).unref();
+}
+
+function beInThePast() {
+  const Real = globalThis.Date;
+  const now = () => Real.now() - behindMs;
+  globalThis.Date = new Proxy(Real, {
+    construct: (target, args, made) => Reflect.construct(target, args.length === 0 ? [now()] : args, made),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  });
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    globalThis.Date = Real;
+    socket.end();
+    server.close();
+  });
+  server.listen(`${path}.clock`);
+  server.unref();
 }

@@ -1,4 +1,5 @@
 /** What other marketplaces, or whoever can write to their topics, may put into a log. Input number N of a seed is always the same. */
+import { VALUE_BYTES_MAX } from '../../src/kafka/wire.js';
 import { Chance } from './chance.js';
 import { brokenBytes, DEEP, hostile, mutated, nodeOf, STRINGS, textOf, type Node } from './hostile.js';
 import { saleOf } from './openapi.js';
@@ -8,6 +9,13 @@ export interface HostileRecord {
   readonly headers: Readonly<Record<string, string>>;
   /** On the topic of master lists; of sales otherwise. */
   readonly isList: boolean;
+}
+
+/** As it is written to a broker. */
+export interface WireRecord extends Pick<HostileRecord, 'value' | 'isList'> {
+  readonly key: Buffer | null;
+  /** Some are no text, some come twice. */
+  readonly headers: Readonly<Record<string, string | Buffer | readonly string[]>>;
 }
 
 /** Larger than a value may be. */
@@ -95,4 +103,56 @@ function listOf(chance: Chance): Node {
     group: chance.pick(['A', null]),
   });
   return nodeOf(chance.percent(60) ? entry() : Array.from({ length: chance.whole(0, 5) }, entry));
+}
+
+/** So that it chooses apart from `recordOf`. */
+const WIRE_STREAM = 1_000_000_000;
+const SIZES_PERCENT = 0.3;
+const LARGE_PERCENT = 10;
+const OFTEN_BYTES_MAX = 100_000;
+/** Of a batch around its only record. */
+const FRAME_BYTES = 16_384;
+const KEYS = ['1:1', '9000:1', '', '__proto__', 'a'.repeat(5_000)];
+
+export const sizeOf = ({ key, value, headers }: Omit<WireRecord, 'isList'>): number =>
+  (key?.length ?? 0) +
+  (value?.length ?? 0) +
+  Object.entries(headers).reduce(
+    (sum, [name, text]) => sum + name.length + Buffer.byteLength(String(text)),
+    0,
+  );
+
+/** The same record with a key, with headers that are bytes or come twice, and now and then as large as the broker takes. */
+export function wireRecordOf(seed: number, number: number, bytesMax: number): WireRecord {
+  const { value, headers, isList } = recordOf(seed, number);
+  const chance = new Chance(seed, WIRE_STREAM + number);
+  const key = chance.weighted<() => Buffer | null>([
+    [40, () => null],
+    [30, () => Buffer.from(chance.pick(KEYS))],
+    [20, () => chance.bytes(chance.whole(1, 40))],
+    [10, () => Buffer.from(chance.pick(STRINGS))],
+  ])();
+  const odd = chance.weighted<WireRecord['headers']>([
+    [80, {}],
+    [8, { clientId: ['green', 'blue'] }],
+    [8, { [chance.pick(HEADERS)]: chance.bytes(chance.whole(0, 60)) }],
+    [4, Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'a'.repeat(20)]))],
+  ]);
+  if (!chance.percent(SIZES_PERCENT)) {
+    const record = { key, value, headers: { ...headers, ...odd }, isList };
+    // What the broker refuses reaches nobody; and what is very large is to be rare, or it is all there is.
+    const excess =
+      sizeOf(record) + FRAME_BYTES - (chance.percent(LARGE_PERCENT) ? bytesMax : OFTEN_BYTES_MAX);
+    return excess > 0 && value ? { ...record, value: value.subarray(0, -excess) } : record;
+  }
+  // Just below and just above what a value may be, and what the broker takes at most.
+  const size = chance.pick([
+    LARGE_BYTES - 60_000,
+    VALUE_BYTES_MAX,
+    VALUE_BYTES_MAX + 1,
+    bytesMax - FRAME_BYTES,
+  ]);
+  const list = Buffer.from(textOf(isList ? listOf(chance) : saleOf(chance)));
+  const sized = Buffer.concat([list, Buffer.alloc(size - list.length, ' ')]);
+  return { key: null, value: sized, headers: { clientId: 'green' }, isList };
 }

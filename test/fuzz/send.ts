@@ -7,11 +7,15 @@ export const ANSWER_MS_MAX = 60_000;
 /** What never ends as a request is heard for so long, and then left. */
 const UNENDED_MS = 150;
 
-export type Names = (name: string) => string | null;
+/** What names stand for, and how a body is signed. */
+export interface Names {
+  name(name: string): string | null;
+  signature(body: Buffer): string;
+}
 
 function resolved(text: string, names: Names): string {
   return text.includes('{{')
-    ? text.replaceAll(/\{\{([\w.]+)\}\}/g, (_, name: string) => names(name) ?? 'nobody')
+    ? text.replaceAll(/\{\{([\w.]+)\}\}/g, (_, name: string) => names.name(name) ?? 'nobody')
     : text;
 }
 
@@ -20,7 +24,10 @@ export function bytesOf(input: Input, names: Names): Buffer {
   const body = input.body && Buffer.from(resolved(input.body.toString('latin1'), names), 'latin1');
   const lines = [`${input.method} ${resolved(input.target, names)} HTTP/1.1`];
   if (!input.headers.some(([name]) => name.toLowerCase() === 'host')) lines.push('Host: 127.0.0.1');
-  for (const [name, value] of input.headers) lines.push(`${name}: ${resolved(value, names)}`);
+  for (const [name, value] of input.headers) {
+    const isSigned = value === '{{signature}}';
+    lines.push(`${name}: ${isSigned ? names.signature(body ?? Buffer.alloc(0)) : resolved(value, names)}`);
+  }
   if (body && input.framing === 'length') lines.push(`Content-Length: ${body.length}`);
   if (body && input.framing === 'chunked') lines.push('Transfer-Encoding: chunked');
   // Its characters are bytes: what is no ASCII goes out as it stands.

@@ -6,9 +6,10 @@ import { inputOf, type Input } from './inputs.js';
 import { minimised } from './minimise.js';
 import { nameOf } from './openapi.js';
 import { logFaults, violationsOf } from './rules.js';
-import { bytesOf, send } from './send.js';
+import { bytesOf, send, type Names } from './send.js';
 import { Connection } from './wire.js';
-import { World, type Memory } from './world.js';
+import type { Memory } from './memory.js';
+import { World } from './world.js';
 
 const SENDERS = 8;
 /** After so many inputs what they used up is made anew. */
@@ -49,6 +50,8 @@ export interface Report {
   readonly memory: readonly Memory[];
   readonly seconds: number;
 }
+
+const UNNAMED: Names = { name: () => '...', signature: () => '...' };
 
 class Run {
   readonly #options: FuzzOptions;
@@ -105,7 +108,7 @@ class Run {
       await this.#housekeeping(number);
       const input = inputOf(seed, number, this.#world.operations);
       this.#underWay.set(number, input);
-      const exchange = await send(input, connectionTo(input.role), (name) => this.#world.name(name));
+      const exchange = await send(input, connectionTo(input.role), this.#world);
       if (!this.#world.isUp) break;
       this.#underWay.delete(number);
       this.#sent += 1;
@@ -164,17 +167,16 @@ class Run {
     if (this.#seen.has(kind)) return;
     this.#seen.add(kind);
     const connection = new Connection(this.#world.port(input.role));
-    const names = (name: string): string | null => this.#world.name(name);
     const smallest = await minimised(input, async (candidate) => {
       if (!this.#world.isUp) return false;
-      const found = violationsOf(candidate, await send(candidate, connection, names));
+      const found = violationsOf(candidate, await send(candidate, connection, this.#world));
       return found.length > 0 && found[0] === violations[0];
     });
     connection.close();
     this.#failures.push({
       input: input.number,
       violations,
-      text: `${input.role}: ${printable(bytesOf(smallest, () => '...'))}`,
+      text: `${input.role}: ${printable(bytesOf(smallest, UNNAMED))}`,
       replay: replayOf(seed, input.number, isChecked),
     });
   }
@@ -222,20 +224,4 @@ export async function fuzzServices(options: FuzzOptions): Promise<Report> {
   const code = await world.end();
   const stopped = code === 0 ? [] : [`it did not end well: ${String(code)}`];
   return { ...report, faults: [...report.faults, ...stopped] };
-}
-
-export interface Growth {
-  readonly first: number;
-  readonly second: number;
-  /** 0.1 for a tenth more. */
-  readonly share: number;
-}
-
-/** What the second half of the samples took more than the first: of their medians. */
-export function growthOf(memory: readonly Memory[], of: keyof Memory): Growth {
-  const half = Math.floor(memory.length / 2);
-  const median = (samples: readonly Memory[]): number =>
-    samples.map((one) => one[of]).toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0;
-  const [first, second] = [median(memory.slice(0, half)), median(memory.slice(half))];
-  return { first, second, share: second / first - 1 };
 }

@@ -4,10 +4,13 @@
  * same in every run.
  */
 import { createHmac, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { ask, CARD, firstPassword, logIn, OPERATOR, PASSWORD, writeList } from '../operations/market.js';
+import { ask, CARD, firstPassword, logIn, OPERATOR, writeList } from '../operations/market.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
+import { codeOf, made, Makers, signed } from './makers.js';
+import { memoryAt, probed, type Memory } from './memory.js';
 import { operationsOf, type Document, type Operation } from './openapi.js';
 
 export const ROLES = [
@@ -23,15 +26,13 @@ export const MATCHES = 64;
 /** More than any run sells. */
 const AVAILABLE = 100_000;
 const SERVICE_TOKEN = 'the-service-token-of-the-fuzzer';
-/** Things of one kind that are kept to be asked about. */
+const TOKEN_SECRET = 'the-token-secret-of-the-fuzzer-and-of-nobody';
+const PREFIX = 'fuzzed';
+/** The first sales are made a day before: what is paid out each midnight is. */
+const FIRST_SALES_BEFORE_MS = 86_400_000;
+/** Things of one kind that are kept to be asked about; of accounts only those that were not used up long ago. */
 const KEPT = 20;
-
-const PROBE = new URL('./probe.mjs', import.meta.url).href;
-
-export interface Memory {
-  readonly rss: number;
-  readonly heapUsed: number;
-}
+const KEPT_FRESH: Readonly<Record<string, number>> = { disposable: 3 };
 
 interface Held {
   readonly id: string;
@@ -47,29 +48,34 @@ export interface WorldOptions {
 export class World {
   readonly running: Running;
   readonly operations: readonly Operation[];
+  readonly dataDir: string;
+  readonly prefix = PREFIX;
   readonly #remove: () => void;
   readonly #probe: string;
+  readonly #makers = new Makers(this);
   readonly #operatorPassword: string;
   readonly #names = new Map<string, string>();
   readonly #kept = new Map<string, string[]>();
 
-  private constructor(running: Running, operations: readonly Operation[], probe: string, remove: () => void) {
+  private constructor(running: Running, operations: readonly Operation[], dir: string, remove: () => void) {
     this.running = running;
+    this.dataDir = dataOf(dir);
     this.operations = operations;
-    this.#probe = probe;
+    this.#probe = probeOf(dir);
     this.#remove = remove;
     this.#operatorPassword = firstPassword(running);
   }
 
   static async start({ isChecked, env = {} }: WorldOptions): Promise<World> {
     const scratch = scratchDir();
-    const probe = join(scratch.dir, 'probe');
     try {
       const running = await run([], {
-        DATA_DIR: join(scratch.dir, 'data'),
+        DATA_DIR: dataOf(scratch.dir),
         MASTERLIST_FILE: writeList(scratch.dir, MATCHES, AVAILABLE),
         SECURITY_CHECK: String(isChecked),
         SERVICE_TOKEN,
+        TOKEN_SECRET,
+        REDIS_PREFIX: PREFIX,
         // Holds end while it runs, so that as many go as come.
         HOLD_MS: '30000',
         ACCESS_TOKEN_MS: '3600000',
@@ -80,8 +86,8 @@ export class World {
         // A lost answer shows as one that comes late, not as one that is not known.
         REPLY_WAIT_MS: '20000',
         LOG_LEVEL: 'warn',
-        NODE_OPTIONS: `--import ${PROBE}`,
-        FUZZ_PROBE: probe,
+        ...probed(probeOf(scratch.dir)),
+        FUZZ_CLOCK_BACK_MS: String(FIRST_SALES_BEFORE_MS),
         ...env,
       });
       const operations: Operation[] = [];
@@ -92,7 +98,7 @@ export class World {
         );
         operations.push(...operationsOf(role, body));
       }
-      const world = new World(running, operations, probe, scratch.remove);
+      const world = new World(running, operations, scratch.dir, scratch.remove);
       await world.#populate();
       return world;
     } catch (error) {
@@ -109,13 +115,28 @@ export class World {
     return Number(new URL(this.running.url(role)).port);
   }
 
-  /** What a name stands for now; null for one that is not known. */
+  url(role: string): string {
+    return this.running.url(role);
+  }
+
+  /** What a name stands for now; null for one that is not known. `kind.3`, or `kind.last` for the newest. */
   name(name: string): string | null {
     const fixed = this.#names.get(name);
     if (fixed !== undefined) return fixed;
+    if (name === 'now') return new Date().toISOString();
+    if (name === 'tomorrow') return new Date(Date.now() + 86_400_000).toISOString();
     const [kind = '', place = '0'] = name.split('.');
+    if (kind === 'factorcode') {
+      const secret = this.name(`factorsecret.${place}`);
+      return secret === null ? null : codeOf(secret);
+    }
     const kept = this.#kept.get(kind);
-    return kept?.[Number(place) % kept.length] ?? null;
+    return (place === 'last' ? kept?.at(-1) : kept?.[Number(place) % kept.length]) ?? null;
+  }
+
+  /** What the payment provider would sign a body with. */
+  signature(body: Buffer): string {
+    return signed(body, TOKEN_SECRET);
   }
 
   /** Keeps what an answer tells of, so that later inputs can ask about it. */
@@ -123,12 +144,12 @@ export class World {
     if (status !== 201 || method !== 'POST' || typeof body !== 'object' || body === null) return;
     const { id, token } = body as { readonly id?: unknown; readonly token?: unknown };
     if (typeof id !== 'string') return;
-    if (path === '/api/v1/blocks') this.#keep('block', id);
-    if (path === '/api/v1/users') this.#keep('account', id);
-    if (path === '/api/v1/reservations') this.#keep('hold', id);
+    if (path === '/api/v1/blocks') this.keep('block', id);
+    if (path === '/api/v1/users') this.keep('account', id);
+    if (path === '/api/v1/reservations') this.keep('hold', id);
     if (path === '/api/v1/reservations' && typeof token === 'string') {
-      this.#keep('guesthold', id);
-      this.#keep('guesttoken', token);
+      this.keep('guesthold', id);
+      this.keep('guesttoken', token);
     }
   }
 
@@ -146,8 +167,8 @@ export class World {
         token: operator,
       });
     }
-    await this.#disposable();
     await this.#renewHolds();
+    await this.#makers.make();
   }
 
   /** Holds, pays, and reads what was sold; throws unless all of it works. */
@@ -177,19 +198,7 @@ export class World {
   }
 
   memory(): Promise<Memory> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(this.#probe);
-      let text = '';
-      socket.on('data', (chunk) => (text += String(chunk)));
-      socket.on('error', reject);
-      socket.on('close', () => {
-        try {
-          resolve(JSON.parse(text) as Memory);
-        } catch (error) {
-          reject(new Error('the marketplace does not tell its memory', { cause: error }));
-        }
-      });
-    });
+    return memoryAt(this.#probe);
   }
 
   /** Its exit code: null when a signal ended it. */
@@ -200,67 +209,49 @@ export class World {
   }
 
   async #populate(): Promise<void> {
-    const user = this.running.url('user');
+    const user = this.url('user');
     this.#names.set('service', SERVICE_TOKEN);
+    const early = await this.#makers.buy(1);
+    this.keep('sold', early.id);
+    this.keep('soldtoken', early.token);
+    await this.#reachToday();
     const operator = await logIn(user, OPERATOR, this.#operatorPassword);
     this.#names.set('operator', operator);
-    const buyer = await this.#account('buyer@example.org');
+    const buyer = await this.#makers.account('buyer@example.org');
     this.#names.set('buyer', buyer.token);
-    const steward = await this.#account('steward@example.org');
+    const steward = await this.#makers.account('steward@example.org');
     await ask('PATCH', `${user}/api/v1/users/${steward.id}`, { token: operator, body: { steward: true } });
     this.#names.set('steward', await logIn(user, 'steward@example.org'));
     for (const [name, token] of Object.entries(forgeries(buyer.token, operator)))
       this.#names.set(name, token);
-    await this.#disposable();
-    await this.#renewHolds();
-    for (let i = 0; i < 3; i += 1) {
-      const sold = await this.#hold(42 + i, `sold${i}@example.org`);
-      await this.#pay(sold);
-      this.#keep('sold', sold.id);
-      this.#keep('soldtoken', sold.token);
-      const { body } = await ask<{ tickets: readonly { readonly code: string }[] }>(
-        'GET',
-        `${this.running.url('reservations')}/api/v1/reservations/${sold.id}/tickets`,
-        { token: sold.token },
-      );
-      for (const { code } of body.tickets) this.#keep('code', code);
-    }
-    const { body } = await ask<{ payments: readonly { readonly id: string }[] }>(
+    const { payouts } = await made<{ payouts: readonly { readonly id: string }[] }>(
+      200,
       'GET',
-      `${this.running.url('payments')}/api/v1/payments`,
+      `${this.url('payments')}/api/v1/payments/payouts`,
       { token: operator },
     );
-    for (const { id } of body.payments) this.#keep('payment', id);
-    const block = await ask<{ id: string }>('POST', `${this.running.url('security')}/api/v1/blocks`, {
+    for (const { id } of payouts) this.keep('payout', id);
+    await this.#renewHolds();
+    await this.#makers.make();
+    const block = await ask<{ id: string }>('POST', `${this.url('security')}/api/v1/blocks`, {
       token: operator,
       body: { cidr: '192.0.2.128/25', reason: 'to be asked about' },
     });
-    this.#keep('block', block.body.id);
+    this.keep('block', block.body.id);
   }
 
-  /** An account that may be logged out, changed and deleted. */
-  async #disposable(): Promise<void> {
-    const account = await this.#account(`disposable-${randomUUID().slice(0, 8)}@example.org`);
-    this.#names.set('disposable', account.token);
-    this.#keep('account', account.id);
+  /** Ends the past that the marketplace was started in. */
+  async #reachToday(): Promise<void> {
+    await once(connect(`${this.#probe}.clock`).resume(), 'close');
   }
 
   async #renewHolds(): Promise<void> {
     for (let i = 0; i < 3; i += 1) {
       const held = await this.#hold(45 + i, `guest${randomUUID().slice(0, 8)}@example.org`);
-      this.#keep('hold', held.id);
-      this.#keep('guesthold', held.id);
-      this.#keep('guesttoken', held.token);
+      this.keep('hold', held.id);
+      this.keep('guesthold', held.id);
+      this.keep('guesttoken', held.token);
     }
-  }
-
-  async #account(email: string): Promise<{ readonly id: string; readonly token: string }> {
-    const user = this.running.url('user');
-    const { status, body } = await ask<{ id: string }>('POST', `${user}/api/v1/users`, {
-      body: { email, password: PASSWORD, name: 'Somebody' },
-    });
-    if (status !== 201) throw new Error(`${email} could not register: ${status}`);
-    return { id: body.id, token: await logIn(user, email) };
   }
 
   async #hold(matchNumber: number, email: string): Promise<Held> {
@@ -282,13 +273,16 @@ export class World {
     if (status !== 200 || !text.includes('RESERVED')) throw new Error(`not paid: ${status} ${text}`);
   }
 
-  #keep(kind: string, value: string): void {
+  keep(kind: string, value: string): void {
     const kept = this.#kept.get(kind) ?? [];
     kept.push(value);
-    if (kept.length > KEPT) kept.shift();
+    if (kept.length > (KEPT_FRESH[kind] ?? KEPT)) kept.shift();
     this.#kept.set(kind, kept);
   }
 }
+
+const dataOf = (dir: string): string => join(dir, 'data');
+const probeOf = (dir: string): string => join(dir, 'probe');
 
 /** Names of tokens that nobody signed. */
 export const FORGERIES = [

@@ -77,6 +77,7 @@ describe('what cannot be understood', () => {
     ['nothing', '', 422, 'validation_failed'],
     ['a prototype', `{"__proto__":${JSON.stringify(HOLD)}}`, 422, 'validation_failed'],
     ['a constructor', '{"constructor":{"prototype":{}},"toString":1}', 422, 'validation_failed'],
+    ['a length of no value', '{"email":{"length":{"toString":1,"valueOf":1}}}', 422, 'validation_failed'],
     [
       'endless nesting',
       `{"matchNumber":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,

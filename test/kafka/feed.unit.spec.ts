@@ -185,6 +185,16 @@ describe('a handler that rejects', () => {
 });
 
 describe('what is kept', () => {
+  it('takes no more memory than it is long', async () => {
+    const { feed } = await started();
+    const subscriber = new Subscriber();
+    await feed.publish([out('a'), out('ab'), out('\u00e9'.repeat(100))]);
+    await feed.subscribe(['sales'], subscriber.handler);
+    await until(() => subscriber.records.length === 3);
+    expect(subscriber.records.map(({ value }) => value?.buffer.byteLength)).toEqual([1, 2, 200]);
+    expect(subscriber.values.at(-1)).toBe('\u00e9'.repeat(100));
+  });
+
   it('is bounded: the oldest go, once every subscriber has passed them', async () => {
     const { feed } = await started({ recordsMax: 4 });
     const reader = new Subscriber();

@@ -286,6 +286,7 @@ describe('reading a master list', () => {
       /0\.availability\.category2\.available/,
     ],
     ['no date', { ...entry, dateUtc: 'tomorrow' }, /dateUtc/],
+    ['a length of no value', { ...entry, location: { length: { toString: 1, valueOf: 1 } } }, /length/],
   ])('rejects %s and says where', (_name, value, reason) => {
     const decoded = decodeMasterList(incoming(value));
     expect(decoded.kind === 'malformed' && decoded.reason).toMatch(reason);
