@@ -556,18 +556,21 @@ describe('a sale of a ticket that was open and is not rebuilt yet', () => {
     expect(world.tickets.elsewhere(1)).toEqual([4, 0]);
   });
 
-  it.each([false, true])('is left to the dead letters after its time (known as open: %s)', async (isKnown) => {
-    if (isKnown) world.tickets.open(1);
-    world.tickets.instead = () => ({ kind: 'answered', result: { kind: 'not_open' } });
-    world.clock.advance(WAIT_MS);
-    await until(() => world.consumer.waiting === 0);
-    world.tickets.instead = () => null;
-    world.tickets.open(1);
-    expect(await world.consumer.redrive(world.letters.letters.get(`${SOURCE}/2/0`)!)).toEqual({
-      kind: 'settled',
-    });
-    expect(world.tickets.elsewhere(1)).toEqual([2, 0]);
-  });
+  it.each([false, true])(
+    'is left to the dead letters after its time (known as open: %s)',
+    async (isKnown) => {
+      if (isKnown) world.tickets.open(1);
+      world.tickets.instead = () => ({ kind: 'answered', result: { kind: 'not_open' } });
+      world.clock.advance(WAIT_MS);
+      await until(() => world.consumer.waiting === 0);
+      world.tickets.instead = () => null;
+      world.tickets.open(1);
+      expect(await world.consumer.redrive(world.letters.letters.get(`${SOURCE}/2/0`)!)).toEqual({
+        kind: 'settled',
+      });
+      expect(world.tickets.elsewhere(1)).toEqual([2, 0]);
+    },
+  );
 });
 
 describe('a sale before its master-list entry', () => {
