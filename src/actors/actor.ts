@@ -798,6 +798,8 @@ class DraftBuilder implements Draft {
     const command = this.#commandOf(envelope, now, elsewhere);
     const outcome = this.#run(command, envelope.requestId);
     this.results.set(envelope.id, outcome);
+    // It is sent again under the same id, and must take effect once its ticket is open.
+    if (body.type === 'remote' && outcome.kind === 'not_open') return;
     const durableAt = isToldWhenDurable(body, outcome)
       ? { incarnation: this.#incarnation, sequence: this.#sequence }
       : undefined;

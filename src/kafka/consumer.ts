@@ -106,7 +106,7 @@ type Pass = 'positioned' | 'late';
 type Answer =
   | { readonly kind: 'settled'; readonly outcome: HandledKind }
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'retry'; readonly reason: string };
+  | { readonly kind: 'retry' | 'waiting'; readonly reason: string };
 
 const nameOf = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${category}`;
 const idOf = ({ position: { source, offset, index } }: DecodedItem): string =>
@@ -317,9 +317,18 @@ export class SalesConsumer {
       await this.#wait(one);
       return null;
     }
-    if (!(await this.#drain(item.ticket))) return 'earlier messages of its ticket are not settled';
+    if (!(await this.#drain(item.ticket))) {
+      // They wait for their ticket again: this one waits behind them.
+      if (this.#open.has(nameOf(item.ticket))) return 'earlier messages of its ticket are not settled';
+      await this.#wait(one);
+      return null;
+    }
     const answer = await this.#submit(item, 'positioned');
     switch (answer.kind) {
+      case 'waiting':
+        this.#open.delete(nameOf(item.ticket));
+        await this.#wait(one);
+        return null;
       case 'settled':
         this.#handled(answer.outcome);
         return null;
@@ -437,8 +446,8 @@ export class SalesConsumer {
   async #checkTicket(ticket: TicketId): Promise<void> {
     const { logger } = this.#options;
     try {
-      if (await this.#isOpen(ticket)) {
-        await this.#drain(ticket);
+      // A ticket that was lost again while they were tried has them waiting on, for no longer than any other.
+      if ((await this.#isOpen(ticket)) && ((await this.#drain(ticket)) || this.#open.has(nameOf(ticket)))) {
         return;
       }
       const expired = this.#waiting.expire(ticket);
@@ -452,7 +461,8 @@ export class SalesConsumer {
   #drain(ticket: TicketId): Promise<boolean> {
     return this.#waiting.drain(ticket, async (item) => {
       const answer = await this.#submitPassed(item);
-      if (answer.kind === 'retry') return false;
+      if (answer.kind === 'waiting') this.#open.delete(nameOf(item.ticket));
+      if (answer.kind === 'waiting' || answer.kind === 'retry') return false;
       if (answer.kind === 'settled') await this.#options.deadLetters.settled(idOf(item));
       this.#handled(answer.kind === 'settled' ? answer.outcome : 'refused');
       return true;
@@ -503,6 +513,9 @@ function answerOf(result: CommandResult): Answer {
     case 'orphaned':
     case 'repeated':
       return { kind: 'settled', outcome: result.kind };
+    case 'not_open':
+      // Redis was lost and the ticket is not rebuilt yet, or its list has not come after all.
+      return { kind: 'waiting', reason: result.kind };
     case 'deadline_passed':
     case 'outbox_full':
       return { kind: 'retry', reason: result.kind };

@@ -121,6 +121,31 @@ describe('a Redis that lost writes', () => {
     await expectRebuilt();
   });
 
+  it('while its owner took the ticket: what was read of the run before is not gone on with', async () => {
+    engine = await startEngine({ matches: [7] });
+    await sellSome();
+    await Promise.all(engine.workers.map((worker) => worker.stop()));
+    const { redis, keys, store } = engine.core;
+    const dueAt = async () => (await store.pulse([ticket]))[0]?.dueAt;
+    expect(await dueAt()).not.toBeNull();
+    let claims = 0;
+    const claim: typeof store.claim = async (of, owner) => {
+      const claimed = await store.claim(of, owner);
+      if (of.category !== ticket.category) return claimed;
+      claims += 1;
+      // Redis is started again as soon as the first owner has read the ticket.
+      if (claims > 1 || !claimed.stored) return claimed;
+      await redis.hset(keys.ticket(ticket).meta, 'runId', 'the run before');
+      const runId = 'the run before';
+      return { runId, stored: { ...claimed.stored, runId } };
+    };
+    await engine.addWorker({ sweepMs: 50 }, undefined, { store: patched(store, { claim }) });
+    expect(await engine.tell(ticket, loadBody(10))).toEqual({ kind: 'unchanged' });
+    await until(async () => (await dueAt()) !== null);
+    expect(await countersOf(engine, ticket)).toMatchObject({ incarnation: 2 });
+    await expectRebuilt();
+  });
+
   it('the newest, under a live owner: it notices and rebuilds, and no sale is lost', async () => {
     engine = await startEngine({ matches: [7] });
     await sellSome();

@@ -56,6 +56,31 @@ describe('a command that comes again', () => {
     expect(await countersOf(engine, ticket)).toMatchObject({ soldHere: 0, heldHere: 0, pending: 4 });
   });
 
+  it('takes effect, when it is a message of another marketplace that came before its ticket opened', async () => {
+    await start();
+    const message = to('log/1/0', {
+      type: 'remote',
+      action: 'pending',
+      clientId: 'north',
+      quantity: 2,
+      recordedAt: 1,
+      position: { source: 'log', offset: '1', index: 0 },
+    });
+    for (const envelope of [message, message, to('load', loadBody(4)), message, message]) {
+      const heard = replies.length;
+      await addJob(engine.core, ticket, [envelope]);
+      await until(() => replies.length > heard);
+    }
+    expect(kinds()).toEqual([
+      'log/1/0 not_open',
+      'log/1/0 not_open',
+      'load applied',
+      'log/1/0 applied',
+      'log/1/0 applied',
+    ]);
+    expect(await countersOf(engine, ticket)).toMatchObject({ capacity: 4, heldElsewhere: 2 });
+  });
+
   it('in the same job has one effect and is told one outcome', async () => {
     await start();
     const hold = to('hold', holdBody('r1', 2));

@@ -82,7 +82,8 @@ class Tickets implements CommandGateway {
     const { events, outcome } = decide(state, command, POLICY);
     this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
     if (events.length > 0) this.archived.add(`${ticket.matchNumber}:${ticket.category} ${id}`);
-    this.recorded.set(id, outcome);
+    // As the actor does: it may take effect yet.
+    if (outcome.kind !== 'not_open') this.recorded.set(id, outcome);
     return outcome;
   }
 
@@ -368,7 +369,6 @@ describe('a sales message', () => {
 
   it.each<[string, SubmissionResult]>([
     ['remote_limit', { kind: 'answered', result: { kind: 'remote_limit', limit: 1 } }],
-    ['not_open', { kind: 'answered', result: { kind: 'not_open' } }],
     ['failed', { kind: 'answered', result: { kind: 'failed' } }],
     ['closed', { kind: 'answered', result: { kind: 'closed' } }],
   ])('refused as %s goes to the dead letters, and stops nothing', async (reason, answer) => {
@@ -523,6 +523,54 @@ describe('a master list', () => {
     await world.deliver(list(3, 5));
     expect(world.loader.loads).toHaveLength(1);
   });
+});
+
+describe('a sale of a ticket that was open and is not rebuilt yet', () => {
+  beforeEach(async () => {
+    await world.deliver(sale(1));
+    world.tickets.states.clear();
+    world.tickets.recorded.clear();
+    world.tickets.submissions.length = 0;
+    await world.deliver(sale(2, { quantity: 2 }));
+  });
+
+  it('waits instead of being refused, and those after it wait behind it', async () => {
+    await world.deliver(sale(3, { action: 'TICKET_RESERVED', quantity: 2 }));
+    expect(world.handled).toEqual(['applied', 'waiting', 'waiting']);
+    expect(world.letters.ids).toEqual([`${SOURCE}/2/0`, `${SOURCE}/3/0`]);
+    world.tickets.open(1);
+    world.clock.advance(WAITING_CHECK_MS);
+    await until(() => world.consumer.waiting === 0);
+    expect(world.tickets.elsewhere(1)).toEqual([0, 2]);
+    expect(world.letters.settledIds).toEqual(world.letters.ids);
+  });
+
+  it('waits on when the ticket is lost again before it is tried, and so does the next one', async () => {
+    world.tickets.open(1);
+    world.tickets.instead = () => ({ kind: 'answered', result: { kind: 'not_open' } });
+    await world.deliver(sale(3));
+    expect(world.consumer.waiting).toBe(2);
+    world.tickets.instead = () => null;
+    await world.deliver(sale(4));
+    expect(world.consumer.waiting).toBe(0);
+    expect(world.tickets.elsewhere(1)).toEqual([4, 0]);
+  });
+
+  it.each([false, true])(
+    'is left to the dead letters after its time (known as open: %s)',
+    async (isKnown) => {
+      if (isKnown) world.tickets.open(1);
+      world.tickets.instead = () => ({ kind: 'answered', result: { kind: 'not_open' } });
+      world.clock.advance(WAIT_MS);
+      await until(() => world.consumer.waiting === 0);
+      world.tickets.instead = () => null;
+      world.tickets.open(1);
+      expect(await world.consumer.redrive(world.letters.letters.get(`${SOURCE}/2/0`)!)).toEqual({
+        kind: 'settled',
+      });
+      expect(world.tickets.elsewhere(1)).toEqual([2, 0]);
+    },
+  );
 });
 
 describe('a sale before its master-list entry', () => {
