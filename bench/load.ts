@@ -1,0 +1,173 @@
+/**
+ * The load generator, a process of its own: `node --import ... bench/load.ts '<plan as JSON>'`. Every contender is asked
+ * by the same program with the same requests. Prints `begin` when the warm-up is over, and what it found as one line of
+ * JSON at the end.
+ *
+ * Guarantees: every request that was sent is accounted for, as answered with the status that was expected, as failed, or
+ * as still under way at the end (at most one per connection); connections are kept.
+ */
+import { randomBytes } from 'node:crypto';
+import { createHistogram } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import autocannon from 'autocannon';
+import { Pool } from 'undici';
+import type { Figures } from './contender.js';
+import type { LoadPlan, Requests } from './generator.js';
+
+/** An answer that takes longer is a failure. */
+const ANSWER_SECONDS_MAX = 30;
+/** The library looks so often whether it is to end, milliseconds. */
+const END_LOOK_MS = 100;
+const US_PER_MS = 1_000;
+/** Requests that are due are sent in steps of so many milliseconds. */
+const PACE_MS = 2;
+
+interface Made {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+/** Answers the next request each time it is called. */
+function maker(requests: Requests): () => Made {
+  if (requests.kind === 'get') return () => ({ method: 'GET', ...requests, headers: { ...requests.headers } });
+  const { path, firstTicket, tickets } = requests;
+  const run = randomBytes(6).toString('hex');
+  let made = 0;
+  return () => {
+    made += 1;
+    const ticket = firstTicket + (made % tickets);
+    const [matchNumber, category] = [1 + Math.floor(ticket / 3), 1 + (ticket % 3)];
+    return {
+      method: 'POST',
+      path: path.replace('{ticket}', `${matchNumber}-${category}`),
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: 'application/json',
+        'User-Agent': 'ticktak-bench',
+        'Idempotency-Key': `${run}-${made.toString(36).padStart(8, '0')}`,
+        // Everybody comes from an address of their own, as through a router.
+        'X-Forwarded-For': `81.${(made >> 16) & 255}.${(made >> 8) & 255}.${made & 255}`,
+      },
+      body: JSON.stringify({ matchNumber, category, quantity: 1, email: `${run}.${made}@example.org` }),
+    };
+  };
+}
+
+/** What was measured so far, once `begin` was called. */
+class Tally {
+  readonly #histogram = createHistogram({ figures: 3 });
+  readonly #failed: Record<string, number> = {};
+  #count = 0;
+  #beganAt: number | null = null;
+  #endedAt = 0;
+
+  begin(): void {
+    this.#beganAt = performance.now();
+    process.stdout.write('begin\n');
+  }
+
+  end(): void {
+    this.#endedAt = performance.now();
+  }
+
+  answered(ms: number): void {
+    if (this.#beganAt === null || this.#endedAt > 0) return;
+    this.#count += 1;
+    this.#histogram.record(Math.max(1, Math.round(ms * US_PER_MS)));
+  }
+
+  failed(what: string, times = 1): void {
+    this.#failed[what] = (this.#failed[what] ?? 0) + times;
+  }
+
+  get figures(): Figures {
+    const seconds = (this.#endedAt - (this.#beganAt ?? this.#endedAt)) / 1_000;
+    const at = (percent: number): number => this.#histogram.percentile(percent) / US_PER_MS;
+    const latency = { p50: at(50), p90: at(90), p99: at(99), max: this.#histogram.max / US_PER_MS };
+    const count = this.#count;
+    return {
+      count,
+      seconds,
+      perSecond: count / seconds,
+      latency: count === 0 ? null : latency,
+      failed: this.#failed,
+    };
+  }
+}
+
+/** As fast as the answers come: each connection sends its next request when it has its answer. */
+async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
+  const next = maker(plan.requests);
+  const instance = autocannon(
+    {
+      url: plan.url,
+      connections: plan.connections,
+      duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX,
+      timeout: ANSWER_SECONDS_MAX,
+      sampleInt: END_LOOK_MS,
+      requests: [{ setupRequest: (request) => ({ ...request, ...next() }) }],
+    },
+    () => undefined,
+  );
+  const done = new Promise<autocannon.Result>((resolve) => instance.once('done', resolve));
+  instance.on('response', (_client, status, _bytes, ms) => {
+    if (status === plan.expected) tally.answered(ms);
+    else tally.failed(`status ${status}`);
+  });
+  instance.on('reqError', (error: unknown) => tally.failed(error instanceof Error ? error.message : 'error'));
+  await sleep(plan.warmUpSeconds * 1_000);
+  tally.begin();
+  await sleep(plan.seconds * 1_000);
+  tally.end();
+  instance.stop();
+  const { requests } = await done;
+  // A server that ends a connection leaves no other trace.
+  const lost = requests.sent - requests.total - plan.connections;
+  if (lost > 0) tally.failed('no answer', lost);
+}
+
+/** At a fixed rate, however late the answers come; they are timed from when they were due. */
+async function paced(plan: LoadPlan, rate: number, tally: Tally): Promise<void> {
+  const next = maker(plan.requests);
+  const pool = new Pool(plan.url, { connections: plan.connections, pipelining: 1 });
+  const ask = async (due: number): Promise<void> => {
+    try {
+      const { statusCode, body } = await pool.request({ ...next(), bodyTimeout: ANSWER_SECONDS_MAX * 1_000 });
+      await body.dump();
+      if (statusCode === plan.expected) tally.answered(performance.now() - due);
+      else tally.failed(`status ${statusCode}`);
+    } catch (error) {
+      tally.failed(error instanceof Error ? error.message : 'error');
+    }
+  };
+  const startedAt = performance.now();
+  const beginsAt = startedAt + plan.warmUpSeconds * 1_000;
+  const endsAt = beginsAt + plan.seconds * 1_000;
+  const gapMs = 1_000 / rate;
+  const open = new Set<Promise<void>>();
+  let hasBegun = false;
+  for (let due = startedAt; due < endsAt;) {
+    const now = performance.now();
+    if (!hasBegun && now >= beginsAt) {
+      tally.begin();
+      hasBegun = true;
+    }
+    // Like buyers who know nothing of each other: the pauses are exponentially distributed.
+    for (; due <= now && due < endsAt; due -= gapMs * Math.log(1 - Math.random())) {
+      const asked = ask(due).finally(() => open.delete(asked));
+      open.add(asked);
+    }
+    await sleep(PACE_MS);
+  }
+  await Promise.all(open);
+  tally.end();
+  await pool.close();
+}
+
+const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
+const tally = new Tally();
+await (plan.perSecond === undefined ? closedLoop(plan, tally) : paced(plan, plan.perSecond, tally));
+process.stdout.write(`${JSON.stringify(tally.figures)}\n`);
+process.exit();
