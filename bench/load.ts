@@ -87,6 +87,7 @@ class Tally {
     const at = (percent: number): number => this.#histogram.percentile(percent) / US_PER_MS;
     const latency = { p50: at(50), p90: at(90), p99: at(99), max: this.#histogram.max / US_PER_MS };
     const count = this.#count;
+    if (count === 0) this.failed('nothing was answered');
     return {
       count,
       seconds,

@@ -25,10 +25,19 @@ export interface Program extends Part {
 /** What a program prints when it can do its work. */
 const READY = /^ready(?: (http:\S+))?$/m;
 
+/** As `env` takes it. */
+export const environment = (settings: Readonly<Record<string, string>>): string[] =>
+  Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+
 /** Starts `programs/<file>.ts`, which finds `options` in its first argument. */
-export async function startProgram(name: string, file: string, options: unknown): Promise<Program> {
-  // As peers and product are run for real.
-  const args = ['NODE_ENV=production', process.execPath, ...typeScript(new URL(`${file}.ts`, PROGRAMS), options)];
+export async function startProgram(
+  name: string,
+  file: string,
+  options: unknown,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Program> {
+  const all = environment({ NODE_ENV: 'production', ...settings });
+  const args = [...all, process.execPath, ...typeScript(new URL(`${file}.ts`, PROGRAMS), options)];
   const server = new ServerProcess(
     () => ({ name: file, command: 'env', args, isReady: (log) => READY.test(log) }),
     process.pid,

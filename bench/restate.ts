@@ -1,14 +1,29 @@
-/** Restate's server as a process of its own, on loopback, in a folder of its own, and telling nobody about it. */
+/**
+ * Restate's server as a process of its own, in a folder of its own. Guarantee: it speaks to nobody beyond this machine.
+ * At its start it would ask GitHub for the newest release, which no setting prevents: it gets a hosts file of its own
+ * in which GitHub is this machine.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { freePort } from '../test/helpers/ports.js';
 import { ServerProcess } from '../test/helpers/server-process.js';
 import { found } from '../test/helpers/services.js';
-import type { Program } from './program.js';
+import { environment, type Program } from './program.js';
 
 const restate = found('restate');
 
+const HOSTS = '/etc/hosts';
+/** A mount that only the program behind it sees. */
+const ISOLATED = ['--map-root-user', '--mount'];
+const WITH_HOSTS = `mount --bind "$0" ${HOSTS} && exec "$@"`;
+
 /** Why there is none; null when there is. */
-export const findRestate = (): Promise<string | null> =>
-  Promise.resolve(restate.kind === 'none' ? `Restate’s server: ${restate.reason || 'not looked for'}` : null);
+export function findRestate(): Promise<string | null> {
+  if (restate.kind === 'none') return Promise.resolve(`Restate’s server: ${restate.reason || 'not looked for'}`);
+  const { status } = spawnSync('unshare', [...ISOLATED, 'sh', '-c', `mount --bind ${HOSTS} ${HOSTS}`]);
+  return Promise.resolve(status === 0 ? null : 'Restate’s server could not be kept from asking GitHub (unshare)');
+}
 
 export interface RestateServer {
   readonly server: Program;
@@ -32,9 +47,15 @@ export async function startRestate(): Promise<RestateServer> {
       RESTATE_ADMIN__BIND_ADDRESS: at(admin),
       RESTATE_LOG_FILTER: 'warn',
     };
-    const environment = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-    const args = [...environment, restate.path ?? '', '--no-logo'];
-    return { name: 'Restate', command: 'env', args, isReady: () => isHealthy(`http://${at(admin)}/health`) };
+    const hosts = join(dir, 'hosts');
+    writeFileSync(hosts, `${readFileSync(HOSTS, 'utf8')}\n127.0.0.1 api.github.com\n`);
+    const program = ['env', ...environment(settings), restate.path ?? '', '--no-logo'];
+    return {
+      name: 'Restate',
+      command: 'unshare',
+      args: [...ISOLATED, 'sh', '-c', WITH_HOSTS, hosts, ...program],
+      isReady: () => isHealthy(`http://${at(admin)}/health`),
+    };
   }, process.pid);
   await server.start();
   return {

@@ -5,14 +5,16 @@ import { findRestate, startRestate } from '../restate.js';
 import { CAPACITY, runningHolds, type HoldCase } from './holds.js';
 
 const DURABILITY =
-  'Answers when the call and the object’s state are in the log of Restate’s server, one node without replicas';
+  'Answers when the call and the object’s state are synced to the log of Restate’s server, one node without replicas: ' +
+  'a crash of the machine loses nothing that was answered';
 const SERVER = 'Restate’s server with its defaults but for telemetry';
 
 async function start(path: 'web' | 'ingress') {
   const programs = await startAll<Program>(async (started) => {
     const { server, ingress, register } = await startRestate();
     started(server);
-    const worker = started(await startProgram('worker', 'objects-worker', { capacity: CAPACITY }));
+    const quiet = { RESTATE_LOGGING: 'WARN' };
+    const worker = started(await startProgram('worker', 'objects-worker', { capacity: CAPACITY }, quiet));
     await register(worker.url);
     if (path === 'web') started(await startProgram('web', 'objects-web', { ingress }));
     else started({ name: 'ingress', pid: 0, url: ingress, stop: () => Promise.resolve() });
