@@ -31,7 +31,8 @@ interface Made {
 
 /** Answers the next request each time it is called. */
 function maker(requests: Requests): () => Made {
-  if (requests.kind === 'get') return () => ({ method: 'GET', ...requests, headers: { ...requests.headers } });
+  if (requests.kind === 'get')
+    return () => ({ method: 'GET', ...requests, headers: { ...requests.headers } });
   const { path, firstTicket, tickets } = requests;
   const run = randomBytes(6).toString('hex');
   let made = 0;

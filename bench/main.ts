@@ -73,9 +73,12 @@ async function list(): Promise<void> {
   for (const group of GROUPS) {
     console.log(`\n${group.title}`);
     for (const case_ of group.cases) console.log(`  ${nameOfCase(group, case_).padEnd(22)} ${case_.title}`);
-    for (const { id, title, durability, missing } of group.contenders) {
-      const reason = await missing();
-      console.log(`  ${id.padEnd(22)} ${title}${reason === null ? '' : ` - MISSING: ${reason}`}\n${' '.repeat(25)}${durability}`);
+    for (const contender of group.contenders) {
+      const { id, title, durability } = contender;
+      const reason = await contender.missing();
+      console.log(
+        `  ${id.padEnd(22)} ${title}${reason === null ? '' : ` - MISSING: ${reason}`}\n${' '.repeat(25)}${durability}`,
+      );
     }
   }
 }
@@ -83,7 +86,10 @@ async function list(): Promise<void> {
 function versions(): Record<string, string> {
   const services = (['mongo', 'kafka', 'restate'] as const).map((name) => {
     const { kind, name: called, version } = found(name);
-    return [called, kind === 'none' ? 'none' : `${version}${kind === 'stand-in' ? ' (stand-in)' : ''}`] as const;
+    return [
+      called,
+      kind === 'none' ? 'none' : `${version}${kind === 'stand-in' ? ' (stand-in)' : ''}`,
+    ] as const;
   });
   return { ...versionsOf(PACKAGES), ...Object.fromEntries(services) };
 }
@@ -95,7 +101,9 @@ function tell(report: Report): void {
   for (const aim of report.aims) {
     const { case: name, contender, reference, ratio, atLeast, isReached } = aim;
     const verdict = isReached ? 'reached' : 'NOT REACHED';
-    console.log(`${name}: ${contender} is ${ratio.toFixed(2)} of ${reference}, aimed at ${atLeast}: ${verdict}`);
+    console.log(
+      `${name}: ${contender} is ${ratio.toFixed(2)} of ${reference}, aimed at ${atLeast}: ${verdict}`,
+    );
   }
   for (const failure of report.failures) console.log(`FAILED: ${failure}`);
 }
@@ -108,7 +116,9 @@ function write(report: Report, out: string | undefined): void {
   // Part of a run is no picture of all.
   const isWhole = report.options.only.length === 0 && report.options.cases.length === 0;
   if (chart !== '' && isWhole) writeFileSync(CHART, chart);
-  console.log(`\nResults: ${out ?? 'bench/results/latest.json'}${isWhole ? ', chart: docs/images/bench.svg' : ''}`);
+  console.log(
+    `\nResults: ${out ?? 'bench/results/latest.json'}${isWhole ? ', chart: docs/images/bench.svg' : ''}`,
+  );
 }
 
 function positive(name: string, text: string): number {

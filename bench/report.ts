@@ -101,7 +101,9 @@ export function reportOf(
     missing,
     rows,
     aims: groups.flatMap((group) => group.aims.flatMap((aim) => reached(group, aim, rows))),
-    failures: measurements.filter(hasFailed).map((each) => `${idOf(each)}: ${Object.keys(each.failed).join('; ')}`),
+    failures: measurements
+      .filter(hasFailed)
+      .map((each) => `${idOf(each)}: ${Object.keys(each.failed).join('; ')}`),
     measurements,
   };
 }
@@ -150,8 +152,12 @@ function ratiosOf(
     const names = [`${reference.split('/')[0] ?? ''}/${variant ?? ''}`, reference];
     const name = names.find((each) => ofCase.some(({ contender }) => contender === each));
     const values = own.flatMap(({ round, perSecond }) => {
-      const other = ofCase.find((each) => each.contender === name && each.round === round && !hasFailed(each));
-      return other === undefined || other.contender === own[0]?.contender ? [] : [perSecond / other.perSecond];
+      const other = ofCase.find(
+        (each) => each.contender === name && each.round === round && !hasFailed(each),
+      );
+      return other === undefined || other.contender === own[0]?.contender
+        ? []
+        : [perSecond / other.perSecond];
     });
     if (name !== undefined && values.length > 0) ratios.push([name, spreadOf(values)]);
   }
@@ -209,10 +215,14 @@ export function tableOf(report: Report): string {
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
   return rows.map((row) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
       .join('  ')
       .trimEnd(),
   );

@@ -20,9 +20,12 @@ const WITH_HOSTS = `mount --bind "$0" ${HOSTS} && exec "$@"`;
 
 /** Why there is none; null when there is. */
 export function findRestate(): Promise<string | null> {
-  if (restate.kind === 'none') return Promise.resolve(`Restate’s server: ${restate.reason || 'not looked for'}`);
+  if (restate.kind === 'none')
+    return Promise.resolve(`Restate’s server: ${restate.reason || 'not looked for'}`);
   const { status } = spawnSync('unshare', [...ISOLATED, 'sh', '-c', `mount --bind ${HOSTS} ${HOSTS}`]);
-  return Promise.resolve(status === 0 ? null : 'Restate’s server could not be kept from asking GitHub (unshare)');
+  return Promise.resolve(
+    status === 0 ? null : 'Restate’s server could not be kept from asking GitHub (unshare)',
+  );
 }
 
 export interface RestateServer {

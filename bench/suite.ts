@@ -109,7 +109,13 @@ async function measureOne(
   try {
     running = await contender.start();
     for (const case_ of group.cases) {
-      const about = { group: group.id, case: case_.id, contender: contender.id, round, load: loadavg()[0] ?? 0 };
+      const about = {
+        group: group.id,
+        case: case_.id,
+        contender: contender.id,
+        round,
+        load: loadavg()[0] ?? 0,
+      };
       const { parts } = running;
       let usage = watchUsage(parts);
       const onBegin = (): void => void (usage = watchUsage(parts));
@@ -120,7 +126,13 @@ async function measureOne(
     // It did not start: each of its cases says so.
     const left = group.cases.slice(found.length);
     for (const case_ of left) {
-      const about = { group: group.id, case: case_.id, contender: contender.id, round, load: loadavg()[0] ?? 0 };
+      const about = {
+        group: group.id,
+        case: case_.id,
+        contender: contender.id,
+        round,
+        load: loadavg()[0] ?? 0,
+      };
       found.push({ ...about, ...failedBy(error), usage: [] });
     }
   } finally {

@@ -31,7 +31,10 @@ function sample(pid: number, children: ReadonlyMap<number, readonly number[]>): 
     const own = { ticks: Number(fields[11]) + Number(fields[12]), mib: Number(kib ?? 0) / KIB };
     return (children.get(pid) ?? [])
       .map((child) => sample(child, children))
-      .reduce<Sample>((sum, of) => ({ ticks: sum.ticks + (of?.ticks ?? 0), mib: sum.mib + (of?.mib ?? 0) }), own);
+      .reduce<Sample>(
+        (sum, of) => ({ ticks: sum.ticks + (of?.ticks ?? 0), mib: sum.mib + (of?.mib ?? 0) }),
+        own,
+      );
   } catch {
     return null;
   }

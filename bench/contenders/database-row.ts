@@ -22,8 +22,9 @@ export const mongodbRow: Contender<HoldCase> = {
   missing: () => Promise.resolve(mongoFound.kind === 'none' ? mongoFound.reason : null),
   start: async () => {
     const programs = await startAll<Program>(async (started) => {
-      const { url, pid, stop } = await startMongo();
-      started({ name: 'database', url, pid: pid ?? 0, stop });
+      const server = await startMongo();
+      const { url, pid = 0 } = server;
+      started({ name: 'database', url, pid, stop: () => server.stop() });
       started(await startProgram('web', 'mongodb-web', { url, tickets: TICKETS, capacity: CAPACITY }));
     });
     return runningHolds(programs);
@@ -66,11 +67,15 @@ function postgresUser(): User | null {
 export const postgresqlRow: Contender<HoldCase> = {
   id: 'row/postgresql',
   title: 'UPDATE ... RETURNING (PostgreSQL)',
-  durability: 'Answers when the transaction is synced to the write-ahead log: a crash of the machine loses nothing.',
-  setUp: 'One web process with the driver’s pool of 10 and a prepared statement, and PostgreSQL with its own defaults.',
+  durability:
+    'Answers when the transaction is synced to the write-ahead log: a crash of the machine loses nothing.',
+  setUp:
+    'One web process with the driver’s pool of 10 and a prepared statement, and PostgreSQL with its own defaults.',
   missing: () => {
     if (postgresDir() === null) return Promise.resolve('postgres is not installed');
-    return Promise.resolve(postgresUser() ? null : 'postgres does not run as root, and has no user of its own');
+    return Promise.resolve(
+      postgresUser() ? null : 'postgres does not run as root, and has no user of its own',
+    );
   },
   start: async () => {
     const programs = await startAll<Program>(async (started) => {

@@ -11,11 +11,12 @@ const SERVER = 'Restate’s server with its defaults but for telemetry';
 
 async function start(path: 'web' | 'ingress') {
   const programs = await startAll<Program>(async (started) => {
-    const { server, ingress, register } = await startRestate();
-    started(server);
+    const restate = await startRestate();
+    const { ingress } = restate;
+    started(restate.server);
     const quiet = { RESTATE_LOGGING: 'WARN' };
     const worker = started(await startProgram('worker', 'objects-worker', { capacity: CAPACITY }, quiet));
-    await register(worker.url);
+    await restate.register(worker.url);
     if (path === 'web') started(await startProgram('web', 'objects-web', { ingress }));
     else started({ name: 'ingress', pid: 0, url: ingress, stop: () => Promise.resolve() });
   });

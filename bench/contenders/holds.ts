@@ -19,12 +19,28 @@ export const CAPACITY = 1_000_000;
 export const HOLD_CASES: readonly HoldCase[] = [
   { id: 'hot-64', title: 'one ticket, 64 connections', connections: 64, firstTicket: 0, tickets: 1 },
   { id: 'hot-512', title: 'one ticket, 512 connections', connections: 512, firstTicket: 3, tickets: 1 },
-  { id: 'spread-64', title: '192 tickets, 64 connections', connections: 64, firstTicket: 0, tickets: TICKETS },
-  { id: 'spread-512', title: '192 tickets, 512 connections', connections: 512, firstTicket: 0, tickets: TICKETS },
+  {
+    id: 'spread-64',
+    title: '192 tickets, 64 connections',
+    connections: 64,
+    firstTicket: 0,
+    tickets: TICKETS,
+  },
+  {
+    id: 'spread-512',
+    title: '192 tickets, 512 connections',
+    connections: 512,
+    firstTicket: 0,
+    tickets: TICKETS,
+  },
 ];
 
 /** Asks whoever was started last, which is the web process. `expected`: the status of success. */
-export function runningHolds(programs: readonly Program[], path = HOLD_PATH, expected = 201): Running<HoldCase> {
+export function runningHolds(
+  programs: readonly Program[],
+  path = HOLD_PATH,
+  expected = 201,
+): Running<HoldCase> {
   const url = programs.at(-1)?.url ?? '';
   return {
     parts: programs,

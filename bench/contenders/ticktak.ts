@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { listEntry } from '../../test/exchange/topics.js';
 import { run } from '../../test/helpers/processes.js';
 import type { Contender } from '../contender.js';
-import { FSYNC_MEANS, startAll, startRedis, type Fsync, type Program } from '../program.js';
+import { FSYNC_MEANS, startAll, startRedis, stopAll, type Fsync, type Program } from '../program.js';
 import { CAPACITY, runningHolds, TICKETS, type HoldCase } from './holds.js';
 
 /**
@@ -36,26 +36,28 @@ export async function startProduct(
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
   const programs = await startAll<Program>(async (started) => {
-    started({ name: 'folder', pid: 0, url: '', stop: async () => rmSync(dir, { recursive: true, force: true }) });
+    started({
+      name: 'folder',
+      pid: 0,
+      url: '',
+      stop: async () => rmSync(dir, { recursive: true, force: true }),
+    });
     const redis = started(await startRedis(fsync));
     const masterList = join(dir, 'masterlist.json');
     const matches = Array.from({ length: TICKETS / 3 }, (_, index) => listEntry(index + 1, CAPACITY));
     writeFileSync(masterList, JSON.stringify(matches));
     const env = { ...SETTINGS, DATA_DIR: dir, REDIS_URL: redis.url, MASTERLIST_FILE: masterList };
     const start = async (name: string, of: readonly string[]): Promise<Program> => {
-      const { child, url, end } = await run(of, env);
-      const stop = async (): Promise<void> => void (await end());
-      return started({ name, pid: child.pid ?? 0, url: url(of[0] ?? ''), stop });
+      const running = await run(of, env);
+      const stop = async (): Promise<void> => void (await running.end());
+      return started({ name, pid: running.child.pid ?? 0, url: running.url(of[0] ?? ''), stop });
     };
     for (let count = 0; count < workers; count += 1) await start('worker', ['worker']);
     // It opens the sale at its start, and is needed no more: there are no brokers.
     await (await run(['consumer'], env)).end();
     await start('web', roles);
   });
-  const stop = async (): Promise<void> => {
-    for (const program of [...programs].reverse()) await program.stop();
-  };
-  return { programs: programs.filter(({ pid }) => pid > 0), stop };
+  return { programs: programs.filter(({ pid }) => pid > 0), stop: () => stopAll(programs) };
 }
 
 export const ticktak = (fsync: Fsync): Contender<HoldCase> => ({
