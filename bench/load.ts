@@ -7,18 +7,16 @@
  * as still under way at the end (at most one per connection); connections are kept.
  */
 import { randomBytes } from 'node:crypto';
-import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { Pool } from 'undici';
-import type { Figures } from './contender.js';
 import type { LoadPlan, Requests } from './generator.js';
+import { Tally } from './tally.js';
 
 /** An answer that takes longer is a failure. */
 const ANSWER_SECONDS_MAX = 30;
 /** The library looks so often whether it is to end, milliseconds. */
 const END_LOOK_MS = 100;
-const US_PER_MS = 1_000;
 /** Requests that are due are sent in steps of so many milliseconds. */
 const PACE_MS = 2;
 
@@ -28,6 +26,9 @@ interface Made {
   readonly headers: Record<string, string>;
   readonly body?: string;
 }
+
+/** What a test card of the sandbox is called, which pays. */
+const CARD = '4242424242424242';
 
 /** Answers the next request each time it is called. */
 function maker(requests: Requests): () => Made {
@@ -56,52 +57,42 @@ function maker(requests: Requests): () => Made {
   };
 }
 
-/** What was measured so far, once `begin` was called. */
-class Tally {
-  readonly #histogram = createHistogram({ figures: 3 });
-  readonly #failed: Record<string, number> = {};
-  #count = 0;
-  #beganAt: number | null = null;
-  #endedAt = 0;
+/** What a connection asks for, one after the other. */
+function stepsOf(requests: Requests): autocannon.Request[] {
+  const next = maker(requests);
+  const first: autocannon.Request = { setupRequest: (request) => ({ ...request, ...next() }) };
+  if (requests.kind !== 'purchase') return [first];
+  return [
+    {
+      ...first,
+      onResponse: (status, body, context: Partial<Held>) => {
+        if (status === 201) Object.assign(context, JSON.parse(body) as Held);
+      },
+    },
+    {
+      setupRequest: (request, context: Partial<Held>) => {
+        const { headers } = next();
+        const { id = '', token = '' } = context;
+        return {
+          ...request,
+          method: 'POST',
+          path: `${requests.path}/${id}/payment`,
+          headers: { ...headers, Authorization: `Bearer ${token}` },
+          body: JSON.stringify({ paymentMethod: CARD }),
+        };
+      },
+    },
+  ];
+}
 
-  begin(): void {
-    this.#beganAt = performance.now();
-    process.stdout.write('begin\n');
-  }
-
-  end(): void {
-    this.#endedAt = performance.now();
-  }
-
-  answered(ms: number): void {
-    if (this.#beganAt === null || this.#endedAt > 0) return;
-    this.#count += 1;
-    this.#histogram.record(Math.max(1, Math.round(ms * US_PER_MS)));
-  }
-
-  failed(what: string, times = 1): void {
-    this.#failed[what] = (this.#failed[what] ?? 0) + times;
-  }
-
-  get figures(): Figures {
-    const seconds = (this.#endedAt - (this.#beganAt ?? this.#endedAt)) / 1_000;
-    const at = (percent: number): number => this.#histogram.percentile(percent) / US_PER_MS;
-    const latency = { p50: at(50), p90: at(90), p99: at(99), max: this.#histogram.max / US_PER_MS };
-    const count = this.#count;
-    if (count === 0) this.failed('nothing was answered');
-    return {
-      count,
-      seconds,
-      perSecond: count / seconds,
-      latency: count === 0 ? null : latency,
-      failed: this.#failed,
-    };
-  }
+/** What a guest gets who holds. */
+interface Held {
+  readonly id: string;
+  readonly token: string;
 }
 
 /** As fast as the answers come: each connection sends its next request when it has its answer. */
 async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
-  const next = maker(plan.requests);
   const instance = autocannon(
     {
       url: plan.url,
@@ -109,14 +100,14 @@ async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
       duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX,
       timeout: ANSWER_SECONDS_MAX,
       sampleInt: END_LOOK_MS,
-      requests: [{ setupRequest: (request) => ({ ...request, ...next() }) }],
+      requests: stepsOf(plan.requests),
     },
     () => undefined,
   );
   const done = new Promise<autocannon.Result>((resolve) => instance.once('done', resolve));
   instance.on('response', (_client, status, _bytes, ms) => {
     if (status === plan.expected) tally.answered(ms);
-    else tally.failed(`status ${status}`);
+    else if (status !== plan.onTheWay) tally.failed(`status ${status}`);
   });
   instance.on('reqError', (error: unknown) => tally.failed(error instanceof Error ? error.message : 'error'));
   await sleep(plan.warmUpSeconds * 1_000);
@@ -171,5 +162,4 @@ async function paced(plan: LoadPlan, rate: number, tally: Tally): Promise<void> 
 const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
 const tally = new Tally();
 await (plan.perSecond === undefined ? closedLoop(plan, tally) : paced(plan, plan.perSecond, tally));
-process.stdout.write(`${JSON.stringify(tally.figures)}\n`);
-process.exit();
+tally.tell();

@@ -150,14 +150,13 @@ function ratiosOf(
   for (const reference of references) {
     const [variant] = own.map(({ contender }) => contender.split('/')[1]);
     const names = [`${reference.split('/')[0] ?? ''}/${variant ?? ''}`, reference];
-    const name = names.find((each) => ofCase.some(({ contender }) => contender === each));
+    const others = ofCase.filter(({ contender }) => contender !== own[0]?.contender);
+    const name = names.find((each) => others.some(({ contender }) => contender === each));
     const values = own.flatMap(({ round, perSecond }) => {
-      const other = ofCase.find(
+      const other = others.find(
         (each) => each.contender === name && each.round === round && !hasFailed(each),
       );
-      return other === undefined || other.contender === own[0]?.contender
-        ? []
-        : [perSecond / other.perSecond];
+      return other === undefined ? [] : [perSecond / other.perSecond];
     });
     if (name !== undefined && values.length > 0) ratios.push([name, spreadOf(values)]);
   }

@@ -75,3 +75,15 @@ export const ticktak = (fsync: Fsync): Contender<HoldCase> => ({
     return { ...runningHolds(programs), stop };
   },
 });
+
+/** So many worker processes, and nothing else that differs. */
+export const ticktakWorkers = (workers: number): Contender<HoldCase> => ({
+  ...ticktak('everysec'),
+  id: `workers/${workers}`,
+  title: `ticktak with ${workers} worker processes`,
+  setUp: `As ticktak/everysec with ${workers} worker processes.`,
+  start: async () => {
+    const { programs, stop } = await startProduct('everysec', { workers });
+    return { ...runningHolds(programs), stop };
+  },
+});

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type Express } from 'express';
 import { SERVICE_LIMITS } from '../../src/http/service.js';
 import { ready } from './program.js';
 
@@ -39,6 +39,11 @@ export async function serveHolds(take: Take): Promise<void> {
     if (left < 0) response.status(409).json({ code: 'sold_out' });
     else response.status(201).json({ matchNumber, category, quantity, left });
   });
+  await listen(app);
+}
+
+/** On any port of loopback, with connections kept as long as the product keeps them. */
+export async function listen(app: Express): Promise<void> {
   const server = app.listen(0, '127.0.0.1');
   server.keepAliveTimeout = SERVICE_LIMITS.keepAliveMs;
   await once(server, 'listening');
