@@ -5,6 +5,7 @@ import { mongodbRow, postgresqlRow } from './contenders/database-row.js';
 import { engine, ENGINE_CASES, evalsha, type EngineCase } from './contenders/engine.js';
 import { durableObjects, durableObjectsDirect } from './contenders/durable-objects.js';
 import { HOLD_CASES, type HoldCase } from './contenders/holds.js';
+import { INGESTION_CASES, ingestion, parsing, type IngestionCase } from './contenders/ingestion.js';
 import { jobPerRequest } from './contenders/job-per-request.js';
 import {
   HALF_LOAD_CASES,
@@ -88,6 +89,16 @@ const matchList: Group<LoadCase> = {
   aims: [{ case: '64', contender: 'ticktak/everysec', reference: 'express', atLeast: 0.9 }],
 };
 
+const kafka: Group<IngestionCase> = {
+  id: 'ingestion',
+  title: 'Messages of other marketplaces',
+  unit: 'records',
+  cases: INGESTION_CASES,
+  contenders: [parsing, ingestion],
+  references: ['kafkajs'],
+  aims: [{ case: 'spread', contender: 'ticktak/everysec', reference: 'kafkajs', atLeast: 0.5 }],
+};
+
 const WORKERS_MAX = 4;
 
 const workers: Group<HoldCase> = {
@@ -101,4 +112,12 @@ const workers: Group<HoldCase> = {
 };
 
 /** A contender is only ever asked for the cases of its own group. */
-export const GROUPS: readonly Group[] = [holds, withoutHttp, halfTheLoad, purchase, matchList, workers];
+export const GROUPS: readonly Group[] = [
+  holds,
+  withoutHttp,
+  halfTheLoad,
+  purchase,
+  matchList,
+  kafka,
+  workers,
+];

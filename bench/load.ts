@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { Pool } from 'undici';
 import type { LoadPlan, Requests } from './generator.js';
+import { ticketNumber } from './programs/ticket.js';
 import { Tally } from './tally.js';
 
 /** An answer that takes longer is a failure. */
@@ -39,8 +40,7 @@ function maker(requests: Requests): () => Made {
   let made = 0;
   return () => {
     made += 1;
-    const ticket = firstTicket + (made % tickets);
-    const [matchNumber, category] = [1 + Math.floor(ticket / 3), 1 + (ticket % 3)];
+    const { matchNumber, category } = ticketNumber(firstTicket + (made % tickets));
     return {
       method: 'POST',
       path: path.replace('{ticket}', `${matchNumber}-${category}`),

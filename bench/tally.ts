@@ -27,6 +27,11 @@ export class Tally {
     this.#histogram.record(Math.max(1, Math.round(ms * US_PER_MS)));
   }
 
+  /** Something that nobody waited for. */
+  counted(): void {
+    this.#count += 1;
+  }
+
   failed(what: string, times = 1): void {
     this.#failed[what] = (this.#failed[what] ?? 0) + times;
   }
@@ -41,7 +46,7 @@ export class Tally {
       count,
       seconds,
       perSecond: count / seconds,
-      latency: count === 0 ? null : latency,
+      latency: this.#histogram.count === 0 ? null : latency,
       failed: this.#failed,
     };
   }

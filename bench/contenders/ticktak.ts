@@ -29,10 +29,17 @@ export interface Product {
   readonly stop: () => Promise<void>;
 }
 
+export interface ProductOptions {
+  readonly roles?: readonly string[];
+  readonly workers?: number;
+  /** Added to its settings. With brokers the sale is opened by the list in their topic. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Redis, `workers` workers, and one web process of `roles`, whose first is the one that is asked. */
 export async function startProduct(
   fsync: Fsync,
-  { roles = ['reservations'], workers = 1 }: { roles?: readonly string[]; workers?: number } = {},
+  { roles = ['reservations'], workers = 1, env: more = {} }: ProductOptions = {},
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
   const programs = await startAll<Program>(async (started) => {
@@ -46,7 +53,7 @@ export async function startProduct(
     const masterList = join(dir, 'masterlist.json');
     const matches = Array.from({ length: TICKETS / 3 }, (_, index) => listEntry(index + 1, CAPACITY));
     writeFileSync(masterList, JSON.stringify(matches));
-    const env = { ...SETTINGS, DATA_DIR: dir, REDIS_URL: redis.url, MASTERLIST_FILE: masterList };
+    const env = { ...SETTINGS, DATA_DIR: dir, REDIS_URL: redis.url, MASTERLIST_FILE: masterList, ...more };
     const start = async (name: string, of: readonly string[]): Promise<Program> => {
       const running = await run(of, env);
       const stop = async (): Promise<void> => void (await running.end());
@@ -54,7 +61,7 @@ export async function startProduct(
     };
     for (let count = 0; count < workers; count += 1) await start('worker', ['worker']);
     // It opens the sale at its start, and is needed no more: there are no brokers.
-    await (await run(['consumer'], env)).end();
+    if (more['KAFKA_BROKERS'] === undefined) await (await run(['consumer'], env)).end();
     await start('web', roles);
   });
   return { programs: programs.filter(({ pid }) => pid > 0), stop: () => stopAll(programs) };

@@ -7,8 +7,9 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { reservationId } from '../../src/http/identity.js';
 import { holdBody, loadBody, until } from '../../test/helpers/engine.js';
-import { engineOn, ticketNumber, type EngineOptions } from './engine.js';
+import { engineOn, type EngineOptions } from './engine.js';
 import { optionsOf } from './program.js';
+import { ticketNumber } from './ticket.js';
 
 /** redis-benchmark puts a number of 12 digits in place of it, another each time. */
 const NUMBER = '__rand_int__';

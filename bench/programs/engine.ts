@@ -8,6 +8,7 @@ import { holdBody, loadBody, startEngine, type Engine } from '../../test/helpers
 import type { Times } from '../contender.js';
 import { Tally } from '../tally.js';
 import { optionsOf } from './program.js';
+import { ticketNumber } from './ticket.js';
 
 export interface EngineOptions {
   readonly redisUrl: string;
@@ -28,11 +29,6 @@ export function engineOn({ redisUrl, prefix }: Pick<EngineOptions, 'redisUrl' | 
     worker: { leaseMs, sweepMs, snapshotMs, idleReleaseMs, outboxEntriesMax },
   });
 }
-
-export const ticketNumber = (ticket: number) => ({
-  matchNumber: 1 + Math.floor(ticket / 3),
-  category: 1 + (ticket % 3),
-});
 
 async function measure(options: EngineOptions & Times): Promise<void> {
   const { tickets, capacity, underWay, warmUpSeconds, seconds } = options;

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { SERVICE_LIMITS } from '../../src/http/service.js';
 import { ready } from './program.js';
+import { ticketNumber } from './ticket.js';
 
 export interface Wanted {
   readonly matchNumber: number;
@@ -24,9 +25,7 @@ export const nameOf = ({ matchNumber, category }: Pick<Wanted, 'matchNumber' | '
 
 /** The names of so many tickets, three to a match. */
 export const namesOf = (tickets: number): string[] =>
-  Array.from({ length: tickets }, (_, ticket) =>
-    nameOf({ matchNumber: 1 + Math.floor(ticket / 3), category: 1 + (ticket % 3) }),
-  );
+  Array.from({ length: tickets }, (_, ticket) => nameOf(ticketNumber(ticket)));
 
 export async function serveHolds(take: Take): Promise<void> {
   const app = express();
