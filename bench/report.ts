@@ -18,6 +18,8 @@ export interface Row {
   readonly ratios: Readonly<Record<string, Spread>>;
   /** Processors that its processes kept busy together, and their memory at the end; medians. */
   readonly cores: number;
+  /** Processor time of its processes for each, milliseconds: what else the machine does hardly changes it. */
+  readonly cpuMs: number;
   readonly mib: number;
   readonly failed: Readonly<Record<string, number>>;
 }
@@ -131,7 +133,8 @@ function rowsOf(group: Group, all: readonly Measurement[]): Row[] {
         p50: latencies.length === 0 ? null : median(latencies.map(({ p50 }) => p50)),
         p99: latencies.length === 0 ? null : median(latencies.map(({ p99 }) => p99)),
         ratios: ratiosOf(good, ofCase, group.references),
-        cores: median(good.map(({ usage }) => usage.reduce((sum, { cores }) => sum + cores, 0))),
+        cores: median(good.map(coresOf)),
+        cpuMs: median(good.map((each) => (1_000 * coresOf(each)) / each.perSecond)),
         mib: median(good.map(({ usage }) => usage.reduce((sum, { mib }) => sum + mib, 0))),
         failed: own.map(({ failed }) => failed).reduce(added, {}),
       };
@@ -139,6 +142,8 @@ function rowsOf(group: Group, all: readonly Measurement[]): Row[] {
     return rows.filter((row) => row !== null);
   });
 }
+
+const coresOf = ({ usage }: Measurement): number => usage.reduce((sum, { cores }) => sum + cores, 0);
 
 /** With a reference that comes in the same variants, its own variant is what counts: `bare/off` for `ticktak/off`. */
 function ratiosOf(
@@ -188,9 +193,9 @@ export function tableOf(report: Report): string {
     const references = [...new Set(rows.flatMap(({ ratios }) => Object.keys(ratios)))];
     const families = [...new Set(references.map((reference) => reference.split('/')[0] ?? ''))];
     const [first] = rows;
-    const head = ['', `${first?.unit ?? ''}/s (min..max)`, 'p50', 'p99', 'cores', 'MiB'];
+    const head = ['', `${first?.unit ?? ''}/s (min..max)`, 'p50', 'p99', 'cores', 'CPU each', 'MiB'];
     const cells = rows.map((row) => {
-      const { perSecond, p50, p99, cores, mib, failed, ratios } = row;
+      const { perSecond, p50, p99, cores, cpuMs, mib, failed, ratios } = row;
       const { median, min, max } = perSecond;
       const isBroken = Number.isNaN(median);
       return [
@@ -199,6 +204,7 @@ export function tableOf(report: Report): string {
         p50 === null ? '' : `${p50.toFixed(1)} ms`,
         p99 === null ? '' : `${p99.toFixed(1)} ms`,
         isBroken ? '' : cores.toFixed(2),
+        isBroken ? '' : `${cpuMs.toFixed(2)} ms`,
         isBroken ? '' : whole(mib),
         ...families.map((family) => {
           const [, found] = Object.entries(ratios).find(([id]) => id.split('/')[0] === family) ?? [];

@@ -24,6 +24,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   PAYMENT_SANDBOX: 'true',
 };
 
+const PROFILED = new URL('../programs/profiled.mjs', import.meta.url).pathname;
+
 export interface Product {
   readonly programs: readonly Program[];
   readonly stop: () => Promise<void>;
@@ -53,9 +55,18 @@ export async function startProduct(
     const masterList = join(dir, 'masterlist.json');
     const matches = Array.from({ length: TICKETS / 3 }, (_, index) => listEntry(index + 1, CAPACITY));
     writeFileSync(masterList, JSON.stringify(matches));
-    const env = { ...SETTINGS, DATA_DIR: dir, REDIS_URL: redis.url, MASTERLIST_FILE: masterList, ...more };
+    const profileDir = process.env['PROFILE_DIR'];
+    const profiled = profileDir === undefined ? undefined : PROFILED;
+    const env = {
+      ...SETTINGS,
+      ...(profileDir !== undefined && { PROFILE_DIR: profileDir }),
+      DATA_DIR: dir,
+      REDIS_URL: redis.url,
+      MASTERLIST_FILE: masterList,
+      ...more,
+    };
     const start = async (name: string, of: readonly string[]): Promise<Program> => {
-      const running = await run(of, env);
+      const running = await run(of, env, profiled);
       const stop = async (): Promise<void> => void (await running.end());
       return started({ name, pid: running.child.pid ?? 0, url: running.url(of[0] ?? ''), stop });
     };
