@@ -27,6 +27,8 @@ export interface Measurement extends Figures {
   /** Of the machine when it began, one minute. */
   readonly load: number;
   readonly usage: readonly Usage[];
+  /** How long all processes of the contender took to start. */
+  readonly startSeconds: number;
 }
 
 export interface Missing {
@@ -106,8 +108,10 @@ async function measureOne(
 ): Promise<Measurement[]> {
   const found: Measurement[] = [];
   let running: Running<Group['cases'][number]> | null = null;
+  const startedAt = performance.now();
   try {
     running = await contender.start();
+    const startSeconds = (performance.now() - startedAt) / 1_000;
     for (const case_ of group.cases) {
       const about = {
         group: group.id,
@@ -120,7 +124,7 @@ async function measureOne(
       let usage = watchUsage(parts);
       const onBegin = (): void => void (usage = watchUsage(parts));
       const figures = await running.measure(case_, { warmUpSeconds, seconds, onBegin }).catch(failedBy);
-      found.push({ ...about, ...figures, usage: usage() });
+      found.push({ ...about, ...figures, usage: usage(), startSeconds });
     }
   } catch (error) {
     // It did not start: each of its cases says so.
@@ -133,7 +137,7 @@ async function measureOne(
         round,
         load: loadavg()[0] ?? 0,
       };
-      found.push({ ...about, ...failedBy(error), usage: [] });
+      found.push({ ...about, ...failedBy(error), usage: [], startSeconds: 0 });
     }
   } finally {
     await running?.stop();

@@ -23,9 +23,9 @@ export const purchases: Contender<LoadCase> = {
   durability:
     'Answers RESERVED when the sale is in Redis and synced to the archive: a crash of the machine loses no sale that ' +
     'was answered.',
-  setUp: `${here.setUp} The payment sandbox, in the web process, stands for the provider.`,
+  setUp: `${here.setUp} A payments process, which makes the tickets’ mails too; the sandbox stands for the provider.`,
   start: async () => {
-    const { programs, stop } = await startProduct('everysec', { roles: ['reservations', 'payments'] });
+    const { programs, stop } = await startProduct('everysec', { beside: ['payments'] });
     const url = programs.at(-1)?.url ?? '';
     const requests: Requests = { kind: 'purchase', ...SPREAD };
     return {

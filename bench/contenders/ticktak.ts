@@ -34,6 +34,8 @@ export interface Product {
 export interface ProductOptions {
   readonly roles?: readonly string[];
   readonly workers?: number;
+  /** Further roles, each in a process of its own. */
+  readonly beside?: readonly string[];
   /** Added to its settings. With brokers the sale is opened by the list in their topic. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -41,7 +43,7 @@ export interface ProductOptions {
 /** Redis, `workers` workers, and one web process of `roles`, whose first is the one that is asked. */
 export async function startProduct(
   fsync: Fsync,
-  { roles = ['reservations'], workers = 1, env: more = {} }: ProductOptions = {},
+  { roles = ['reservations'], workers = 1, beside = [], env: more = {} }: ProductOptions = {},
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
   const programs = await startAll<Program>(async (started) => {
@@ -73,6 +75,7 @@ export async function startProduct(
     for (let count = 0; count < workers; count += 1) await start('worker', ['worker']);
     // It opens the sale at its start, and is needed no more: there are no brokers.
     if (more['KAFKA_BROKERS'] === undefined) await (await run(['consumer'], env)).end();
+    for (const role of beside) await start(role, [role]);
     await start('web', roles);
   });
   return { programs: programs.filter(({ pid }) => pid > 0), stop: () => stopAll(programs) };

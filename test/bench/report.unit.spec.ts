@@ -27,7 +27,7 @@ const OPTIONS = { rounds: 3, seconds: 1, warmUpSeconds: 1, only: [], cases: [] }
 
 function measured(id: string, round: number, perSecond: number, failed = {}): Measurement {
   const latency = { p50: 1, p90: 2, p99: 3, max: 4 };
-  const about = { group: 'holds', case: 'hot', contender: id, round, load: 0, usage: [] };
+  const about = { group: 'holds', case: 'hot', contender: id, round, load: 0, usage: [], startSeconds: 1 };
   return { ...about, count: perSecond, seconds: 1, perSecond, latency, failed };
 }
 
