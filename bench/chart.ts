@@ -23,7 +23,9 @@ export function chartOf(report: Report, group: string): string {
   const cases = [...new Set(rows.map((row) => row.case))];
   if (cases.length === 0) return '';
   const most = Math.max(...rows.map(({ perSecond }) => perSecond.max));
-  const titles = new Map(report.contenders.map(({ id, title }) => [id, title]));
+  const titles = new Map(
+    report.contenders.filter((each) => each.group === group).map(({ id, title }) => [id, title]),
+  );
   let y = TOP;
   const parts = cases.flatMap((name) => {
     const own = rows.filter((row) => row.case === name);

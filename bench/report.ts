@@ -45,6 +45,7 @@ export interface Report {
 }
 
 export interface Described {
+  readonly group: string;
   readonly id: string;
   readonly title: string;
   readonly durability: string;
@@ -92,14 +93,13 @@ export function reportOf(
   about: Pick<Report, 'startedAt' | 'minutes' | 'options' | 'machine'>,
 ): Report {
   const rows = groups.flatMap((group) => rowsOf(group, measurements));
-  const contenders = new Map<string, Described>();
-  for (const { id, title, durability, setUp } of groups.flatMap((group) => group.contenders)) {
-    contenders.set(id, { id, title, durability, setUp });
-  }
+  const contenders = groups.flatMap(({ id: group, contenders: all }) =>
+    all.map(({ id, title, durability, setUp }) => ({ group, id, title, durability, setUp })),
+  );
   return {
     schema: 1,
     ...about,
-    contenders: [...contenders.values()],
+    contenders,
     missing,
     rows,
     aims: groups.flatMap((group) => group.aims.flatMap((aim) => reached(group, aim, rows))),
