@@ -19,7 +19,10 @@ export interface SharedMongo {
   readonly url: string;
 }
 
-export interface MongoServer extends SharedMongo, Controls {}
+export interface MongoServer extends SharedMongo, Controls {
+  /** Of its newest start. */
+  readonly pid: number | undefined;
+}
 
 const own = found('mongo');
 const given = process.env['MONGODB_URL'];
@@ -47,6 +50,9 @@ export async function startMongo(): Promise<MongoServer> {
   return {
     ...described(),
     url,
+    get pid() {
+      return server.pid;
+    },
     stop: () => server.stop(),
     kill: (signal) => server.kill(signal),
     restart: () => server.restart(),

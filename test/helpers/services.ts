@@ -25,7 +25,7 @@ export interface Startable extends Found {
   readonly logging?: string;
 }
 
-export function found(what: 'kafka' | 'mongo' | 'browser'): Startable {
+export function found(what: 'kafka' | 'mongo' | 'browser' | 'restate'): Startable {
   const services = JSON.parse(fromSetup('TEST_SERVICES')) as Record<string, Partial<Startable>>;
   return { kind: 'none', name: what, version: '', reason: '', ...services[what] };
 }

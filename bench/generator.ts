@@ -1,0 +1,51 @@
+/** Starts the load generator (load.ts), or another program that measures, and hears what it found. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Figures, Measuring, Times } from './contender.js';
+import { typeScript } from './program.js';
+
+/** `{ticket}` in a path is replaced by `matchNumber-category`. Tickets are numbered from 0, three to a match. */
+export type Requests =
+  | {
+      /** `purchase`: each connection holds, and then pays for what it holds. */
+      readonly kind: 'hold' | 'purchase';
+      readonly path: string;
+      readonly firstTicket: number;
+      readonly tickets: number;
+    }
+  | { readonly kind: 'get'; readonly path: string; readonly headers: Readonly<Record<string, string>> };
+
+export interface LoadPlan extends Times {
+  readonly url: string;
+  readonly connections: number;
+  readonly requests: Requests;
+  /** The only status that counts as success. */
+  readonly expected: number;
+  /** Of a step towards it, which is not counted and not timed. */
+  readonly onTheWay?: number;
+  /** Requests a second; absent: as many as are answered. */
+  readonly perSecond?: number;
+}
+
+const LOAD = new URL('./load.ts', import.meta.url);
+
+export const load = (plan: Omit<LoadPlan, keyof Times>, measuring: Measuring): Promise<Figures> =>
+  runMeasuring(LOAD, plan, measuring);
+
+/** Runs a program of ours that measures by itself: it says when it begins, and what it found (tally.ts). */
+export async function runMeasuring(file: URL, plan: object, measuring: Measuring): Promise<Figures> {
+  const { warmUpSeconds, seconds, onBegin } = measuring;
+  const args = typeScript(file, { ...plan, warmUpSeconds, seconds });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  let last = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'begin') onBegin();
+    else last = line;
+  }
+  const [code] = (await ended) as [number | null];
+  if (code !== 0) throw new Error(`${basename(file.pathname)} ended with ${code}`);
+  return JSON.parse(last) as Figures;
+}

@@ -1,0 +1,123 @@
+/** Everything that is measured. */
+import type { Group } from './contender.js';
+import { bare } from './contenders/bare.js';
+import { mongodbRow, postgresqlRow } from './contenders/database-row.js';
+import { engine, ENGINE_CASES, evalsha, type EngineCase } from './contenders/engine.js';
+import { durableObjects, durableObjectsDirect } from './contenders/durable-objects.js';
+import { HOLD_CASES, type HoldCase } from './contenders/holds.js';
+import { INGESTION_CASES, ingestion, parsing, type IngestionCase } from './contenders/ingestion.js';
+import { jobPerRequest } from './contenders/job-per-request.js';
+import {
+  HALF_LOAD_CASES,
+  halfLoad,
+  LIST_CASES,
+  list,
+  PURCHASE_CASES,
+  purchases,
+  sameBytes,
+  type LoadCase,
+} from './contenders/buying.js';
+import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
+import { FSYNCS } from './program.js';
+
+/** What is aimed at for holds: as a share of the bare handler, and how many times one job per request. */
+const HOLD_AIMS = [
+  { case: 'hot-64', bare: 0.85, job: 3 },
+  { case: 'hot-512', bare: 0.95, job: 3 },
+  { case: 'spread-64', bare: 0.6, job: 2 },
+  { case: 'spread-512', bare: 0.8, job: 2 },
+];
+
+const holds: Group<HoldCase> = {
+  id: 'holds',
+  title: 'Holds over HTTP',
+  unit: 'holds',
+  cases: HOLD_CASES,
+  contenders: [
+    ...FSYNCS.map(bare),
+    jobPerRequest('everysec'),
+    durableObjects,
+    durableObjectsDirect,
+    mongodbRow,
+    postgresqlRow,
+    ...FSYNCS.map(ticktak),
+  ],
+  references: ['bare/everysec', 'job/everysec'],
+  aims: HOLD_AIMS.flatMap(({ case: case_, bare: ofBare, job }) => [
+    { case: case_, contender: 'ticktak/everysec', reference: 'bare/everysec', atLeast: ofBare },
+    { case: case_, contender: 'ticktak/everysec', reference: 'job/everysec', atLeast: job },
+  ]),
+};
+
+const withoutHttp: Group<EngineCase> = {
+  id: 'engine',
+  title: 'Holds without HTTP',
+  unit: 'holds',
+  cases: ENGINE_CASES,
+  contenders: [evalsha, engine],
+  references: ['evalsha'],
+  aims: [{ case: 'hot', contender: 'engine', reference: 'evalsha', atLeast: 0.6 }],
+};
+
+const halfTheLoad: Group<LoadCase> = {
+  id: 'half-load',
+  title: 'Holds at half the load that is possible',
+  unit: 'holds',
+  cases: HALF_LOAD_CASES,
+  contenders: [halfLoad],
+  references: [],
+  aims: [],
+};
+
+const purchase: Group<LoadCase> = {
+  id: 'purchase',
+  title: 'Hold and pay',
+  unit: 'purchases',
+  cases: PURCHASE_CASES,
+  contenders: [purchases],
+  references: [],
+  aims: [],
+};
+
+const matchList: Group<LoadCase> = {
+  id: 'list',
+  title: 'The list of matches',
+  unit: 'reads',
+  cases: LIST_CASES,
+  contenders: [sameBytes, list],
+  references: ['express'],
+  aims: [{ case: '64', contender: 'ticktak/everysec', reference: 'express', atLeast: 0.9 }],
+};
+
+const kafka: Group<IngestionCase> = {
+  id: 'ingestion',
+  title: 'Messages of other marketplaces',
+  unit: 'records',
+  cases: INGESTION_CASES,
+  contenders: [parsing, ingestion],
+  references: ['kafkajs'],
+  aims: [{ case: 'spread', contender: 'ticktak/everysec', reference: 'kafkajs', atLeast: 0.5 }],
+};
+
+const WORKERS_MAX = 4;
+
+const workers: Group<HoldCase> = {
+  id: 'workers',
+  title: 'Holds with more workers',
+  unit: 'holds',
+  cases: HOLD_CASES.filter(({ id }) => id === 'spread-512'),
+  contenders: Array.from({ length: WORKERS_MAX }, (_, index) => ticktakWorkers(index + 1)),
+  references: ['workers/1'],
+  aims: [],
+};
+
+/** A contender is only ever asked for the cases of its own group. */
+export const GROUPS: readonly Group[] = [
+  holds,
+  withoutHttp,
+  halfTheLoad,
+  purchase,
+  matchList,
+  kafka,
+  workers,
+];

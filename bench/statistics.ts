@@ -1,0 +1,25 @@
+/** Medians and spreads. */
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Of at least one value. */
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (index: number): number => sorted[index] ?? Number.NaN;
+  const middle = (sorted.length - 1) / 2;
+  return {
+    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
+    min: at(0),
+    max: at(sorted.length - 1),
+  };
+}
+
+/** So that everybody is first, second, ... equally often. */
+export const rotated = <T>(all: readonly T[], by: number): T[] => {
+  const from = all.length === 0 ? 0 : by % all.length;
+  return [...all.slice(from), ...all.slice(0, from)];
+};

@@ -1,0 +1,126 @@
+import { describe, expect, it } from '@jest/globals';
+import { chartOf } from '../../bench/chart.js';
+import type { Contender, Group } from '../../bench/contender.js';
+import { reportOf, tableOf, type Report } from '../../bench/report.js';
+import { rotated, spreadOf } from '../../bench/statistics.js';
+import { chosen, runGroups, type Measurement } from '../../bench/suite.js';
+
+const contender = (id: string): Contender<{ id: string; title: string }> => ({
+  id,
+  title: `the ${id}`,
+  durability: '',
+  setUp: '',
+  missing: () => Promise.resolve(null),
+  start: () => Promise.reject(new Error('not in this test')),
+});
+
+const GROUP: Group = {
+  id: 'holds',
+  title: 'Holds',
+  unit: 'holds',
+  cases: [{ id: 'hot', title: 'one ticket' }],
+  contenders: ['bare/off', 'bare/everysec', 'ticktak/off', 'ticktak/everysec'].map(contender),
+  references: ['bare/everysec'],
+  aims: [{ case: 'hot', contender: 'ticktak/everysec', reference: 'bare/everysec', atLeast: 0.8 }],
+};
+const OPTIONS = { rounds: 3, seconds: 1, warmUpSeconds: 1, only: [], cases: [] };
+
+function measured(id: string, round: number, perSecond: number, failed = {}): Measurement {
+  const latency = { p50: 1, p90: 2, p99: 3, max: 4 };
+  const about = { group: 'holds', case: 'hot', contender: id, round, load: 0, usage: [], startSeconds: 1 };
+  return { ...about, count: perSecond, seconds: 1, perSecond, latency, failed };
+}
+
+function report(measurements: readonly Measurement[]): Report {
+  const machine = { processors: '', memoryMib: 0, system: '', files: 'disk', load: 0, versions: {} } as const;
+  const about = { startedAt: '2026-01-01T00:00:00.000Z', minutes: 1, options: OPTIONS, machine };
+  return reportOf({ groups: [GROUP], measurements, missing: [] }, about);
+}
+const rowOf = (of: Report, id: string) => of.rows.find((row) => row.contender === id)!;
+
+describe('the report of a benchmark', () => {
+  it('compares within a round, with the reference of the same variant', () => {
+    const made = report([
+      measured('bare/off', 0, 1_000),
+      measured('bare/everysec', 0, 100),
+      measured('bare/everysec', 1, 200),
+      measured('ticktak/off', 0, 500),
+      measured('ticktak/everysec', 0, 90),
+      measured('ticktak/everysec', 1, 140),
+    ]);
+    expect(rowOf(made, 'ticktak/off').ratios).toEqual({ 'bare/off': { median: 0.5, min: 0.5, max: 0.5 } });
+    const ratio = rowOf(made, 'ticktak/everysec').ratios['bare/everysec'];
+    expect(ratio).toMatchObject({ min: 0.7, max: 0.9 });
+    expect(ratio?.median).toBeCloseTo(0.8);
+    expect(rowOf(made, 'bare/everysec').ratios).toEqual({});
+    expect(made.aims).toMatchObject([{ case: 'holds-hot', atLeast: 0.8 }]);
+    expect(tableOf(made)).toMatch(/ticktak\/everysec +115 \(90\.\.140\).* 0\.80 \(0\.70\.\.0\.90\)/);
+  });
+
+  it('says when an aim is not reached', () => {
+    const made = report([measured('bare/everysec', 0, 100), measured('ticktak/everysec', 0, 79)]);
+    expect(made.aims).toMatchObject([{ ratio: 0.79, isReached: false }]);
+  });
+
+  it('leaves out what a round measured while something failed, and says so', () => {
+    const made = report([
+      measured('bare/everysec', 0, 100, { 'status 500': 3 }),
+      measured('bare/everysec', 1, 200),
+      measured('ticktak/everysec', 0, 90),
+      measured('ticktak/everysec', 1, 100, { 'no answer': 1 }),
+    ]);
+    expect(rowOf(made, 'bare/everysec').perSecond).toEqual({ median: 200, min: 200, max: 200 });
+    expect(rowOf(made, 'bare/everysec').failed).toEqual({ 'status 500': 3 });
+    expect(rowOf(made, 'ticktak/everysec').ratios).toEqual({});
+    expect(made.failures).toEqual([
+      'holds-hot of bare/everysec in round 1: status 500',
+      'holds-hot of ticktak/everysec in round 2: no answer',
+    ]);
+    expect(tableOf(made)).toContain('FAILED');
+  });
+
+  it('draws every row that was measured', () => {
+    const chart = chartOf(
+      report([measured('bare/everysec', 0, 100), measured('ticktak/off', 0, 50)]),
+      'holds',
+    );
+    expect(chart).toContain('the bare/everysec');
+    expect(chart).toContain('the ticktak/off');
+    expect(chart).not.toContain('the bare/off');
+  });
+});
+
+describe('a run of a benchmark', () => {
+  it('goes on when a contender does not start, and reports it for every case', async () => {
+    const { measurements } = await runGroups([GROUP], { ...OPTIONS, rounds: 1 }, () => undefined);
+    expect(measurements).toHaveLength(4);
+    for (const { failed } of measurements) expect(failed).toEqual({ 'not in this test': 1 });
+  });
+
+  it('names what is missing instead of starting it', async () => {
+    const absent = { ...contender('row/postgresql'), missing: () => Promise.resolve('not installed') };
+    const group = { ...GROUP, contenders: [absent] };
+    const outcome = await runGroups([group], OPTIONS, () => undefined);
+    expect(outcome.measurements).toEqual([]);
+    expect(outcome.missing).toEqual([
+      { group: 'holds', contender: 'row/postgresql', reason: 'not installed' },
+    ]);
+  });
+
+  it('takes the contenders and cases that are asked for, and refuses names of none', () => {
+    const [group] = chosen([GROUP], { only: ['ticktak'], cases: ['holds'] });
+    expect(group?.contenders.map(({ id }) => id)).toEqual(['ticktak/off', 'ticktak/everysec']);
+    expect(() => chosen([GROUP], { only: ['tiktak'], cases: [] })).toThrow('tiktak is none of: bare/off');
+  });
+});
+
+describe('statistics', () => {
+  it('takes the middle of an even number', () => {
+    expect(spreadOf([4, 1, 3, 2])).toEqual({ median: 2.5, min: 1, max: 4 });
+    expect(spreadOf([7])).toEqual({ median: 7, min: 7, max: 7 });
+  });
+
+  it('lets everybody be first once', () => {
+    expect([0, 1, 2].map((by) => rotated(['a', 'b', 'c'], by)[0])).toEqual(['a', 'b', 'c']);
+  });
+});
