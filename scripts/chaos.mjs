@@ -2,12 +2,9 @@
  * `npm run chaos -- [--minutes 10] [--faults 60] [--seed S] [--kinds a,b] [--width 2]`: real faults on real processes,
  * then everything compared; see docs/chaos.md. Exit code 1 with what was violated.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { register } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureBuilt, ensureInstalled, fail, Failure, inRoot } from './lib.mjs';
+import { ensureBuilt, ensureInstalled, fail, Failure, inRoot, withTestServices } from './lib.mjs';
 
 const OPTIONS = {
   minutes: { type: 'string', default: '10' },
@@ -27,12 +24,11 @@ async function main() {
   if (services.kafka.kind !== 'real') {
     throw new Failure(`Chaos needs a Kafka that can be killed (npm run services): ${services.kafka.reason}`);
   }
-  const runDir = mkdtempSync(join(tmpdir(), 'ticktak-chaos-'));
-  Object.assign(process.env, {
-    TEST_SERVICES: JSON.stringify(services),
-    TEST_RUN_DIR: runDir,
-    TEST_RUN_PID: String(process.pid),
-  });
+  await withTestServices(services, () => injectAndCompare(values));
+}
+
+/** What it imports looks for the services as it is loaded. */
+async function injectAndCompare(values) {
   register(`${new URL('../test/helpers/typescript.mjs', import.meta.url).href}?hooks`);
   const { chaos, summaryOf } = await import('../test/chaos/run.ts');
   const { KIND_NAMES } = await import('../test/chaos/schedule.ts');
@@ -40,21 +36,17 @@ async function main() {
   const unknown = kinds.filter((kind) => !KIND_NAMES.includes(kind));
   if (unknown.length > 0) throw new Failure(`${unknown.join()} is none of ${KIND_NAMES.join(', ')}.`);
   const seed = values.seed === undefined ? Math.floor(Math.random() * SEED_MAX) : whole('seed', values.seed);
-  try {
-    const report = await chaos({
-      seed,
-      minutes: positive('minutes', values.minutes),
-      faults: whole('faults', values.faults),
-      kinds,
-      width: whole('width', values.width),
-      reportDir: inRoot('data', 'chaos'),
-      log: console.log,
-    });
-    console.log(`\n${summaryOf(report)}`);
-    process.exitCode = report.violations.length > 0 ? 1 : 0;
-  } finally {
-    rmSync(runDir, { recursive: true, force: true });
-  }
+  const report = await chaos({
+    seed,
+    minutes: positive('minutes', values.minutes),
+    faults: whole('faults', values.faults),
+    kinds,
+    width: whole('width', values.width),
+    reportDir: inRoot('data', 'chaos'),
+    log: console.log,
+  });
+  console.log(`\n${summaryOf(report)}`);
+  process.exitCode = report.violations.length > 0 ? 1 : 0;
 }
 
 function positive(name, text) {

@@ -4,7 +4,17 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -176,4 +186,19 @@ export async function runTypeScript(...parts) {
   const hooks = pathToFileURL(inRoot('test', 'helpers', 'typescript.mjs')).href;
   const args = ['--import', hooks, inRoot(...parts), ...process.argv.slice(2)];
   process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
+}
+
+/** Does `work` where the helpers of the tests find `services` and keep what they start, as they do under Jest. */
+export async function withTestServices(services, work) {
+  const runDir = mkdtempSync(join(tmpdir(), 'ticktak-run-'));
+  Object.assign(process.env, {
+    TEST_SERVICES: JSON.stringify(services),
+    TEST_RUN_DIR: runDir,
+    TEST_RUN_PID: String(process.pid),
+  });
+  try {
+    return await work();
+  } finally {
+    rmSync(runDir, { recursive: true, force: true });
+  }
 }

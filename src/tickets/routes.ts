@@ -103,11 +103,6 @@ const ticketSchema = z
   })
   .meta({ id: 'Ticket' });
 
-const findOf =
-  ({ clock, waitMs, findReservation }: TicketRoutesOptions) =>
-  (id: string): Promise<Reservation | null> =>
-    bounded(clock, waitMs, 'reservations', findReservation(id));
-
 const forbidden = (detail?: string): Problem =>
   new Problem('forbidden', { ...(detail !== undefined && { detail }) });
 
@@ -124,7 +119,7 @@ const authorizeReader =
   (options: TicketRoutesOptions) =>
   (input: Asking): Promise<Problem | null> | Problem =>
     options.buyers.refOf(input.params.id)
-      ? options.buyers.authorize(input.params.id, input, findOf(options))
+      ? options.buyers.authorize(input.params.id, input, options.findReservation)
       : noSuchReservation();
 
 /** Who asks about a reservation. A problem when nothing is presented that says who it is. */
@@ -155,7 +150,7 @@ function ofReservationRoute(options: TicketRoutesOptions): Route {
     problems: FOR_OWNER,
     authorize: authorizeReader(options),
     handle: async (input) => {
-      const reservation = await findOf(options)(input.params.id);
+      const reservation = await options.findReservation(input.params.id);
       if (!reservation) return notFound('This reservation');
       const viewer = viewerOf(options, input, reservation);
       if (viewer instanceof Problem) return viewer;
@@ -185,7 +180,7 @@ function reservationPdfRoute(options: TicketRoutesOptions): Route {
     authorize: authorizeReader(options),
     handle: async (input) => {
       const { lang, page } = input.query;
-      const reservation = await findOf(options)(input.params.id);
+      const reservation = await options.findReservation(input.params.id);
       if (!reservation) return notFound('This reservation');
       const viewer = viewerOf(options, input, reservation);
       if (viewer instanceof Problem) return viewer;
@@ -277,7 +272,7 @@ function refundRoute(options: TicketRoutesOptions): Route {
       if (opened instanceof Problem) return opened;
       if (opened.has(id)) return null;
       const { principal } = input;
-      const reservation = principal && (await findOf(options)(id));
+      const reservation = principal && (await options.findReservation(id));
       return principal && reservation && owns(principal, reservation) ? null : refused(options, input);
     },
     handle: async (input) => {
@@ -287,7 +282,7 @@ function refundRoute(options: TicketRoutesOptions): Route {
       const asked = { route: 'buyer refund', caller: id, key, body: wanted };
       const identity = await options.idempotency.identify(asked);
       if (identity.kind === 'conflict') return KEY_CONFLICT;
-      const reservation = await findOf(options)(id);
+      const reservation = await options.findReservation(id);
       if (!reservation) return notFound('This reservation');
       const ids = { id: identity.id, keepMs: identity.keepMs, keyed: identity.keyed, requestId };
       const isAccount = principal !== null && owns(principal, reservation);

@@ -53,10 +53,10 @@ describe('the queue of a ticket', () => {
 
   it('puts a dead owner’s job back first in line, again and again, without ever failing it', async () => {
     const dead = await start();
-    let live = another();
     expect(await dead.recover(ticket)).toBe(true);
     await add('a');
     await add('b');
+    let live = dead;
     let stuck = await dead.next(ticket, null);
     for (let times = 0; times < 3; times += 1) {
       expect(idOf(stuck)).toBe('a');
