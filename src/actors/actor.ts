@@ -11,6 +11,7 @@
  *  - a Redis that lost writes is noticed at the claim (another run of the server, nothing there, or less than
  *    the archive has) or at the commit (not the version this owner left), and the ticket is rebuilt from the
  *    archive under a new incarnation before anything is decided;
+ *  - a command that names the incarnation in which what its sender sent before took effect is decided in no other;
  *  - what may be told only when durable is handed to the relay, which tells it then.
  */
 import {
@@ -626,7 +627,10 @@ export class TicketActor {
     if (full) await this.#recallInto(draft, commands);
     for (const envelope of commands) {
       if (known.has(envelope.id) || draft.results.has(envelope.id)) continue;
+      const { incarnation = hold.incarnation } = envelope;
       if (now > envelope.deadline) draft.results.set(envelope.id, { kind: 'deadline_passed' });
+      else if (incarnation !== hold.incarnation)
+        draft.results.set(envelope.id, { kind: 'incarnation_passed' });
       else if (full && envelope.body.type === 'hold') draft.results.set(envelope.id, { kind: 'outbox_full' });
       else await this.#decideOne(draft, envelope, now, elsewhere);
     }

@@ -94,6 +94,7 @@ const envelope = z.object({
   id,
   body,
   deadline: z.number(),
+  incarnation: z.number().int().nonnegative().exactOptional(),
   keepMs: z.number().int().positive(),
   replyTo: z.string().exactOptional(),
   requestId: z.string().exactOptional(),

@@ -26,6 +26,11 @@ export interface CommandEnvelope {
   readonly body: CommandBody;
   /** Epoch milliseconds after which it is refused undone, so that nobody acts for a sender who gave up. */
   readonly deadline: number;
+  /**
+   * Done only in this incarnation of the ticket: what its sender sent before took effect in it, and may be lost in
+   * another. Absent: done in any. A worker too old to know of it does it in any.
+   */
+  readonly incarnation?: number;
   /** How long its outcome stays on record, milliseconds. */
   readonly keepMs: number;
   /** Which gateway waits for the outcome; absent when nobody does. */
@@ -45,6 +50,8 @@ export interface CommandJob {
 export type CommandResult =
   | Outcome
   | { readonly kind: 'deadline_passed' }
+  /** Not done: the ticket is in another incarnation than the sender's. */
+  | { readonly kind: 'incarnation_passed' }
   /** The ticket's outbox is full: nothing new is accepted until the archive and the log catch up. */
   | { readonly kind: 'outbox_full' }
   /** A defect: the command could not be decided and lies in the dead letters. */

@@ -12,6 +12,8 @@ export interface Submission {
   /** How long the outcome stays on record, milliseconds. */
   readonly keepMs: number;
   readonly requestId?: string;
+  /** Done only in this incarnation of the ticket. Absent: in any. */
+  readonly incarnation?: number;
 }
 
 export type SubmissionResult =

@@ -194,6 +194,7 @@ export function refusalProblem(refusal: Refusal): Problem {
     case 'not_due':
       return new Problem('invalid_state', { detail: 'The hold has not ended yet.' });
     case 'deadline_passed':
+    case 'incarnation_passed':
     case 'outbox_full':
     case 'remote_limit':
       return overloaded();

@@ -13,7 +13,8 @@
  *
  * A new start begins behind what is durable outside Redis, and so does the reading after Redis lost writes:
  * places are committed only when everything before them is archived and nothing before them waits. What is
- * read again is known by its position.
+ * read again is known by its position. A ticket that was rebuilt takes nothing until the reading has gone back: a later
+ * message would make earlier ones, which were lost with Redis, look like repeats.
  */
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import type { DeadLetter } from '../archive/port.js';
@@ -21,9 +22,9 @@ import { ticketsOf, type MatchEntry } from '../catalog/match.js';
 import type { CatalogLoader, CommandGateway } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
-import { itemIdOf, letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
+import { letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
 import type { IncomingRecord, Log, Places, Subscription } from './port.js';
-import { WaitingRoom } from './waiting-room.js';
+import { messageIdOf, WaitingRoom } from './waiting-room.js';
 import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedItem } from './wire.js';
 
 /** Tickets worked on at once in a batch. */
@@ -39,6 +40,8 @@ export const OUTCOME_KEEP_MS = 10 * 60_000;
 
 /** Places are committed this often, milliseconds. */
 export const CHECKPOINT_MS = 2_000;
+/** Several tickets are rebuilt at once: reading goes back this much later, once for all of them. */
+export const REWIND_DELAY_MS = 500;
 
 /** What became of one message, for metrics. */
 export const HANDLED_KINDS = [
@@ -59,9 +62,18 @@ export type HandledKind = (typeof HANDLED_KINDS)[number];
 
 /** What Redis has of the messages that were handled. */
 export interface Durability {
-  /** From now on a loss is noticed. */
-  begin(): Promise<void>;
-  /** `durable`: all that was handled before the call is archived. `lost`: since `begin` Redis may have lost some. */
+  /** From now on a loss is noticed: before anything of the reading is handled. */
+  begin(): Promise<Reading>;
+}
+
+/** Reading the market from the places committed last, until it goes back to them. */
+export interface Reading {
+  /**
+   * The incarnation of a ticket when the reading first met it: all that the reading has handled took effect in it, or
+   * may be lost. Null while Redis knows nothing of the ticket.
+   */
+  incarnationOf(ticket: TicketId): Promise<number | null>;
+  /** `durable`: all that was handled before the call is archived. `lost`: since it began Redis may have lost some. */
   check(): Promise<'durable' | 'pending' | 'lost'>;
 }
 
@@ -99,6 +111,7 @@ export class BatchUnsettledError extends Error {
 interface LaneItem {
   readonly item: DecodedItem;
   readonly record: IncomingRecord;
+  readonly reading: Reading;
 }
 /** How an item is submitted: at its position, or, when later ones of its partition took effect, late and without. */
 type Pass = 'positioned' | 'late';
@@ -109,8 +122,6 @@ type Answer =
   | { readonly kind: 'retry' | 'waiting'; readonly reason: string };
 
 const nameOf = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${category}`;
-const idOf = ({ position: { source, offset, index } }: DecodedItem): string =>
-  itemIdOf(source, offset, index);
 
 export class SalesConsumer {
   readonly #options: ConsumerOptions;
@@ -123,10 +134,13 @@ export class SalesConsumer {
   #cancelCheckpoint: (() => void) | null = null;
   #checkpoint: Promise<void> = Promise.resolve();
   #committed: Places = new Map();
-  /** Counts the times that reading went back: places from before must not be committed after. */
-  #readings = 0;
-  /** A loss was noticed, and the reading has not gone back yet. */
-  #mustRewind = false;
+  /** What is handed over belongs to it; null before the start. Places of one must not be committed in another. */
+  #reading: Reading | null = null;
+  /** Losses noticed, and how many of them the reading has gone back for: until then nothing is handled. */
+  #losses = 0;
+  #lossesRead = 0;
+  #rewinding: Promise<void> = Promise.resolve();
+  #cancelRewind: (() => void) | null = null;
   #cancelCheck: (() => void) | null = null;
   #checking: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -140,7 +154,7 @@ export class SalesConsumer {
   async start(): Promise<void> {
     const { log, masterlistTopic, salesTopic } = this.#options;
     this.#stopped = false;
-    await this.#options.durability.begin();
+    this.#reading = await this.#options.durability.begin();
     this.#subscription = await log.subscribe([masterlistTopic, salesTopic], (records) =>
       this.#handle(records),
     );
@@ -151,6 +165,7 @@ export class SalesConsumer {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelCheck?.();
+    this.#cancelRewind?.();
     this.#cancelCheckpoint?.();
     await this.#checkpoint;
     await this.#commitPlaces();
@@ -159,15 +174,57 @@ export class SalesConsumer {
     await this.#checking;
   }
 
-  /** Redis may have forgotten what only it knew: reads again from the last durable place. */
-  async rewind(): Promise<void> {
-    this.#readings += 1;
-    this.#mustRewind = true;
-    this.#open.clear();
-    // Before anything is read again: what is lost while it is being read must show later.
-    await this.#options.durability.begin();
-    await this.#subscription?.rewind();
-    this.#mustRewind = false;
+  /**
+   * Redis may have forgotten what only it knew. From now on nothing is handled, until reading has begun again at the
+   * last durable place: a little later, and again and again until it could.
+   */
+  lost(): void {
+    this.#losses += 1;
+    this.#rewindSoon();
+  }
+
+  /** The same at once. Rejects when it could not: it is tried again. */
+  rewind(): Promise<void> {
+    this.#losses += 1;
+    return this.#rewindNow();
+  }
+
+  #rewindSoon(): void {
+    if (this.#stopped) return;
+    this.#cancelRewind ??= this.#options.clock.schedule(REWIND_DELAY_MS, () => {
+      this.#cancelRewind = null;
+      this.#rewindNow().catch((error: unknown) => {
+        this.#options.logger.warn(
+          { err: error },
+          'could not read the market again after a loss; trying again',
+        );
+      });
+    });
+  }
+
+  /** One after the other; one that begins after a loss was noticed is for that loss too. */
+  #rewindNow(): Promise<void> {
+    this.#rewinding = this.#rewinding
+      .catch(() => undefined)
+      .then(async () => {
+        const losses = this.#losses;
+        if (this.#lossesRead === losses) return;
+        try {
+          // Before anything is read again: what is lost while it is being read must show later.
+          this.#reading = await this.#options.durability.begin();
+          this.#open.clear();
+          await this.#subscription?.rewind();
+          this.#lossesRead = losses;
+        } catch (error) {
+          this.#rewindSoon();
+          throw error;
+        }
+      });
+    return this.#rewinding;
+  }
+
+  get #mustRewind(): boolean {
+    return this.#lossesRead < this.#losses;
   }
 
   /** Records that were not handed over yet, by source. */
@@ -206,7 +263,7 @@ export class SalesConsumer {
     if (item.clientId === this.#options.clientId) return { kind: 'settled', outcome: 'own' };
     try {
       if (!(await this.#isOpen(item.ticket))) return { kind: 'refused', reason: 'not_open' };
-      return await this.#submitPassed(item);
+      return await this.#submitPassed(item, this.#reading);
     } catch (error) {
       return { kind: 'retry', reason: `not now: ${String(error)}` };
     }
@@ -235,16 +292,16 @@ export class SalesConsumer {
   /** Commits what is handled, once it is durable. Never rejects: a place not committed is read again. */
   async #commitPlaces(): Promise<void> {
     const subscription = this.#subscription;
-    if (!subscription || this.#mustRewind) return;
-    const reading = this.#readings;
+    const reading = this.#reading;
+    if (!subscription || !reading || this.#mustRewind) return;
     const places = withoutWaiting(subscription.handled(), this.#waiting.oldest());
     const isSame = [...places].every(([source, offset]) => this.#committed.get(source) === offset);
     if (isSame) return;
     try {
-      const found = await this.#options.durability.check();
+      const found = await reading.check();
       if (found === 'lost') await this.rewind();
       if (found !== 'durable' || !(await this.#options.deadLetters.archivedAll())) return;
-      if (reading !== this.#readings) return;
+      if (reading !== this.#reading || this.#mustRewind) return;
       await subscription.commit(places);
       this.#committed = new Map([...this.#committed, ...places]);
     } catch (error) {
@@ -256,12 +313,16 @@ export class SalesConsumer {
 
   async #handle(records: readonly IncomingRecord[]): Promise<void> {
     const { masterlistTopic } = this.#options;
+    const reading = this.#reading;
+    // What is handed over may come from before the place to which reading goes back.
+    if (!reading || this.#mustRewind)
+      throw new BatchUnsettledError('Redis lost writes: messages are read again');
     for (const record of records) {
       if (record.topic === masterlistTopic) await this.#handleMasterList(record);
     }
     const lanes = new Map<string, LaneItem[]>();
     for (const record of records) {
-      if (record.topic !== masterlistTopic) await this.#sort(record, lanes);
+      if (record.topic !== masterlistTopic) await this.#sort(record, reading, lanes);
     }
     let unsettled = 0;
     await eachTicket([...lanes.values()], async (lane) => {
@@ -275,7 +336,7 @@ export class SalesConsumer {
   }
 
   /** Puts the items of a sales message into the lanes of their tickets. */
-  async #sort(record: IncomingRecord, lanes: Map<string, LaneItem[]>): Promise<void> {
+  async #sort(record: IncomingRecord, reading: Reading, lanes: Map<string, LaneItem[]>): Promise<void> {
     const decoded = decodeSalesMessage(record);
     if (decoded.kind === 'malformed') {
       await this.#bury(record, decoded.reason);
@@ -289,8 +350,8 @@ export class SalesConsumer {
       }
       const name = nameOf(item.ticket);
       const lane = lanes.get(name);
-      if (lane) lane.push({ item, record });
-      else lanes.set(name, [{ item, record }]);
+      if (lane) lane.push({ item, record, reading });
+      else lanes.set(name, [{ item, record, reading }]);
     }
   }
 
@@ -312,27 +373,24 @@ export class SalesConsumer {
 
   /** Null when the item is settled, else why it has to come again. */
   async #settle(one: LaneItem): Promise<string | null> {
-    const { item, record } = one;
-    if (!(await this.#isOpen(item.ticket))) {
-      await this.#wait(one);
-      return null;
-    }
-    if (!(await this.#drain(item.ticket))) {
+    const { item, record, reading } = one;
+    if (!(await this.#isOpen(item.ticket))) return this.#wait(one);
+    if (!(await this.#drain(item.ticket, reading))) {
       // They wait for their ticket again: this one waits behind them.
       if (this.#open.has(nameOf(item.ticket))) return 'earlier messages of its ticket are not settled';
-      await this.#wait(one);
-      return null;
+      return this.#wait(one);
     }
-    const answer = await this.#submit(item, 'positioned');
+    const answer = await this.#submit(item, 'positioned', reading);
     switch (answer.kind) {
       case 'waiting':
         this.#open.delete(nameOf(item.ticket));
-        await this.#wait(one);
-        return null;
+        return this.#wait(one);
       case 'settled':
+        await this.#noLongerWaits(item);
         this.#handled(answer.outcome);
         return null;
       case 'refused':
+        this.#waiting.remove(item);
         await this.#bury(record, answer.reason, item.position.index);
         this.#handled('refused');
         return null;
@@ -341,7 +399,7 @@ export class SalesConsumer {
     }
   }
 
-  async #submit(item: DecodedItem, pass: Pass): Promise<Answer> {
+  async #submit(item: DecodedItem, pass: Pass, reading: Reading | null): Promise<Answer> {
     const { ticket, action, clientId, quantity, reservationId, recordedAt, position } = item;
     const body: CommandBody = {
       type: 'remote',
@@ -352,28 +410,39 @@ export class SalesConsumer {
       ...(reservationId !== undefined && { reservationId }),
       ...(pass === 'positioned' && { position }),
     };
-    const id = pass === 'late' ? `${idOf(item)}/late` : idOf(item);
+    const id = pass === 'late' ? `${messageIdOf(item)}/late` : messageIdOf(item);
     // Without a position only the archive remembers for good what took effect.
     if (pass !== 'positioned' && (await this.#tookEffect(item)))
       return { kind: 'settled', outcome: 'repeated' };
     const keepMs = pass === 'positioned' ? OUTCOME_KEEP_MS : this.#options.keepMs;
-    const answer = await this.#options.gateway.submit({ ticket, id, body, keepMs });
-    return answer.kind === 'answered' ? answerOf(answer.result) : { kind: 'retry', reason: answer.kind };
+    const incarnation = pass === 'positioned' ? await reading?.incarnationOf(ticket) : undefined;
+    // Redis was lost, and the ticket waits to be rebuilt.
+    if (incarnation === null) return { kind: 'waiting', reason: 'not_open' };
+    const answer = await this.#options.gateway.submit({
+      ticket,
+      id,
+      body,
+      keepMs,
+      ...(incarnation !== undefined && { incarnation }),
+    });
+    if (answer.kind !== 'answered') return { kind: 'retry', reason: answer.kind };
+    if (answer.result.kind === 'incarnation_passed' && reading === this.#reading) this.lost();
+    return answerOf(answer.result);
   }
 
   /**
    * An item that others may have overtaken. At its position if it still can, so that reading it again is known
    * as a repeat; else late, unless the archive knows that it took effect.
    */
-  async #submitPassed(item: DecodedItem): Promise<Answer> {
-    const answer = await this.#submit(item, 'positioned');
+  async #submitPassed(item: DecodedItem, reading: Reading | null): Promise<Answer> {
+    const answer = await this.#submit(item, 'positioned', reading);
     if (answer.kind !== 'settled' || answer.outcome !== 'repeated') return answer;
-    return (await this.#tookEffect(item)) ? answer : this.#submit(item, 'late');
+    return (await this.#tookEffect(item)) ? answer : this.#submit(item, 'late', reading);
   }
 
   async #tookEffect(item: DecodedItem): Promise<boolean> {
     const { tookEffect } = this.#options;
-    const id = idOf(item);
+    const id = messageIdOf(item);
     return (await tookEffect(item.ticket, id)) || tookEffect(item.ticket, `${id}/late`);
   }
 
@@ -417,11 +486,15 @@ export class SalesConsumer {
 
   // ---- messages before their master-list entry --------------------------------------------------------
 
-  async #wait({ item, record }: LaneItem): Promise<void> {
+  /** Null when it waits, or is left to the dead letters, else why it has to come again. */
+  async #wait({ item, record, reading }: LaneItem): Promise<string | null> {
     await this.#bury(record, 'not_open', item.position.index);
-    const waits = this.#waiting.add(item);
+    // It may not wait in the name of a reading that has not come to it yet.
+    if (reading !== this.#reading) return 'reading has gone back';
+    const waits = this.#waiting.add(item, reading);
     this.#handled(waits ? 'waiting' : 'refused');
     if (waits) this.#armCheck();
+    return null;
   }
 
   #armCheck(): void {
@@ -447,26 +520,38 @@ export class SalesConsumer {
     const { logger } = this.#options;
     try {
       // A ticket that was lost again while they were tried has them waiting on, for no longer than any other.
-      if ((await this.#isOpen(ticket)) && ((await this.#drain(ticket)) || this.#open.has(nameOf(ticket)))) {
-        return;
-      }
+      const isOpen = await this.#isOpen(ticket);
+      const isDrained = isOpen && this.#reading !== null && (await this.#drain(ticket, this.#reading));
+      if (isOpen && !isDrained && this.#open.has(nameOf(ticket))) return;
       const expired = this.#waiting.expire(ticket);
-      if (expired > 0) logger.warn({ ticket, messages: expired }, 'no master-list entry came in time');
+      if (expired.length === 0) return;
+      for (const item of expired) await this.#settleElsewhere(item);
+      logger.warn({ ticket, messages: expired.length }, 'no master-list entry came in time');
     } catch (error) {
       logger.warn({ err: error, ticket }, 'could not try waiting messages; trying again');
     }
   }
 
   /** Tries what waits for an open ticket, in order; false when something has to be tried again. */
-  #drain(ticket: TicketId): Promise<boolean> {
-    return this.#waiting.drain(ticket, async (item) => {
-      const answer = await this.#submitPassed(item);
+  #drain(ticket: TicketId, reading: Reading): Promise<boolean> {
+    return this.#waiting.drain(ticket, reading, async (item) => {
+      const answer = await this.#submitPassed(item, reading);
       if (answer.kind === 'waiting') this.#open.delete(nameOf(item.ticket));
       if (answer.kind === 'waiting' || answer.kind === 'retry') return false;
-      if (answer.kind === 'settled') await this.#options.deadLetters.settled(idOf(item));
+      if (answer.kind === 'settled') await this.#options.deadLetters.settled(messageIdOf(item));
       this.#handled(answer.kind === 'settled' ? answer.outcome : 'refused');
       return true;
     });
+  }
+
+  /** It waited before reading went back, and has been settled by the reading that came to it again. */
+  async #noLongerWaits(item: DecodedItem): Promise<void> {
+    if (this.#waiting.remove(item)) await this.#options.deadLetters.settled(messageIdOf(item));
+  }
+
+  /** It waited before reading went back, and the reader who came to it again may be another. */
+  async #settleElsewhere(item: DecodedItem): Promise<void> {
+    if (await this.#tookEffect(item)) await this.#options.deadLetters.settled(messageIdOf(item));
   }
 
   // ---- telling ----------------------------------------------------------------------------------------
@@ -482,7 +567,7 @@ export class SalesConsumer {
 
   #warn(item: DecodedItem, reason: string): void {
     this.#options.logger.warn(
-      { messageId: idOf(item), ticket: nameOf(item.ticket), reason },
+      { messageId: messageIdOf(item), ticket: nameOf(item.ticket), reason },
       'not settled yet',
     );
   }
@@ -517,6 +602,7 @@ function answerOf(result: CommandResult): Answer {
       // Redis was lost and the ticket is not rebuilt yet, or its list has not come after all.
       return { kind: 'waiting', reason: result.kind };
     case 'deadline_passed':
+    case 'incarnation_passed':
     case 'outbox_full':
       return { kind: 'retry', reason: result.kind };
     default:

@@ -2,11 +2,13 @@
  * Messages that came before their ticket's master-list entry, in the order in which they came.
  *
  * Guarantees: at most `waitingMax` wait; of one ticket they are tried strictly in order, one after the other,
- * whoever asks. It holds nothing that is not also in the dead letters.
+ * whoever asks, and only those of the reading that asks: others are read again. It holds nothing that is not also in
+ * the dead letters.
  */
 import type { Clock } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
 import { itemIdOf } from './dead-letters.js';
+import type { Reading } from './consumer.js';
 import type { DecodedItem } from './wire.js';
 
 export interface WaitingRoomOptions {
@@ -16,11 +18,18 @@ export interface WaitingRoomOptions {
   readonly waitingMax: number;
 }
 
+interface Waiting {
+  readonly item: DecodedItem;
+  readonly reading: Reading;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
 interface Line {
   readonly ticket: TicketId;
   /** By message id, oldest first. */
-  readonly items: Map<string, { readonly item: DecodedItem; readonly since: number }>;
-  draining: Promise<boolean> | null;
+  readonly items: Map<string, Waiting>;
+  draining: { readonly reading: Reading; readonly done: Promise<boolean> } | null;
 }
 
 export class WaitingRoom {
@@ -54,55 +63,81 @@ export class WaitingRoom {
     return [...this.#lines.values()].map(({ ticket }) => ticket);
   }
 
-  /** False when it is full. A message that waits already goes on waiting. */
-  add(item: DecodedItem): boolean {
-    const { source, offset, index } = item.position;
-    const id = itemIdOf(source, offset, index);
+  /** False when it is full. A message that waits already goes on waiting, in the order of the newest reading. */
+  add(item: DecodedItem, reading: Reading): boolean {
+    const id = messageIdOf(item);
     const known = this.#lines.get(nameOf(item.ticket));
-    if (known?.items.has(id)) return true;
-    if (this.#size >= this.#options.waitingMax) return false;
-    const line = known ?? { ticket: item.ticket, items: new Map(), draining: null };
-    line.items.set(id, { item, since: this.#options.clock.now() });
+    const waiting = known?.items.get(id);
+    if (waiting?.reading === reading) return true;
+    if (!waiting && this.#size >= this.#options.waitingMax) return false;
+    const line = known ?? { ticket: item.ticket, items: new Map<string, Waiting>(), draining: null };
+    if (waiting) this.#remove(line, id);
+    line.items.set(id, { item, reading, since: waiting?.since ?? this.#options.clock.now() });
     this.#lines.set(nameOf(item.ticket), line);
     this.#size += 1;
     return true;
   }
 
-  /** Lets go of messages of a ticket that have waited too long; answers how many. */
-  expire(ticket: TicketId): number {
+  /** What became of it is known; false when it did not wait. */
+  remove(item: DecodedItem): boolean {
+    const line = this.#lines.get(nameOf(item.ticket));
+    return line !== undefined && this.#remove(line, messageIdOf(item));
+  }
+
+  /** Lets go of messages of a ticket that have waited too long, and answers them. */
+  expire(ticket: TicketId): readonly DecodedItem[] {
     const line = this.#lines.get(nameOf(ticket));
-    if (!line) return 0;
+    if (!line) return [];
     const last = this.#options.clock.now() - this.#options.waitMs;
     const old = [...line.items].filter(([, { since }]) => since <= last);
     for (const [id] of old) this.#remove(line, id);
-    return old.length;
+    return old.map(([, { item }]) => item);
   }
 
   /**
-   * Tries what waits for a ticket until nothing is left (true), or `attempt` answers that it has to be tried
-   * again (false). What `attempt` is done with is removed.
+   * Tries what a reading left waiting for a ticket until nothing of it is left (true), or `attempt` answers that it
+   * has to be tried again (false). What `attempt` is done with is removed.
    */
-  drain(ticket: TicketId, attempt: (item: DecodedItem) => Promise<boolean>): Promise<boolean> {
+  async drain(
+    ticket: TicketId,
+    reading: Reading,
+    attempt: (item: DecodedItem) => Promise<boolean>,
+  ): Promise<boolean> {
     const line = this.#lines.get(nameOf(ticket));
-    if (!line) return Promise.resolve(true);
-    line.draining ??= this.#drainLine(line, attempt).finally(() => {
-      line.draining = null;
-    });
-    return line.draining;
+    if (!line) return true;
+    while (line.draining && line.draining.reading !== reading) await line.draining.done;
+    line.draining ??= {
+      reading,
+      done: this.#drainLine(line, reading, attempt).finally(() => {
+        line.draining = null;
+      }),
+    };
+    return line.draining.done;
   }
 
-  async #drainLine(line: Line, attempt: (item: DecodedItem) => Promise<boolean>): Promise<boolean> {
-    for (const [id, { item }] of line.items) {
-      if (!(await attempt(item))) return false;
-      this.#remove(line, id);
+  async #drainLine(
+    line: Line,
+    reading: Reading,
+    attempt: (item: DecodedItem) => Promise<boolean>,
+  ): Promise<boolean> {
+    for (const [id, waiting] of line.items) {
+      if (waiting.reading !== reading) continue;
+      if (!(await attempt(waiting.item))) return false;
+      // It may have been read again meanwhile: then it is tried once more, and known as a repeat.
+      if (line.items.get(id) === waiting) this.#remove(line, id);
     }
     return true;
   }
 
-  #remove(line: Line, id: string): void {
-    if (line.items.delete(id)) this.#size -= 1;
+  #remove(line: Line, id: string): boolean {
+    const isKnown = line.items.delete(id);
+    if (isKnown) this.#size -= 1;
     if (line.items.size === 0) this.#lines.delete(nameOf(line.ticket));
+    return isKnown;
   }
 }
+
+export const messageIdOf = ({ position: { source, offset, index } }: DecodedItem): string =>
+  itemIdOf(source, offset, index);
 
 const nameOf = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${category}`;

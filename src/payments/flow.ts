@@ -903,6 +903,7 @@ function isAnswered(answer: Submitted): boolean {
     case 'overloaded':
     case 'unknown':
     case 'deadline_passed':
+    case 'incarnation_passed':
     case 'outbox_full':
     case 'not_open':
     case 'failed':
@@ -920,6 +921,7 @@ function refusedOrUnknown(
     case 'overloaded':
       return { kind: 'overloaded', retryAfterMs: result.retryAfterMs };
     case 'deadline_passed':
+    case 'incarnation_passed':
     case 'outbox_full':
     case 'not_open':
       return { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS };

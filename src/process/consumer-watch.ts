@@ -2,11 +2,12 @@
 import { hostname } from 'node:os';
 import type { Core } from './core.js';
 import type { Metrics } from '../http/metrics.js';
-import type { Durability, SalesConsumer } from '../kafka/consumer.js';
+import type { Durability, Reading, SalesConsumer } from '../kafka/consumer.js';
+import { ticketName } from '../redis/keys.js';
 import type { RedisTicketStore, TicketProgress } from '../redis/ticket-store.js';
+import type { TicketId } from '../rules/index.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Clock } from '../actors/ports.js';
-import type { Logger } from './log.js';
 import { comparePositions } from '../actors/position.js';
 
 /** What a consumer says of itself every `METRICS_MS`, for whoever looks at the whole marketplace. */
@@ -18,8 +19,6 @@ export interface ConsumerStanding {
   readonly waiting: number;
 }
 
-/** Several tickets are rebuilt at once: one rewind is for all of them. */
-const REWIND_DELAY_MS = 500;
 const METRICS_MS = 2_000;
 /** How long a look for what is archived goes on. */
 const ARCHIVED_WAIT_MS = 5_000;
@@ -28,14 +27,13 @@ const ARCHIVED_LOOK_MS = 100;
 /** Rewinds the consumer when Redis may have forgotten what only it knew; answers how to end that. */
 export async function watchConsumer(
   consumer: SalesConsumer,
-  { redis, bus, keys, clock, logger }: Pick<Core, 'redis' | 'bus' | 'keys' | 'clock' | 'logger'>,
+  { redis, bus, keys, clock }: Pick<Core, 'redis' | 'bus' | 'keys' | 'clock'>,
   metrics: Metrics,
 ): Promise<() => void> {
   const id = `${hostname()}-${process.pid}`;
-  const rewinding = new Rewinding(consumer, clock, logger);
-  const rewind = (): void => rewinding.soon();
-  const unsubscribe = await bus.subscribe(keys.channels.rebuilt(), rewind);
-  const unreset = bus.onReset(rewind);
+  const lost = (): void => consumer.lost();
+  const unsubscribe = await bus.subscribe(keys.channels.rebuilt(), lost);
+  const unreset = bus.onReset(lost);
   let cancelMetrics: () => void = () => undefined;
   const measure = (): void => {
     metrics.marketJoined.set(consumer.joined ? 1 : 0);
@@ -52,39 +50,10 @@ export async function watchConsumer(
   return () => {
     unsubscribe();
     unreset();
-    rewinding.stop();
     cancelMetrics();
     metrics.marketJoined.set(0);
     redis.hdel(keys.consumers, id).catch(() => undefined);
   };
-}
-
-/** Reads the market again a little later, once for all that asked meanwhile, and until it could. */
-export class Rewinding {
-  readonly #consumer: Pick<SalesConsumer, 'rewind'>;
-  readonly #clock: Clock;
-  readonly #logger: Pick<Logger, 'warn'>;
-  #cancel: (() => void) | null = null;
-
-  constructor(consumer: Pick<SalesConsumer, 'rewind'>, clock: Clock, logger: Pick<Logger, 'warn'>) {
-    this.#consumer = consumer;
-    this.#clock = clock;
-    this.#logger = logger;
-  }
-
-  soon(): void {
-    this.#cancel ??= this.#clock.schedule(REWIND_DELAY_MS, () => {
-      this.#cancel = null;
-      this.#consumer.rewind().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'could not read the market again after a loss; trying again');
-        this.soon();
-      });
-    });
-  }
-
-  stop(): void {
-    this.#cancel?.();
-  }
 }
 
 export interface DurabilityDeps {
@@ -99,28 +68,50 @@ export interface DurabilityDeps {
  * the reading began.
  */
 export class RedisDurability implements Durability {
-  readonly #core: DurabilityDeps;
-  #runId = '';
-  readonly #incarnations = new Map<string, number>();
+  readonly #deps: DurabilityDeps;
 
-  constructor(core: DurabilityDeps) {
-    this.#core = core;
+  constructor(deps: DurabilityDeps) {
+    this.#deps = deps;
   }
 
-  async begin(): Promise<void> {
-    const { store, catalog } = this.#core;
+  async begin(): Promise<Reading> {
+    const { store, catalog } = this.#deps;
     const [runId, progress] = await Promise.all([store.runId(), store.progress(catalog.tickets)]);
+    return new RedisReading(this.#deps, runId, progress);
+  }
+}
+
+class RedisReading implements Reading {
+  readonly #deps: DurabilityDeps;
+  readonly #runId: string;
+  /** By the ticket's name. Set once: an incarnation that a ticket has later may lack what was handled before. */
+  readonly #incarnations = new Map<string, number>();
+  /** Met before the catalog here had them. */
+  readonly #others: TicketId[] = [];
+
+  constructor(deps: DurabilityDeps, runId: string, progress: ReadonlyMap<string, TicketProgress>) {
+    this.#deps = deps;
     this.#runId = runId;
-    this.#incarnations.clear();
-    for (const [name, { position }] of progress) this.#incarnations.set(name, position.incarnation);
+    this.#meet(progress);
+  }
+
+  async incarnationOf(ticket: TicketId): Promise<number | null> {
+    const name = ticketName(ticket);
+    // Nothing was sent to a ticket that was not met before, so whatever it has now lacks nothing.
+    if (!this.#incarnations.has(name)) {
+      const progress = await this.#deps.store.progress([ticket]);
+      this.#meet(progress);
+      if (progress.size > 0) this.#others.push(ticket);
+    }
+    return this.#incarnations.get(name) ?? null;
   }
 
   async check(): Promise<'durable' | 'pending' | 'lost'> {
-    const { store, catalog, clock } = this.#core;
+    const { store, clock } = this.#deps;
     const giveUpAt = clock.now() + ARCHIVED_WAIT_MS;
-    let left = await store.progress(catalog.tickets);
+    let left = await this.#progress();
     for (;;) {
-      const [runId, now] = await Promise.all([store.runId(), store.progress(catalog.tickets)]);
+      const [runId, now] = await Promise.all([store.runId(), this.#progress()]);
       if (runId !== this.#runId || this.#hasLost(now)) return 'lost';
       left = new Map(
         [...left].filter(([name, { position }]) => {
@@ -134,12 +125,22 @@ export class RedisDurability implements Durability {
     }
   }
 
-  /** Tickets that are new since the beginning have lost nothing. */
+  #progress(): Promise<ReadonlyMap<string, TicketProgress>> {
+    const { store, catalog } = this.#deps;
+    return store.progress([...catalog.tickets, ...this.#others]);
+  }
+
+  #meet(progress: ReadonlyMap<string, TicketProgress>): void {
+    for (const [name, { position }] of progress) {
+      if (!this.#incarnations.has(name)) this.#incarnations.set(name, position.incarnation);
+    }
+  }
+
   #hasLost(now: ReadonlyMap<string, TicketProgress>): boolean {
     for (const [name, incarnation] of this.#incarnations) {
       if (now.get(name)?.position.incarnation !== incarnation) return true;
     }
-    for (const [name, { position }] of now) this.#incarnations.set(name, position.incarnation);
+    this.#meet(now);
     return false;
   }
 }

@@ -88,7 +88,7 @@ export class Gateway implements CommandGateway {
   }
 
   submit(submission: Submission): Promise<SubmissionResult> {
-    const { ticket, id, body, keepMs, requestId } = submission;
+    const { ticket, id, body, keepMs, requestId, incarnation } = submission;
     const lane = this.#lane(ticket);
     return new Promise((resolve) => {
       // The same command twice at once is one command with two listeners.
@@ -113,6 +113,7 @@ export class Gateway implements CommandGateway {
         keepMs,
         replyTo: this.#options.gatewayId,
         ...(requestId !== undefined && { requestId }),
+        ...(incarnation !== undefined && { incarnation }),
       };
       lane.waiting.set(id, { envelope, since: now, resolvers: [resolve] });
       this.#laneOf.set(id, lane);

@@ -66,6 +66,10 @@ describe('a Redis that lost writes', () => {
     expect(await engine.tell(ticket, { ...remote, recordedAt: Date.now(), position })).toEqual({
       kind: 'repeated',
     });
+    // Nor is one that came after it decided in the name of the incarnation that has ended, and nothing is on record.
+    const next = { ...remote, recordedAt: Date.now(), position: { ...position, offset: '42' } };
+    expect(await engine.tell(ticket, next, 'next', 1)).toEqual({ kind: 'incarnation_passed' });
+    expect(await engine.tell(ticket, next, 'next', 2)).toEqual({ kind: 'applied' });
     const [first] = await ledgerOf(engine.archive, ticket);
     const late = { ...first!, sequence: 7 };
     expect(await engine.archive.append([{ ticket, incarnation: 1, events: [late] }])).toEqual(['fenced']);

@@ -177,7 +177,13 @@ export async function fuzzConsumer(seed: number, from: number, to: number): Prom
     waitMs: 1,
     waitingMax: 1_000,
     tookEffect: () => Promise.resolve(false),
-    durability: { begin: () => Promise.resolve(), check: () => Promise.resolve('durable') },
+    durability: {
+      begin: () =>
+        Promise.resolve({
+          incarnationOf: () => Promise.resolve(1),
+          check: () => Promise.resolve('durable'),
+        }),
+    },
     onHandled: (kind) => void handled.set(kind, (handled.get(kind) ?? 0) + 1),
   });
   await consumer.start();

@@ -113,7 +113,7 @@ export interface Engine {
   /** Submits a command and answers the gateway's result. */
   ask(ticket: TicketId, body: CommandBody, id?: string): Promise<SubmissionResult>;
   /** Submits a command that must be answered. */
-  tell(ticket: TicketId, body: CommandBody, id?: string): Promise<CommandResult>;
+  tell(ticket: TicketId, body: CommandBody, id?: string, incarnation?: number): Promise<CommandResult>;
   /** Another worker on the same Redis and archive. */
   addWorker(
     settings?: Partial<WorkerSettings>,
@@ -188,10 +188,17 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     return entry.peer;
   };
   for (let i = 0; i < (options.workers ?? 1); i += 1) await addWorker();
-  const ask: Engine['ask'] = (ticket, body, id = randomUUID()) =>
-    core.gateway.submit({ ticket, id, body, keepMs: 600_000 });
-  const tell: Engine['tell'] = async (ticket, body, id) => {
-    const answer = await ask(ticket, body, id);
+  const submit = (ticket: TicketId, body: CommandBody, id: string = randomUUID(), incarnation?: number) =>
+    core.gateway.submit({
+      ticket,
+      id,
+      body,
+      keepMs: 600_000,
+      ...(incarnation !== undefined && { incarnation }),
+    });
+  const ask: Engine['ask'] = (ticket, body, id) => submit(ticket, body, id);
+  const tell: Engine['tell'] = async (...given) => {
+    const answer = await submit(...given);
     if (answer.kind !== 'answered') throw new Error(`not answered: ${JSON.stringify(answer)}`);
     return answer.result;
   };

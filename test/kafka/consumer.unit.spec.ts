@@ -14,6 +14,7 @@ import {
   BatchUnsettledError,
   CHECKPOINT_MS,
   OUTCOME_KEEP_MS,
+  REWIND_DELAY_MS,
   SalesConsumer,
   TICKETS_AT_ONCE,
   WAITING_CHECK_MS,
@@ -60,6 +61,8 @@ class Tickets implements CommandGateway {
   readonly archived = new Set<string>();
   inFlight = 0;
   inFlightMax = 0;
+  /** That all tickets are in. */
+  incarnation = 1;
   /** Answers instead of the rules; null leaves it to them. */
   instead: (submission: Submission) => SubmissionResult | null = () => null;
   /** Held up until it resolves. */
@@ -71,7 +74,21 @@ class Tickets implements CommandGateway {
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
     await this.before(submission);
     this.inFlight -= 1;
-    return this.instead(submission) ?? { kind: 'answered', result: this.decide(submission) };
+    const answer = this.instead(submission);
+    if (answer) return answer;
+    const { incarnation = this.incarnation } = submission;
+    // As the actor does, unrecorded.
+    if (incarnation !== this.incarnation) return { kind: 'answered', result: { kind: 'incarnation_passed' } };
+    return { kind: 'answered', result: this.decide(submission) };
+  }
+
+  /** All tickets are lost and rebuilt with their capacity, but without what others told. */
+  loseMessages(...matchNumbers: readonly number[]): void {
+    this.states.clear();
+    this.recorded.clear();
+    this.archived.clear();
+    for (const matchNumber of matchNumbers) this.open(matchNumber);
+    this.incarnation += 1;
   }
 
   decide({ ticket, id, body }: Submission): Outcome {
@@ -165,6 +182,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
   const durability = {
     answer: 'durable' as 'durable' | 'pending' | 'lost',
     begun: 0,
+    incarnation: 1 as number | null,
     during: () => Promise.resolve(),
   };
   let rewindsFail = false;
@@ -198,10 +216,15 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     isOpen: async ({ matchNumber, category }) => tickets.state(matchNumber, category).opened,
     tookEffect: async (ticket, commandId) => tickets.tookEffect(ticket, commandId),
     durability: {
-      begin: async () => void (durability.begun += 1),
-      check: async () => {
-        await durability.during();
-        return durability.answer;
+      begin: async () => {
+        durability.begun += 1;
+        return {
+          incarnationOf: async () => durability.incarnation,
+          check: async () => {
+            await durability.during();
+            return durability.answer;
+          },
+        };
       },
     },
     waitMs: WAIT_MS,
@@ -302,6 +325,7 @@ describe('a sales message', () => {
         ticket: { matchNumber: 1, category: 1 },
         id: `${SOURCE}/41/0`,
         keepMs: OUTCOME_KEEP_MS,
+        incarnation: 1,
         body: {
           type: 'remote',
           action: 'pending',
@@ -957,6 +981,126 @@ describe('places', () => {
 
   it('what is behind is told by source', () => {
     expect(world.consumer.lag()).toEqual(new Map([[SOURCE, 3]]));
+  });
+});
+
+describe('reading that has to go back', () => {
+  /** Redis loses what was told and the tickets are rebuilt; readings that begin from now on know it. */
+  const lose = (...matchNumbers: readonly number[]): void => {
+    world.tickets.loseMessages(1, ...matchNumbers);
+    world.durability.incarnation = world.tickets.incarnation;
+  };
+  const goBack = async (): Promise<void> => {
+    world.clock.advance(REWIND_DELAY_MS);
+    await quiet();
+  };
+  /** Of a reading that has begun before the loss. */
+  const knowFormer = (): void => void (world.durability.incarnation = world.tickets.incarnation - 1);
+
+  it('lets no message of a rebuilt ticket overtake those that were lost', async () => {
+    await world.deliver(sale(1), sale(2, { quantity: 2 }));
+    lose();
+    knowFormer();
+    await expect(world.deliver(sale(3))).rejects.toThrow(BatchUnsettledError);
+    expect(world.tickets.elsewhere(1)).toEqual([0, 0]);
+    // Nothing more is asked of anybody until then, though nobody else has noticed.
+    world.tickets.submissions.length = 0;
+    await expect(world.deliver(sale(3))).rejects.toThrow('read again');
+    expect(world.tickets.submissions).toEqual([]);
+    world.durability.incarnation = world.tickets.incarnation;
+    await goBack();
+    expect(world.rewinds()).toBe(1);
+    await world.deliver(sale(1), sale(2, { quantity: 2 }), sale(3));
+    expect(world.tickets.elsewhere(1)).toEqual([4, 0]);
+  });
+
+  it('does so once for all that was noticed meanwhile, again and again until it could', async () => {
+    world.failRewinds(true);
+    for (let i = 0; i < 5; i += 1) world.consumer.lost();
+    await goBack();
+    expect([world.rewinds(), world.warnings.length]).toEqual([0, 1]);
+    await expect(world.deliver(sale(1))).rejects.toThrow('read again');
+    world.failRewinds(false);
+    await goBack();
+    expect(world.rewinds()).toBe(1);
+    await goBack();
+    expect(world.rewinds()).toBe(1);
+    await world.deliver(sale(1));
+    expect(world.tickets.elsewhere(1)).toEqual([1, 0]);
+  });
+
+  it('a batch at hand stays with the reading in which it came', async () => {
+    world.tickets.before = async ({ id }) => {
+      if (id !== `${SOURCE}/1/0`) return;
+      world.tickets.before = () => Promise.resolve();
+      lose();
+      await world.consumer.rewind();
+    };
+    await expect(world.deliver(sale(1), sale(2))).rejects.toThrow(BatchUnsettledError);
+    expect(world.tickets.submissions.map(({ incarnation }) => incarnation)).toEqual([1]);
+    // It was noticed by a reading that has gone: the one that began since need not go back once more.
+    await goBack();
+    expect(world.rewinds()).toBe(1);
+    await world.deliver(sale(1), sale(2));
+    expect(world.tickets.elsewhere(1)).toEqual([2, 0]);
+  });
+
+  it('one that began while another was going back goes back once more', async () => {
+    world.durability.during = () => world.consumer.rewind();
+    const first = world.consumer.rewind();
+    await quiet();
+    const second = world.consumer.rewind();
+    await Promise.all([first, second]);
+    expect(world.rewinds()).toBe(2);
+    const [third, fourth] = [world.consumer.rewind(), world.consumer.rewind()];
+    await Promise.all([third, fourth]);
+    expect(world.rewinds()).toBe(3);
+  });
+
+  it('what waited before is not tried before it is read again; its letter is settled then', async () => {
+    await world.deliver(sale(2, { matchNumber: 7 }));
+    await world.consumer.rewind();
+    world.tickets.open(7);
+    world.clock.advance(WAITING_CHECK_MS);
+    await quiet();
+    expect([world.tickets.submissions, world.consumer.waiting]).toEqual([[], 1]);
+    await world.deliver(sale(1, { matchNumber: 7, quantity: 2 }), sale(2, { matchNumber: 7 }));
+    expect(world.tickets.elsewhere(7)).toEqual([3, 0]);
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/1/0`, `${SOURCE}/2/0`]);
+    expect([world.consumer.waiting, world.letters.settledIds]).toEqual([0, [`${SOURCE}/2/0`]]);
+  });
+
+  it('what waits again does so in the order in which it is read again, for no longer than before', async () => {
+    await world.deliver(sale(2, { matchNumber: 7 }));
+    world.clock.advance(WAIT_MS - 1_000);
+    await quiet();
+    await world.consumer.rewind();
+    await world.deliver(sale(1, { matchNumber: 7 }), sale(2, { matchNumber: 7 }));
+    expect(world.consumer.waiting).toBe(2);
+    world.clock.advance(1_000);
+    await quiet();
+    expect(world.consumer.waiting).toBe(1);
+    await world.deliver(sale(2, { matchNumber: 7 }), list(0, 7));
+    await quiet();
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/1/0`, `${SOURCE}/2/0`]);
+  });
+
+  it('a message that another consumer has settled meanwhile is no dead letter any more after its time', async () => {
+    await world.deliver(sale(1, { matchNumber: 7 }), sale(2, { matchNumber: 7 }));
+    await world.consumer.rewind();
+    world.tickets.archived.add(`7:1 ${SOURCE}/1/0`);
+    world.clock.advance(WAIT_MS);
+    await quiet();
+    expect([world.consumer.waiting, world.letters.settledIds]).toEqual([0, [`${SOURCE}/1/0`]]);
+  });
+
+  it('a ticket that Redis knows nothing of is waited for', async () => {
+    await world.deliver(sale(1));
+    lose();
+    world.durability.incarnation = null;
+    await world.deliver(sale(2));
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/1/0`]);
+    expect(world.handled).toEqual(['applied', 'waiting']);
   });
 });
 

@@ -16,7 +16,7 @@ import { encodeSale, ownEventOf } from '../../src/kafka/wire.js';
 import { PaymentFlow, type PaymentResult } from '../../src/payments/flow.js';
 import { PaymentRecords } from '../../src/payments/records.js';
 import { Reconciler } from '../../src/payments/reconciler.js';
-import { Rewinding, RedisDurability } from '../../src/process/consumer-watch.js';
+import { RedisDurability } from '../../src/process/consumer-watch.js';
 import type { Logger } from '../../src/process/log.js';
 import { Gateway } from '../../src/queues/gateway.js';
 import { ticketName } from '../../src/redis/keys.js';
@@ -428,8 +428,7 @@ export class Marketplace {
       waitMs: MESSAGE_WAIT_MS,
       waitingMax: 10_000,
     });
-    const rewinding = new Rewinding(consumer, clock, this.#logger);
-    connection.onReset(() => rewinding.soon());
+    connection.onReset(() => consumer.lost());
     consumer.start().catch((error: unknown) => this.#options.kernel.fail(error as Error));
     return {
       role: 'consumer',
@@ -438,7 +437,7 @@ export class Marketplace {
       hears: (message) => {
         switch (message.channel) {
           case 'rebuilt':
-            return () => rewinding.soon();
+            return () => consumer.lost();
           case 'replies':
             return message.gatewayId === process.name ? () => gateway.onReplies(message.replies) : null;
           default:
@@ -446,7 +445,6 @@ export class Marketplace {
         }
       },
       stop: async () => {
-        rewinding.stop();
         await consumer.stop();
         await gateway.stop();
       },
