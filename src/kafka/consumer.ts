@@ -214,6 +214,8 @@ export class SalesConsumer {
           this.#reading = await this.#options.durability.begin();
           this.#open.clear();
           await this.#subscription?.rewind();
+          // Only what is read here comes again.
+          this.#waiting.keepOnly(this.#subscription?.handled() ?? new Map());
           this.#lossesRead = losses;
         } catch (error) {
           this.#rewindSoon();
@@ -294,7 +296,7 @@ export class SalesConsumer {
     const subscription = this.#subscription;
     const reading = this.#reading;
     if (!subscription || !reading || this.#mustRewind) return;
-    const places = withoutWaiting(subscription.handled(), this.#waiting.oldest());
+    const places = withoutWaiting(subscription.handled(), this.#waiting.oldest(reading));
     const isSame = [...places].every(([source, offset]) => this.#committed.get(source) === offset);
     if (isSame) return;
     try {

@@ -45,13 +45,14 @@ export class WaitingRoom {
     return this.#size;
   }
 
-  /** Offset of the oldest message that waits, by source. */
-  oldest(): ReadonlyMap<string, bigint> {
+  /** Offset of the oldest message that a reading left waiting, by source. */
+  oldest(reading: Reading): ReadonlyMap<string, bigint> {
     const oldest = new Map<string, bigint>();
     for (const { items } of this.#lines.values()) {
-      for (const { item } of items.values()) {
-        const { source } = item.position;
-        const offset = BigInt(item.position.offset);
+      for (const waiting of items.values()) {
+        if (waiting.reading !== reading) continue;
+        const { source } = waiting.item.position;
+        const offset = BigInt(waiting.item.position.offset);
         const known = oldest.get(source);
         if (known === undefined || offset < known) oldest.set(source, offset);
       }
@@ -82,6 +83,15 @@ export class WaitingRoom {
   remove(item: DecodedItem): boolean {
     const line = this.#lines.get(nameOf(item.ticket));
     return line !== undefined && this.#remove(line, messageIdOf(item));
+  }
+
+  /** Lets go of messages that others read now. */
+  keepOnly(sources: Pick<ReadonlySet<string>, 'has'>): void {
+    for (const line of [...this.#lines.values()]) {
+      for (const [id, { item }] of line.items) {
+        if (!sources.has(item.position.source)) this.#remove(line, id);
+      }
+    }
   }
 
   /** Lets go of messages of a ticket that have waited too long, and answers them. */

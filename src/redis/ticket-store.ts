@@ -69,15 +69,11 @@ export class RedisTicketStore implements TicketStore {
   readonly #commit = loadScript('commit-n');
   readonly #advance = loadScript('advance-2');
   readonly #publisher = loadScript('publisher-1');
-  #run: Promise<string> | null = null;
 
   constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
     this.#redis = redis;
     this.#keys = keys;
     this.#clock = clock;
-    redis.on('close', () => {
-      this.#run = null;
-    });
   }
 
   async claim(ticket: TicketId, owner: string): Promise<Claim> {
@@ -226,7 +222,7 @@ export class RedisTicketStore implements TicketStore {
     );
   }
 
-  /** Which run of the server answers now. */
+  /** Which run of the server answers now; asked each time, for a proxy may put another behind a connection. */
   async runId(): Promise<string> {
     return runIdOf(await this.#redis.info('server'));
   }
@@ -239,7 +235,7 @@ export class RedisTicketStore implements TicketStore {
       pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:active`);
       pipeline.hmget(keys.meta, 'due', 'runId', 'position', 'archived', 'published');
     }
-    const [results, runId] = await Promise.all([pipeline.exec(), this.#currentRun()]);
+    const [results, runId] = await Promise.all([pipeline.exec(), this.runId()]);
     return tickets.map((ticket, i) => {
       const [waiting, active, meta] = [0, 1, 2].map((k) => {
         const [error, value] = results?.[3 * i + k] ?? [new Error('Redis answered too little'), null];
@@ -287,15 +283,6 @@ export class RedisTicketStore implements TicketStore {
     });
   }
 
-  /** This run of the server; asked anew after every reconnection. */
-  #currentRun(): Promise<string> {
-    this.#run ??= this.#redis.info('server').then(runIdOf);
-    this.#run.catch(() => {
-      this.#run = null;
-    });
-    return this.#run;
-  }
-
   async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
     const found = new Map<string, Outcome>();
     if (ids.length === 0) return found;
@@ -322,13 +309,14 @@ export class RedisTicketStore implements TicketStore {
     // A read queued until Redis is back would pile up behind readers who have long gone.
     if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
     const keys = this.#keys.ticket(ticket);
-    const [live, [archivedText = null, claimedRun = null], ended] = await Promise.all([
+    const [live, [archivedText = null, claimedRun = null], ended, runId] = await Promise.all([
       this.#redis.hget(keys.reservations, id),
       this.#redis.hmget(keys.meta, 'archived', 'runId'),
       this.#redis.get(this.#keys.ended(ticket, id)),
+      // The last of them: another server can have come behind the same connection.
+      this.runId(),
     ]);
-    // Asked for after the read: which run has answered it is known by then.
-    if (claimedRun !== null) checkRun(ticket, claimedRun, await this.#currentRun());
+    if (claimedRun !== null) checkRun(ticket, claimedRun, runId);
     if (live !== null) {
       const stored = decodeReservation(live);
       return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
@@ -361,10 +349,7 @@ export class RedisTicketStore implements TicketStore {
     do {
       const [next, found] = await this.#redis.hscan(keys.reservations, cursor, 'COUNT', SCAN_COUNT);
       // After the look, too: what is read may be what a Redis that lost writes has left.
-      const [claimedRun, runId] = await Promise.all([
-        this.#redis.hget(keys.meta, 'runId'),
-        this.#currentRun(),
-      ]);
+      const [claimedRun, runId] = await Promise.all([this.#redis.hget(keys.meta, 'runId'), this.runId()]);
       checkRun(ticket, claimedRun, runId);
       for (let i = 1; i < found.length; i += 2) {
         const stored = decodeReservation(found[i] ?? '');

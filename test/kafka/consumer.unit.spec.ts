@@ -1059,6 +1059,7 @@ describe('reading that has to go back', () => {
 
   it('what waited before is not tried before it is read again; its letter is settled then', async () => {
     await world.deliver(sale(2, { matchNumber: 7 }));
+    world.handledUpTo({ [SOURCE]: '3' });
     await world.consumer.rewind();
     world.tickets.open(7);
     world.clock.advance(WAITING_CHECK_MS);
@@ -1072,6 +1073,7 @@ describe('reading that has to go back', () => {
 
   it('what waits again does so in the order in which it is read again, for no longer than before', async () => {
     await world.deliver(sale(2, { matchNumber: 7 }));
+    world.handledUpTo({ [SOURCE]: '3' });
     world.clock.advance(WAIT_MS - 1_000);
     await quiet();
     await world.consumer.rewind();
@@ -1085,8 +1087,28 @@ describe('reading that has to go back', () => {
     expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/1/0`, `${SOURCE}/2/0`]);
   });
 
+  it('what waited before holds no place back, because others may have settled it', async () => {
+    await world.deliver(sale(1, { matchNumber: 7 }));
+    world.handledUpTo({ [SOURCE]: '1' });
+    await world.consumer.rewind();
+    expect(world.consumer.waiting).toBe(1);
+    world.handledUpTo({ [SOURCE]: '5' });
+    world.clock.advance(CHECKPOINT_MS);
+    await quiet();
+    expect(world.commits).toEqual([{ [SOURCE]: '5' }]);
+  });
+
+  it('what waits of a partition that others read now is left to them', async () => {
+    await world.deliver(sale(1, { matchNumber: 7 }), sale(1, { matchNumber: 8, source: 'cluster/sales/1' }));
+    expect(world.consumer.waiting).toBe(2);
+    world.handledUpTo({ [SOURCE]: '2' });
+    await world.consumer.rewind();
+    expect(world.consumer.waiting).toBe(1);
+  });
+
   it('a message that another consumer has settled meanwhile is no dead letter any more after its time', async () => {
     await world.deliver(sale(1, { matchNumber: 7 }), sale(2, { matchNumber: 7 }));
+    world.handledUpTo({ [SOURCE]: '3' });
     await world.consumer.rewind();
     world.tickets.archived.add(`7:1 ${SOURCE}/1/0`);
     world.clock.advance(WAIT_MS);

@@ -1,6 +1,6 @@
 /** The store of tickets on a real Redis, driven by hand: claims, compare-and-commit, outbox, records, reads. */
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { Commit, RecordedOutcome, Reply } from '../../src/actors/ports.js';
 import type { CommittedEvent } from '../../src/archive/port.js';
@@ -533,6 +533,17 @@ describe('the store of tickets', () => {
       await redis.hset(keys.ticket(ticket).meta, 'runId', 'the-run-before');
       await expect(store.findReservation(ticket, 'r1')).rejects.toThrow('waits to be rebuilt');
       await expect(store.findReservation(ticket, 'never-held')).rejects.toThrow('waits to be rebuilt');
+    });
+
+    it('is asked for together with the run that answers, which a proxy may change behind a connection', async () => {
+      const owner = await opened();
+      await owner.commit([hold('r1')]);
+      expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status: 'PENDING' });
+      const info = jest.spyOn(redis, 'info').mockResolvedValue('run_id:another\r\n');
+      await expect(store.findReservation(ticket, 'r1')).rejects.toThrow('waits to be rebuilt');
+      expect(await store.pulse([ticket])).toMatchObject([{ dueAt: null }]);
+      info.mockRestore();
+      expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status: 'PENDING' });
     });
 
     it('is nothing for what nobody ever held', async () => {

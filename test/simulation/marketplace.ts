@@ -484,7 +484,6 @@ function makeCore(servers: Servers, process: Process) {
   const connection = new Connection({ kernel, process, server: servers.redisState });
   const send = <T>(step: () => T): Promise<T> => connection.send(step);
   const store = new MemoryTicketStore(servers.redis, send, clock);
-  connection.onBreak(() => store.disconnected());
   const queues = new MemoryTicketQueues({
     redis: servers.redis,
     send,

@@ -46,7 +46,6 @@ export class MemoryTicketStore implements TicketStore {
   readonly #send: Send;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #isAway: () => boolean;
-  #run: Promise<string> | null = null;
 
   /** `isAway`: the connection was lost, and is known to be. */
   constructor(redis: MemoryRedis, send: Send, clock: Pick<Clock, 'now'>, isAway = () => false) {
@@ -54,11 +53,6 @@ export class MemoryTicketStore implements TicketStore {
     this.#send = send;
     this.#clock = clock;
     this.#isAway = isAway;
-  }
-
-  /** The connection was lost: another run of the server may answer from now on. */
-  disconnected(): void {
-    this.#run = null;
   }
 
   async claim(ticket: TicketId, owner: string): Promise<Claim> {
@@ -122,7 +116,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() =>
         tickets.map((ticket) => ({ ...redis.queueLengths(ticket), meta: redis.meta(ticket) })),
       ),
-      this.#currentRun(),
+      this.runId(),
     ]);
     return tickets.map((ticket, i) => {
       const { waiting = 0, active = 0, meta = {} } = all[i] ?? {};
@@ -145,14 +139,6 @@ export class MemoryTicketStore implements TicketStore {
     );
   }
 
-  #currentRun(): Promise<string> {
-    this.#run ??= this.runId();
-    this.#run.catch(() => {
-      this.#run = null;
-    });
-    return this.#run;
-  }
-
   async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
     const found = new Map<string, Outcome>();
     if (ids.length === 0) return found;
@@ -169,12 +155,13 @@ export class MemoryTicketStore implements TicketStore {
 
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
     if (this.#isAway()) throw new Error('Redis cannot be reached');
-    const [live, { archived = NOWHERE, runId: claimedRun }, ended] = await Promise.all([
+    const [live, { archived = NOWHERE, runId: claimedRun }, ended, runId] = await Promise.all([
       this.#send(() => this.#redis.reservations(ticket).get(id)),
       this.#send(() => this.#redis.meta(ticket)),
       this.#send(() => this.#redis.ended(ticket, id)),
+      this.runId(),
     ]);
-    if (claimedRun !== undefined) checkRun(ticket, claimedRun, await this.#currentRun());
+    if (claimedRun !== undefined) checkRun(ticket, claimedRun, runId);
     if (live) return isTold(live, archived) ? live.r : { ...live.r, status: 'PAYING' };
     return ended;
   }
@@ -195,7 +182,7 @@ export class MemoryTicketStore implements TicketStore {
     const all = await this.#send(() => this.#redis.reservations(ticket));
     const [{ runId: claimedRun }, runId] = await Promise.all([
       this.#send(() => this.#redis.meta(ticket)),
-      this.#currentRun(),
+      this.runId(),
     ]);
     checkRun(ticket, claimedRun, runId);
     return all.values();

@@ -131,7 +131,6 @@ export class Connection {
   /** Counts connections: what belongs to an older one does not arrive. */
   #epoch = 0;
   readonly #resets = new Set<() => void>();
-  readonly #breaks = new Set<() => void>();
 
   constructor(options: Pick<CallOptions, 'kernel' | 'process' | 'server'>) {
     this.#options = options;
@@ -173,17 +172,12 @@ export class Connection {
     return () => this.#resets.delete(handler);
   }
 
-  onBreak(handler: () => void): void {
-    this.#breaks.add(handler);
-  }
-
   /** It breaks, and comes back when the server is there again. */
   cut(backMs: number): void {
     const { kernel, process } = this.#options;
     this.#epoch += 1;
     const epoch = this.#epoch;
     this.#isUp = false;
-    for (const handler of this.#breaks) handler();
     kernel.schedule(backMs, process, `${process.name} connects`, () => {
       if (epoch === this.#epoch) this.#connect();
     });
