@@ -304,8 +304,7 @@ export class SalesConsumer {
       if (found === 'lost') await this.rewind();
       if (found !== 'durable' || !(await this.#options.deadLetters.archivedAll())) return;
       if (reading !== this.#reading || this.#mustRewind) return;
-      await subscription.commit(places);
-      this.#committed = new Map([...this.#committed, ...places]);
+      this.#committed = new Map([...this.#committed, ...(await subscription.commit(places))]);
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'could not commit how far messages were read; trying again');
     }

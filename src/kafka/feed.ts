@@ -155,7 +155,7 @@ export class InProcessFeed implements Log {
       handled: (): Places =>
         new Map([...placesOf(({ next }) => next)].map(([source, next]) => [source, String(next)])),
       // The records are as short-lived as the process: there is no later start to remember places for.
-      commit: () => Promise.resolve(),
+      commit: (places) => Promise.resolve(places),
       rewind: () => Promise.all(readers.map((reader) => this.#rewind(reader))).then(() => undefined),
       lag: () => placesOf(({ topic, next }) => endOf(topic) - next),
       isJoined: () => true,

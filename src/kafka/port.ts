@@ -43,8 +43,11 @@ export type Places = ReadonlyMap<string, string>;
 export interface Subscription {
   /** What the handler has resolved for, of the partitions read here. */
   handled(): Places;
-  /** From here on a new start begins at these places. Sources that are not read here any more are left out. */
-  commit(places: Places): Promise<void>;
+  /**
+   * From here on a new start begins at these places. Answers which of them: sources that are not read here any more
+   * are left out.
+   */
+  commit(places: Places): Promise<Places>;
   /** Begins again at what was committed last: what came after it is handed over again. */
   rewind(): Promise<void>;
   /** Records not handed over yet, by source. */

@@ -98,16 +98,20 @@ export class GroupSubscription implements Subscription {
     return places;
   }
 
-  async commit(places: Places): Promise<void> {
-    const moved = [...this.#partitions.values()].flatMap((partition) => {
+  async commit(places: Places): Promise<Places> {
+    if (!this.#consumer) return new Map();
+    const read = [...this.#partitions.values()].flatMap((partition) => {
       const offset = places.get(partition.source);
-      return offset === undefined || partition.committed === BigInt(offset) ? [] : [{ partition, offset }];
+      return offset === undefined ? [] : [{ partition, offset }];
     });
-    if (moved.length === 0 || !this.#consumer) return;
-    await this.#consumer.commitOffsets(
-      moved.map(({ partition: { topic, partition }, offset }) => ({ topic, partition, offset })),
-    );
+    const moved = read.filter(({ partition, offset }) => partition.committed !== BigInt(offset));
+    if (moved.length > 0) {
+      await this.#consumer.commitOffsets(
+        moved.map(({ partition: { topic, partition }, offset }) => ({ topic, partition, offset })),
+      );
+    }
     for (const { partition, offset } of moved) partition.committed = BigInt(offset);
+    return new Map(read.map(({ partition: { source }, offset }) => [source, offset]));
   }
 
   async rewind(): Promise<void> {

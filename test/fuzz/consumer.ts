@@ -79,7 +79,7 @@ class RecordLog implements Pick<Log, 'subscribe'> {
     const handled = (): Places => new Map();
     return Promise.resolve({
       handled,
-      commit: () => Promise.resolve(),
+      commit: (places) => Promise.resolve(places),
       rewind: () => Promise.resolve(),
       lag: () => new Map<string, number>(),
       isJoined: () => true,

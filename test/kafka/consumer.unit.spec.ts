@@ -179,6 +179,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
   let rewinds = 0;
   let places: Places = new Map();
   const commits: Record<string, string>[] = [];
+  const elsewhere = new Set<string>();
   const durability = {
     answer: 'durable' as 'durable' | 'pending' | 'lost',
     begun: 0,
@@ -193,7 +194,11 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
         handler = given;
         return {
           handled: () => places,
-          commit: async (committed) => void commits.push(Object.fromEntries(committed)),
+          commit: async (asked) => {
+            const committed = [...asked].filter(([source]) => !elsewhere.has(source));
+            commits.push(Object.fromEntries(committed));
+            return new Map(committed);
+          },
           rewind: async () => {
             if (rewindsFail) throw new Error('the brokers are away');
             rewinds += 1;
@@ -243,6 +248,8 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     consumer,
     durability,
     commits,
+    /** Sources that others have read since. */
+    elsewhere,
     rewinds: () => rewinds,
     failRewinds: (fail: boolean) => void (rewindsFail = fail),
     /** Timers that are set, but for the one of the next checkpoint. */
@@ -962,6 +969,17 @@ describe('places', () => {
     await world.deliver(list(1, 8));
     await checkpoint();
     expect(world.commits.at(-1)).toEqual({ [SOURCE]: '5', other: '3' });
+  });
+
+  it('are committed when a partition comes back that was read elsewhere when they should have been', async () => {
+    world.handledUpTo({ [SOURCE]: '7' });
+    world.elsewhere.add(SOURCE);
+    await checkpoint();
+    expect(world.commits).toEqual([{}]);
+    world.elsewhere.clear();
+    await checkpoint();
+    await checkpoint();
+    expect(world.commits).toEqual([{}, { [SOURCE]: '7' }]);
   });
 
   it('are committed once more at the end', async () => {

@@ -351,10 +351,11 @@ class GroupMember implements Subscription {
     return places;
   }
 
-  async commit(places: Places): Promise<void> {
+  async commit(places: Places): Promise<Places> {
     const mine = new Map([...places].filter(([source]) => this.#readings.has(source)));
     const generation = this.#generation;
     await this.#caller.call('commit', () => this.#server.commit(this.#group, generation, mine), true);
+    return mine;
   }
 
   async rewind(): Promise<void> {
