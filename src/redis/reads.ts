@@ -5,7 +5,7 @@ import type { CountersSource, ReservationReader } from '../http/ports.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 import type { Bus } from './connection.js';
 import type { RedisKeys } from './keys.js';
-import type { RedisTicketStore } from './ticket-store.js';
+import { WaitsToBeRebuiltError, type RedisTicketStore } from './ticket-store.js';
 
 export class RedisCounters implements CountersSource {
   readonly #store: RedisTicketStore;
@@ -46,12 +46,12 @@ export class RedisCounters implements CountersSource {
 /** Redis first, because it is ahead of the archive; the archive for what left Redis. */
 export class TicketReservationReader implements ReservationReader {
   readonly #store: Pick<RedisTicketStore, 'findReservation'>;
-  readonly #archive: Pick<Archive, 'reservation'>;
+  readonly #archive: Pick<Archive, 'reservation' | 'head'>;
   readonly #ticketOf: (id: string) => TicketId | null;
 
   constructor(
     store: Pick<RedisTicketStore, 'findReservation'>,
-    archive: Pick<Archive, 'reservation'>,
+    archive: Pick<Archive, 'reservation' | 'head'>,
     ticketOf: (id: string) => TicketId | null,
   ) {
     this.#store = store;
@@ -62,6 +62,10 @@ export class TicketReservationReader implements ReservationReader {
   async find(id: string): Promise<Reservation | null> {
     const ticket = this.#ticketOf(id);
     if (!ticket) return null;
-    return (await this.#store.findReservation(ticket, id)) ?? (await this.#archive.reservation(id));
+    const found = await this.#store.findReservation(ticket, id);
+    if (found !== 'unknown_ticket') return found ?? (await this.#archive.reservation(id));
+    // Lost with Redis: whoever had it may still archive what came after, until the ticket is rebuilt.
+    if ((await this.#archive.head(ticket)) !== null) throw new WaitsToBeRebuiltError(ticket);
+    return null;
   }
 }

@@ -61,6 +61,14 @@ export interface InspectedTicket {
   readonly outbox: readonly CommittedEvent[];
 }
 
+/** Redis lost writes, and its next owner has not brought the ticket back yet: what can be read may no longer be so. */
+export class WaitsToBeRebuiltError extends Error {
+  override readonly name = 'WaitsToBeRebuiltError';
+  constructor(ticket: TicketId) {
+    super(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+  }
+}
+
 export class RedisTicketStore implements TicketStore {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -301,11 +309,12 @@ export class RedisTicketStore implements TicketStore {
   }
 
   /**
-   * A reservation as it may be told: live, or ended a short while ago; null when Redis does not have it. One
-   * whose sale is not archived yet reads PAYING. Throws while Redis may be behind what buyers were told, because the
-   * ticket waits to be rebuilt: money would be settled by it, and buyers told what is no longer so.
+   * A reservation as it may be told: live, or ended a short while ago; null when Redis does not have it, and
+   * `unknown_ticket` when it has nothing of its ticket. One whose sale is not archived yet reads PAYING. Throws while
+   * Redis may be behind what buyers were told, because the ticket waits to be rebuilt: money would be settled by it,
+   * and buyers told what is no longer so.
    */
-  async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
+  async findReservation(ticket: TicketId, id: string): Promise<Reservation | null | 'unknown_ticket'> {
     // A read queued until Redis is back would pile up behind readers who have long gone.
     if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
     const keys = this.#keys.ticket(ticket);
@@ -321,7 +330,8 @@ export class RedisTicketStore implements TicketStore {
       const stored = decodeReservation(live);
       return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
     }
-    return ended === null ? null : (JSON.parse(ended) as Reservation);
+    if (ended !== null) return JSON.parse(ended) as Reservation;
+    return claimedRun === null ? 'unknown_ticket' : null;
   }
 
   /**
@@ -424,7 +434,7 @@ const isAtOrPast = (cursor: string, position: string): boolean =>
 
 /** A ticket that was claimed in another run of the server may have lost writes with it. */
 function checkRun(ticket: TicketId, claimedRun: string | null, runId: string): void {
-  if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+  if (claimedRun !== runId) throw new WaitsToBeRebuiltError(ticket);
 }
 
 function runIdOf(info: string): string {

@@ -228,13 +228,16 @@ describe('on one Redis', () => {
   it('a reservation is looked for in Redis first, then in the archive', async () => {
     const archived = { id: 'r1', status: 'REFUNDED' };
     const asked: string[] = [];
+    const store = new RedisTicketStore(redis, keys, systemClock);
+    await redis.hset(keys.ticket(ticket).meta, 'runId', await store.runId());
     const reader = new TicketReservationReader(
-      new RedisTicketStore(redis, keys, systemClock),
+      store,
       {
         reservation: async (id) => {
           asked.push(id);
           return id === 'r1' ? (archived as never) : null;
         },
+        head: async () => null,
       },
       (id) => (id.startsWith('r') ? ticket : null),
     );

@@ -28,7 +28,11 @@ import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { ticketName } from '../../src/redis/keys.js';
 import { isTold, storedTicket } from '../../src/redis/stored-ticket.js';
-import type { QueueStanding, TicketProgress } from '../../src/redis/ticket-store.js';
+import {
+  WaitsToBeRebuiltError,
+  type QueueStanding,
+  type TicketProgress,
+} from '../../src/redis/ticket-store.js';
 import { HEARTBEAT_MS } from '../../src/redis/workers.js';
 import type { Orphan, Outcome, RemoteTally, Reservation, TicketId } from '../../src/rules/index.js';
 import type { FetchedJob, LostJobCode, MemoryRedis } from './memory-redis.js';
@@ -153,7 +157,7 @@ export class MemoryTicketStore implements TicketStore {
     return found;
   }
 
-  async findReservation(ticket: TicketId, id: string): Promise<Reservation | null> {
+  async findReservation(ticket: TicketId, id: string): Promise<Reservation | null | 'unknown_ticket'> {
     if (this.#isAway()) throw new Error('Redis cannot be reached');
     const [live, { archived = NOWHERE, runId: claimedRun }, ended, runId] = await Promise.all([
       this.#send(() => this.#redis.reservations(ticket).get(id)),
@@ -163,7 +167,7 @@ export class MemoryTicketStore implements TicketStore {
     ]);
     if (claimedRun !== undefined) checkRun(ticket, claimedRun, runId);
     if (live) return isTold(live, archived) ? live.r : { ...live.r, status: 'PAYING' };
-    return ended;
+    return ended ?? (claimedRun === undefined ? 'unknown_ticket' : null);
   }
 
   async *live(ticket: TicketId): AsyncGenerator<Reservation> {
@@ -219,7 +223,7 @@ export class MemoryTicketStore implements TicketStore {
 }
 
 function checkRun(ticket: TicketId, claimedRun: string | undefined, runId: string): void {
-  if (claimedRun !== runId) throw new Error(`ticket ${ticketName(ticket)} waits to be rebuilt`);
+  if (claimedRun !== runId) throw new WaitsToBeRebuiltError(ticket);
 }
 
 /** A job is gone or no longer ours. */

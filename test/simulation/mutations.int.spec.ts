@@ -16,6 +16,7 @@ const CAUGHT: readonly (readonly [patch: string, seed: number, promise: string, 
   ['ids-not-recorded', 43, 'a command once'],
   ['late-payment-kept', 3, 'charged for tickets or refunded'],
   ['log-not-read-back', 3, 'an event once in the log'],
+  ['lost-messages-overtaken', 449, 'the ledger equals the log'],
   ['lost-writes-not-noticed', 2, 'rebuilt after a loss'],
   ['paying-told-before-archived', 1, 'told when durable'],
   ['persons-not-guarded', 2, 'purchase limit'],
@@ -64,6 +65,7 @@ describe('the simulator', () => {
     [43, 2],
     [48, 1],
     [67, 1, 'none'],
+    [449, 1],
   ])(
     'finds nothing from seed %i on in the sources as they are',
     async (seed, seeds, faults = 'all') => {
