@@ -453,8 +453,11 @@ function remoteEffect(known: RemoteTally, command: Remote, policy: Policy): Remo
   // Among peers without ids only a RESERVED close in record time can belong to this PENDING.
   const inWindow = (at: number): boolean =>
     hasIds || Math.abs(command.recordedAt - at) <= policy.earlyReservedWindowMs;
-  // Forgotten only once its window is over: a record time that jumps back proves nothing about later ones.
-  const current = known.early.filter((entry) => inWindow(entry.at) || entry.at > command.recordedAt);
+  // Forgotten only when its window has been over for as long again: the clocks of a peer's processes differ, so that
+  // a later record may have an earlier time.
+  const current = known.early.filter(
+    ({ at }) => hasIds || command.recordedAt - at <= 2 * policy.earlyReservedWindowMs,
+  );
   switch (command.action) {
     case 'pending': {
       const cancelled = Math.min(known.cancelledEarly, command.quantity);

@@ -1181,6 +1181,26 @@ describe('remote messages', () => {
         2,
       ],
       [
+        'a stamp that is a window ahead forgets nothing',
+        [
+          [R, 2],
+          [P, 1, 120],
+          [P, 2, 30],
+        ],
+        1,
+        2,
+      ],
+      [
+        'a stamp that is further ahead does',
+        [
+          [R, 2],
+          [P, 1, 120.001],
+          [P, 2, 30],
+        ],
+        3,
+        2,
+      ],
+      [
         'a RESERVED whose stamp jumps back forgets nothing',
         [
           [R, 2],

@@ -252,7 +252,7 @@ class Model {
     const withIds = message.reservationId !== undefined;
     const window = POLICY.earlyReservedWindowMs;
     if (!withIds && message.action !== 'cancelled') {
-      peer.early = peer.early.filter((at) => message.recordedAt <= at + window);
+      peer.early = peer.early.filter((at) => message.recordedAt <= at + 2 * window);
     }
     switch (message.action) {
       case 'pending': {
