@@ -28,16 +28,34 @@ const UNCERTAIN = '?';
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 
-/** A live reservation as stored: with the position of the event that left it so. */
+/** A reservation as stored: with the position of the event that left it so. */
 export interface StoredReservation {
   readonly r: Reservation;
   readonly p: LedgerPosition;
 }
 
-/** False for a sale that is not archived yet: nobody is told of it. */
-export function isTold({ r, p }: StoredReservation, archived: LedgerPosition): boolean {
-  if (r.status !== 'RESERVED' || r.refundedQuantity > 0) return true;
-  return comparePositions(p, archived) <= 0;
+/** False for a sale that is not archived yet: nobody is told of it. What was given back of it shows that it is. */
+export function isSaleTold({ r, p }: StoredReservation, archived: LedgerPosition): boolean {
+  return r.refundedQuantity > 0 || comparePositions(p, archived) <= 0;
+}
+
+/**
+ * A reservation as it may be told, live or ended: a sale that is not archived yet reads PAYING. Throws for a refund that is
+ * not: its money would be given back, and a Redis that lost it would have the tickets sold all the same.
+ */
+export function toldOf(stored: StoredReservation, archived: LedgerPosition): Reservation {
+  const { r, p } = stored;
+  if (r.status === 'RESERVED' && !isSaleTold(stored, archived)) return { ...r, status: 'PAYING' };
+  if (r.refundedQuantity > 0 && comparePositions(p, archived) > 0) throw new NotArchivedError(r.id);
+  return r;
+}
+
+/** What was decided of a reservation is on its way to the archive, and may not be told before it is there. */
+export class NotArchivedError extends Error {
+  override readonly name = 'NotArchivedError';
+  constructor(id: string) {
+    super(`a refund of ${id} waits for the archive`);
+  }
 }
 
 /** What is stored once for each ticket, and written by its commits. */
@@ -123,7 +141,7 @@ export interface Changes {
   readonly setPersons: (readonly [string, number])[];
   readonly delPersons: string[];
   /** As they ended. */
-  readonly ended: Reservation[];
+  readonly ended: StoredReservation[];
 }
 
 /** What of the state has to be written: all of it when it replaces, else what the events touched. */
@@ -144,7 +162,7 @@ export function changesOf({ before, after, events, replace, incarnation }: Commi
       changes.setReservations.push([id, { r: live, p: position }]);
     } else {
       changes.delReservations.push(id);
-      changes.ended.push(last);
+      changes.ended.push({ r: last, p: position });
     }
   }
   for (const key of touched.remote) {

@@ -28,9 +28,10 @@ import {
   changesOf,
   countersAfter,
   ENDED_KEEP_MS,
-  isTold,
+  isSaleTold,
   metaChangesOf,
   storedTicket,
+  toldOf,
   type CommittedMeta,
   type StoredReservation,
 } from './stored-ticket.js';
@@ -109,7 +110,7 @@ export class RedisTicketStore implements TicketStore {
       keys.outbox,
       ...others.map((category) => this.#keys.ticket({ ...ticket, category }).persons),
       ...commit.records.map(({ id }) => this.#keys.outcome(ticket, id)),
-      ...changes.ended.map(({ id }) => this.#keys.ended(ticket, id)),
+      ...changes.ended.map(({ r }) => this.#keys.ended(ticket, r.id)),
     ];
     const args: (string | number)[] = [
       commit.owner,
@@ -132,7 +133,7 @@ export class RedisTicketStore implements TicketStore {
     section(changes.delPersons);
     section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
     section(commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]));
-    section(changes.ended.flatMap((reservation) => [JSON.stringify(reservation), ENDED_KEEP_MS]));
+    section(changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]));
     section(this.#messages(ticket, commit));
     return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
   }
@@ -312,7 +313,7 @@ export class RedisTicketStore implements TicketStore {
    * A reservation as it may be told: live, or ended a short while ago; null when Redis does not have it, and
    * `unknown_ticket` when it has nothing of its ticket. One whose sale is not archived yet reads PAYING. Throws while
    * Redis may be behind what buyers were told, because the ticket waits to be rebuilt: money would be settled by it,
-   * and buyers told what is no longer so.
+   * and buyers told what is no longer so. So it does while a refund of it is not archived.
    */
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null | 'unknown_ticket'> {
     // A read queued until Redis is back would pile up behind readers who have long gone.
@@ -326,11 +327,9 @@ export class RedisTicketStore implements TicketStore {
       this.runId(),
     ]);
     if (claimedRun !== null) checkRun(ticket, claimedRun, runId);
-    if (live !== null) {
-      const stored = decodeReservation(live);
-      return isTold(stored, parsePosition(archivedText)) ? stored.r : { ...stored.r, status: 'PAYING' };
-    }
-    if (ended !== null) return JSON.parse(ended) as Reservation;
+    const archived = parsePosition(archivedText);
+    if (live !== null) return toldOf(decodeReservation(live), archived);
+    if (ended !== null) return toldOf(decodeEnded(ended), archived);
     return claimedRun === null ? 'unknown_ticket' : null;
   }
 
@@ -346,7 +345,7 @@ export class RedisTicketStore implements TicketStore {
   async *sold(ticket: TicketId): AsyncGenerator<Reservation> {
     const archived = parsePosition(await this.#redis.hget(this.#keys.ticket(ticket).meta, 'archived'));
     for await (const stored of this.#scan(ticket)) {
-      if (stored.r.status === 'RESERVED' && isTold(stored, archived)) yield stored.r;
+      if (stored.r.status === 'RESERVED' && isSaleTold(stored, archived)) yield stored.r;
     }
   }
 
@@ -507,6 +506,17 @@ function encodeReservation({ r, p }: StoredReservation): string {
 function decodeReservation(json: string): StoredReservation {
   const { r, p } = JSON.parse(json) as { r: Reservation; p: string };
   return { r, p: parsePosition(p) };
+}
+
+/** The reservation itself, as older versions wrote it, and read it still, with the position beside its members. */
+function encodeEnded({ r, p }: StoredReservation): string {
+  return JSON.stringify({ ...r, position: formatPosition(p) });
+}
+
+/** What an older version wrote has no position, and was told when it was written. */
+function decodeEnded(json: string): StoredReservation {
+  const { position, ...r } = JSON.parse(json) as Reservation & { readonly position?: string };
+  return { r, p: parsePosition(position) };
 }
 
 function commitResult(raw: unknown, commit: Commit): CommitResult {

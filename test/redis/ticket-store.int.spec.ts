@@ -522,8 +522,35 @@ describe('the store of tickets', () => {
       await store.advance(ticket, owner.owner, { archived: at(4), published: at(0) }, new Map());
       expect(await store.recall(ticket, [record!.id])).toEqual(new Map([[record!.id, outcome.result]]));
       expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status: 'RESERVED' });
-      // Part of it was given back: that it was sold is known already.
-      await owner.commit([{ ...next(), type: 'refund', reservationId: 'r1', quantity: 1 }]);
+    });
+
+    it('is nothing while a refund is not archived, of a part or of all: its money would be given back', async () => {
+      const owner = await opened();
+      const archivedNow = async (): Promise<void> => {
+        const here = { incarnation: 1, sequence: owner.sequence };
+        await store.advance(ticket, owner.owner, { archived: here, published: start }, new Map());
+      };
+      await owner.commit([hold('r1', 2), pay('r1'), confirm('r1')]);
+      await archivedNow();
+      for (const [refundedQuantity, status] of [
+        [1, 'RESERVED'],
+        [2, 'REFUNDED'],
+      ]) {
+        await owner.commit([{ ...next(), type: 'refund', reservationId: 'r1', quantity: 1 }]);
+        await expect(store.findReservation(ticket, 'r1')).rejects.toThrow('waits for the archive');
+        await archivedNow();
+        expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status, refundedQuantity });
+      }
+      expect(await store.findReservation(ticket, 'r1')).not.toHaveProperty('position');
+    });
+
+    it('is what an older version left of an ended one, which has no position', async () => {
+      const owner = await opened();
+      await owner.commit([hold('r1'), { ...next(), type: 'release', reservationId: 'r1' }]);
+      const key = keys.ended(ticket, 'r1');
+      const { position, ...older } = JSON.parse((await redis.get(key)) ?? '') as Record<string, unknown>;
+      expect(position).toBe(`1-${owner.sequence}`);
+      await redis.set(key, JSON.stringify({ ...older, status: 'REFUNDED', refundedQuantity: 1 }));
       expect(await store.findReservation(ticket, 'r1')).toMatchObject({ status: 'REFUNDED' });
     });
 

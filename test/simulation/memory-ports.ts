@@ -27,7 +27,7 @@ import type {
 import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { ticketName } from '../../src/redis/keys.js';
-import { isTold, storedTicket } from '../../src/redis/stored-ticket.js';
+import { isSaleTold, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
 import {
   WaitsToBeRebuiltError,
   type QueueStanding,
@@ -166,8 +166,9 @@ export class MemoryTicketStore implements TicketStore {
       this.runId(),
     ]);
     if (claimedRun !== undefined) checkRun(ticket, claimedRun, runId);
-    if (live) return isTold(live, archived) ? live.r : { ...live.r, status: 'PAYING' };
-    return ended ?? (claimedRun === undefined ? 'unknown_ticket' : null);
+    const stored = live ?? ended;
+    if (stored) return toldOf(stored, archived);
+    return claimedRun === undefined ? 'unknown_ticket' : null;
   }
 
   async *live(ticket: TicketId): AsyncGenerator<Reservation> {
@@ -177,7 +178,7 @@ export class MemoryTicketStore implements TicketStore {
   async *sold(ticket: TicketId): AsyncGenerator<Reservation> {
     const { archived = NOWHERE } = await this.#send(() => this.#redis.meta(ticket));
     for (const stored of await this.#scan(ticket)) {
-      if (stored.r.status === 'RESERVED' && isTold(stored, archived)) yield stored.r;
+      if (stored.r.status === 'RESERVED' && isSaleTold(stored, archived)) yield stored.r;
     }
   }
 

@@ -40,7 +40,7 @@ import {
   type CommittedMeta,
   type StoredReservation,
 } from '../../src/redis/stored-ticket.js';
-import type { RemoteTally, Reservation, TicketId } from '../../src/rules/index.js';
+import type { RemoteTally, TicketId } from '../../src/rules/index.js';
 
 /** What is heard on a channel. */
 export type Message =
@@ -99,7 +99,7 @@ interface StoredKeys {
   /** Of the outbox, however much of it was trimmed. */
   readonly newestId: LedgerPosition;
   readonly outcomes: ImmutableMap<string, Ending<RecordedOutcome>>;
-  readonly ended: ImmutableMap<string, Ending<Reservation>>;
+  readonly ended: ImmutableMap<string, Ending<StoredReservation>>;
   /** Outcomes and ended reservations at which those are dropped whose time is over. */
   readonly sweepAt: number;
   readonly lease: Ending<string> | null;
@@ -304,10 +304,7 @@ export class MemoryRedis {
           ),
           ended: changed(
             keys.ended,
-            changes.ended.map((reservation) => [
-              reservation.id,
-              { value: reservation, endsAt: now + ENDED_KEEP_MS },
-            ]),
+            changes.ended.map((ended) => [ended.r.id, { value: ended, endsAt: now + ENDED_KEEP_MS }]),
             [],
           ),
         },
@@ -398,7 +395,7 @@ export class MemoryRedis {
   }
 
   /** GET of a reservation that ended. */
-  ended(ticket: TicketId, id: string): Reservation | null {
+  ended(ticket: TicketId, id: string): StoredReservation | null {
     return this.#read(this.#keys(ticket).ended.get(id));
   }
 
@@ -663,7 +660,7 @@ export interface TicketDump {
   readonly persons: ImmutableMap<string, number>;
   readonly outbox: readonly CommittedEvent[];
   readonly outcomes: ReadonlyMap<string, RecordedOutcome>;
-  readonly ended: ReadonlyMap<string, Reservation>;
+  readonly ended: ReadonlyMap<string, StoredReservation>;
   readonly lease: string | null;
   /** Ids of jobs; the first is taken next. */
   readonly waiting: readonly string[];

@@ -360,7 +360,7 @@ export class Twins {
             { r: result, d: durableAt && textual(durableAt) },
           ]),
         ),
-        ended,
+        ended: new Map([...ended].map(([id, { r, p }]) => [id, { ...r, position: textual(p) }])),
         queue: {
           lastId: keys?.queue.lastId ?? 0,
           data: new Map(keys?.queue.jobs.map(({ data }) => JSON.parse(data) as unknown)),
