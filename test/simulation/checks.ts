@@ -423,7 +423,8 @@ export class Checks {
         if (!isRight)
           throw new Violation('no sale missing', `${reservationId} was sold and is ${known?.status}`);
       }
-      if (kind === 'held' && known === undefined && this.losses === losses) {
+      // One that was lost while its answer was on its way is told all the same.
+      if (kind === 'held' && known === undefined && this.losses === lossesBefore) {
         throw new Violation('no hold missing', `${reservationId} was held, and Redis lost nothing since`);
       }
       if (what === 'cancel' && kind === 'released') {
