@@ -28,6 +28,15 @@ export interface CommandGateway {
   submit(submission: Submission): Promise<SubmissionResult>;
 }
 
+/** For who must not have a later command take effect without the one before it. */
+export interface OrderedGateway extends CommandGateway {
+  /**
+   * Commands of one ticket, decided one after the other in one commit, or none of them. Their results in order. Rejects
+   * for more than a job may hold.
+   */
+  submitInOrder(submissions: readonly Submission[]): Promise<readonly SubmissionResult[]>;
+}
+
 /**
  * Reads one reservation as it stands now, ended ones included; never says RESERVED before it is durable. Rejects
  * with `UnavailableError` when it cannot, or not in time.

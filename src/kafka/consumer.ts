@@ -2,8 +2,8 @@
  * What other marketplaces say, as commands of our tickets.
  *
  * Guarantees: every message takes effect once, however often it is handed over, because the command's id is
- * its place in the log; messages of one ticket are submitted in the order of the log, each after the one
- * before is settled, so none can overtake another; a batch resolves only when each of its messages has taken
+ * its place in the log; messages of one ticket are submitted in the order of the log, those of a batch
+ * together, to be decided in one commit, so none can overtake another; a batch resolves only when each of its messages has taken
  * effect, is known to be a repeat or our own, or lies in the dead letters; a message that can never take
  * effect stops nothing.
  *
@@ -19,7 +19,7 @@
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import type { DeadLetter } from '../archive/port.js';
 import { ticketsOf, type MatchEntry } from '../catalog/match.js';
-import type { CatalogLoader, CommandGateway } from '../http/ports.js';
+import type { CatalogLoader, OrderedGateway, Submission, SubmissionResult } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
 import { letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
@@ -29,6 +29,8 @@ import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedIte
 
 /** Tickets worked on at once in a batch. */
 export const TICKETS_AT_ONCE = 64;
+/** Messages of a ticket submitted together, at most: many in one commit, and few enough to find room among buyers. */
+export const TOGETHER_MAX = 100;
 /** Tickets that wait for their master-list entry are looked at this often, milliseconds. */
 export const WAITING_CHECK_MS = 1_000;
 /**
@@ -79,7 +81,7 @@ export interface Reading {
 
 export interface ConsumerOptions {
   readonly log: Pick<Log, 'subscribe'>;
-  readonly gateway: CommandGateway;
+  readonly gateway: OrderedGateway;
   readonly loader: CatalogLoader;
   readonly deadLetters: DeadLetters;
   readonly clock: Clock;
@@ -88,6 +90,8 @@ export interface ConsumerOptions {
   readonly clientId: string;
   readonly masterlistTopic: string;
   readonly salesTopic: string;
+  /** Messages of a ticket that are submitted together: no more than a job may hold, and than may wait. */
+  readonly togetherMax: number;
   /** How long the outcome of a re-driven message stays on record, milliseconds. */
   readonly keepMs: number;
   /** Whether a master list has opened the ticket. Once true it stays true. */
@@ -358,33 +362,66 @@ export class SalesConsumer {
 
   /** In order; stops (false) at the first item that cannot be settled: a later position would make it look like a repeat. */
   async #settleLane(lane: readonly LaneItem[]): Promise<boolean> {
-    for (const one of lane) {
-      try {
-        const reason = await this.#settle(one);
-        if (reason === null) continue;
-        this.#warn(one.item, reason);
-      } catch (error) {
-        this.#warn(one.item, String(error));
-      }
+    const { togetherMax } = this.#options;
+    for (let from = 0; from < lane.length; from += togetherMax) {
+      const unsettled = await this.#settle(lane.slice(from, from + togetherMax));
+      if (unsettled === null) continue;
+      this.#warn(unsettled.one.item, unsettled.reason);
       this.#handled('retry');
       return false;
     }
     return true;
   }
 
-  /** Null when the item is settled, else why it has to come again. */
-  async #settle(one: LaneItem): Promise<string | null> {
-    const { item, record, reading } = one;
-    if (!(await this.#isOpen(item.ticket))) return this.#wait(one);
-    if (!(await this.#drain(item.ticket, reading))) {
-      // They wait for their ticket again: this one waits behind them.
-      if (this.#open.has(nameOf(item.ticket))) return 'earlier messages of its ticket are not settled';
-      return this.#wait(one);
+  /** Null when they are settled, else the first that has to come again, with all after it, and why. Never rejects. */
+  async #settle(items: readonly LaneItem[]): Promise<{ one: LaneItem; reason: string } | null> {
+    const [first] = items;
+    if (!first) return null;
+    let answers: readonly Answer[];
+    try {
+      answers = await this.#submitTogether(first, items);
+    } catch (error) {
+      return { one: first, reason: String(error) };
     }
-    const answer = await this.#submit(item, 'positioned', reading);
+    for (const [i, one] of items.entries()) {
+      try {
+        const reason = await this.#conclude(one, answers[i] ?? { kind: 'retry', reason: 'not answered' });
+        if (reason !== null) return { one, reason };
+      } catch (error) {
+        return { one, reason: String(error) };
+      }
+    }
+    return null;
+  }
+
+  async #submitTogether({ item, reading }: LaneItem, items: readonly LaneItem[]): Promise<readonly Answer[]> {
+    const { ticket } = item;
+    const all = (answer: Answer): readonly Answer[] => items.map(() => answer);
+    if (!(await this.#isOpen(ticket))) return all(NOT_OPEN);
+    if (!(await this.#drain(ticket, reading))) {
+      // They wait for their ticket again: these wait behind them.
+      return this.#open.has(nameOf(ticket))
+        ? all({ kind: 'retry', reason: 'earlier messages of its ticket are not settled' })
+        : all(NOT_OPEN);
+    }
+    const incarnation = await reading.incarnationOf(ticket);
+    // Redis was lost, and the ticket waits to be rebuilt.
+    if (incarnation === null) return all(NOT_OPEN);
+    const submissions = items.map((one) => ({
+      ...submissionOf(one.item, 'positioned', OUTCOME_KEEP_MS),
+      incarnation,
+    }));
+    const results = await this.#options.gateway.submitInOrder(submissions);
+    const answers = results.map((result) => this.#answerOf(result, reading));
+    if (answers.some(({ kind }) => kind === 'waiting')) this.#open.delete(nameOf(ticket));
+    return answers;
+  }
+
+  /** Null when it is settled, or waits for its ticket, else why it has to come again. */
+  async #conclude(one: LaneItem, answer: Answer): Promise<string | null> {
+    const { item, record } = one;
     switch (answer.kind) {
       case 'waiting':
-        this.#open.delete(nameOf(item.ticket));
         return this.#wait(one);
       case 'settled':
         await this.#noLongerWaits(item);
@@ -401,34 +438,23 @@ export class SalesConsumer {
   }
 
   async #submit(item: DecodedItem, pass: Pass, reading: Reading | null): Promise<Answer> {
-    const { ticket, action, clientId, quantity, reservationId, recordedAt, position } = item;
-    const body: CommandBody = {
-      type: 'remote',
-      action,
-      clientId,
-      quantity,
-      recordedAt,
-      ...(reservationId !== undefined && { reservationId }),
-      ...(pass === 'positioned' && { position }),
-    };
-    const id = pass === 'late' ? `${messageIdOf(item)}/late` : messageIdOf(item);
     // Without a position only the archive remembers for good what took effect.
     if (pass !== 'positioned' && (await this.#tookEffect(item)))
       return { kind: 'settled', outcome: 'repeated' };
     const keepMs = pass === 'positioned' ? OUTCOME_KEEP_MS : this.#options.keepMs;
-    const incarnation = pass === 'positioned' ? await reading?.incarnationOf(ticket) : undefined;
-    // Redis was lost, and the ticket waits to be rebuilt.
-    if (incarnation === null) return { kind: 'waiting', reason: 'not_open' };
-    const answer = await this.#options.gateway.submit({
-      ticket,
-      id,
-      body,
-      keepMs,
+    const incarnation = pass === 'positioned' ? await reading?.incarnationOf(item.ticket) : undefined;
+    if (incarnation === null) return NOT_OPEN;
+    const result = await this.#options.gateway.submit({
+      ...submissionOf(item, pass, keepMs),
       ...(incarnation !== undefined && { incarnation }),
     });
-    if (answer.kind !== 'answered') return { kind: 'retry', reason: answer.kind };
-    if (answer.result.kind === 'incarnation_passed' && reading === this.#reading) this.lost();
-    return answerOf(answer.result);
+    return this.#answerOf(result, reading);
+  }
+
+  #answerOf(result: SubmissionResult, reading: Reading | null): Answer {
+    if (result.kind !== 'answered') return { kind: 'retry', reason: result.kind };
+    if (result.result.kind === 'incarnation_passed' && reading === this.#reading) this.lost();
+    return answerOf(result.result);
   }
 
   /**
@@ -494,7 +520,9 @@ export class SalesConsumer {
     if (reading !== this.#reading) return 'reading has gone back';
     const waits = this.#waiting.add(item, reading);
     this.#handled(waits ? 'waiting' : 'refused');
-    if (waits) this.#armCheck();
+    // Its list may have come meanwhile.
+    if (this.#open.has(nameOf(item.ticket))) void this.#check();
+    else if (waits) this.#armCheck();
     return null;
   }
 
@@ -593,6 +621,24 @@ async function eachTicket<T>(all: readonly T[], work: (one: T) => Promise<void>)
   await Promise.all(Array.from({ length: Math.min(TICKETS_AT_ONCE, all.length) }, worker));
 }
 
+/** Redis was lost and the ticket is not rebuilt yet, or its list has not come. */
+const NOT_OPEN: Answer = { kind: 'waiting', reason: 'not_open' };
+
+function submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission {
+  const { ticket, action, clientId, quantity, reservationId, recordedAt, position } = item;
+  const body: CommandBody = {
+    type: 'remote',
+    action,
+    clientId,
+    quantity,
+    recordedAt,
+    ...(reservationId !== undefined && { reservationId }),
+    ...(pass === 'positioned' && { position }),
+  };
+  const id = messageIdOf(item);
+  return { ticket, id: pass === 'late' ? `${id}/late` : id, body, keepMs };
+}
+
 function answerOf(result: CommandResult): Answer {
   switch (result.kind) {
     case 'applied':
@@ -600,8 +646,7 @@ function answerOf(result: CommandResult): Answer {
     case 'repeated':
       return { kind: 'settled', outcome: result.kind };
     case 'not_open':
-      // Redis was lost and the ticket is not rebuilt yet, or its list has not come after all.
-      return { kind: 'waiting', reason: result.kind };
+      return NOT_OPEN;
     case 'deadline_passed':
     case 'incarnation_passed':
     case 'outbox_full':

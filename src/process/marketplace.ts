@@ -23,7 +23,7 @@ import { createService } from '../http/service.js';
 import type { Gate, ReadinessCheck, Service, ServiceOptions } from '../http/service.js';
 import { shopRoutes } from '../http/shop.js';
 import { AvailabilityStream } from '../http/stream.js';
-import { HANDLED_KINDS, SalesConsumer } from '../kafka/consumer.js';
+import { HANDLED_KINDS, SalesConsumer, TOGETHER_MAX } from '../kafka/consumer.js';
 import { makeLog } from '../kafka/market-log.js';
 import type { Log } from '../kafka/port.js';
 import { TopicsError } from '../kafka/topics.js';
@@ -761,6 +761,7 @@ class Parts {
 
   consumer(): SalesConsumer {
     const { clientId, masterlistTopic, salesTopic, idempotencyMs } = this.#settings;
+    const { batchCommandsMax, commandsWaitingMax } = this.#settings;
     const { gateway, clock, logger, store, archive } = this.core;
     for (const outcome of HANDLED_KINDS) this.#metrics.messages.inc({ outcome }, 0);
     return new SalesConsumer({
@@ -773,6 +774,7 @@ class Parts {
       clientId,
       masterlistTopic,
       salesTopic,
+      togetherMax: Math.min(TOGETHER_MAX, batchCommandsMax, commandsWaitingMax),
       keepMs: idempotencyMs,
       isOpen: async (ticket) => (await store.counters([ticket])).length > 0,
       tookEffect: (ticket, commandId) => archive.hasCommand(ticket, commandId),

@@ -3,7 +3,7 @@
  *
  * Guarantees: a command is answered with its outcome, refused undone (`overloaded`), or answered `unknown`
  * when neither is known in time; commands of one ticket are queued in the order in which they were
- * submitted; while an add to a queue is in flight, further commands for that ticket gather and go as one
+ * submitted, those submitted together in one job; while an add to a queue is in flight, further commands for that ticket gather and go as one
  * job, so an idle system adds no latency and a rush makes large batches; nothing grows without a limit.
  */
 import type {
@@ -15,7 +15,7 @@ import type {
   TicketStore,
 } from '../actors/ports.js';
 import { jobOf } from '../actors/job.js';
-import type { CommandGateway, Submission, SubmissionResult } from '../http/ports.js';
+import type { OrderedGateway, Submission, SubmissionResult } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
@@ -39,6 +39,7 @@ export interface GatewayOptions {
 
 /** A sender told `overloaded` is asked to come back after this. */
 const RETRY_AFTER_MS = 1_000;
+const OVERLOADED = { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS } as const;
 /** A reply that takes longer is looked up on record, as often as this. */
 const RECALL_EVERY_MS = 1_000;
 
@@ -50,14 +51,15 @@ interface Waiting {
 
 interface Lane {
   readonly ticket: TicketId;
-  /** Accepted, not yet in a job. */
-  queued: CommandEnvelope[];
+  /** Accepted, not yet in a job. What was submitted together stays together. */
+  readonly queued: (readonly CommandEnvelope[])[];
+  queuedCommands: number;
   /** Accepted, not yet answered. */
   readonly waiting: Map<string, Waiting>;
   adding: boolean;
 }
 
-export class Gateway implements CommandGateway {
+export class Gateway implements OrderedGateway {
   readonly #options: GatewayOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #laneOf = new Map<string, Lane>();
@@ -88,38 +90,74 @@ export class Gateway implements CommandGateway {
   }
 
   submit(submission: Submission): Promise<SubmissionResult> {
-    const { ticket, id, body, keepMs, requestId, incarnation } = submission;
-    const lane = this.#lane(ticket);
+    const lane = this.#lane(submission.ticket);
     return new Promise((resolve) => {
       // The same command twice at once is one command with two listeners.
-      const same = lane.waiting.get(id);
+      const same = lane.waiting.get(submission.id);
       if (same) {
         same.resolvers.push(resolve);
-        return;
+      } else if (this.#isFull(lane, 1)) {
+        resolve(OVERLOADED);
+      } else {
+        this.#accept(lane, [this.#envelopeOf(submission)], [resolve]);
       }
-      if (
-        !this.#accepting ||
-        !this.#options.isUp() ||
-        Math.max(lane.waiting.size, lane.queued.length) >= this.#options.commandsWaitingMax
-      ) {
-        resolve({ kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS });
-        return;
-      }
-      const now = this.#options.clock.now();
-      const envelope: CommandEnvelope = {
-        id,
-        body,
-        deadline: now + this.#options.replyWaitMs,
-        keepMs,
-        replyTo: this.#options.gatewayId,
-        ...(requestId !== undefined && { requestId }),
-        ...(incarnation !== undefined && { incarnation }),
-      };
-      lane.waiting.set(id, { envelope, since: now, resolvers: [resolve] });
-      this.#laneOf.set(id, lane);
-      lane.queued.push(envelope);
-      if (!lane.adding) void this.#flush(lane);
     });
+  }
+
+  submitInOrder(submissions: readonly Submission[]): Promise<readonly SubmissionResult[]> {
+    const { batchCommandsMax } = this.#options;
+    const [first] = submissions;
+    if (!first) return Promise.resolve([]);
+    if (submissions.length > batchCommandsMax) {
+      return Promise.reject(new Error(`at most ${batchCommandsMax} commands go together`));
+    }
+    if (new Set(submissions.map(({ id }) => id)).size < submissions.length) {
+      return Promise.reject(new Error('the same command twice in one group'));
+    }
+    const lane = this.#lane(first.ticket);
+    if (this.#isFull(lane, submissions.length)) return Promise.resolve(submissions.map(() => OVERLOADED));
+    // One that is under way may yet come to nothing: those after it must not go without it.
+    if (submissions.some(({ id }) => lane.waiting.has(id))) {
+      return Promise.resolve(submissions.map(() => ({ kind: 'unknown' })));
+    }
+    const envelopes = submissions.map((submission) => this.#envelopeOf(submission));
+    const resolvers: ((result: SubmissionResult) => void)[] = [];
+    const results = envelopes.map(() => new Promise<SubmissionResult>((resolve) => resolvers.push(resolve)));
+    this.#accept(lane, envelopes, resolvers);
+    return Promise.all(results);
+  }
+
+  #isFull({ waiting, queuedCommands }: Lane, more: number): boolean {
+    const count = Math.max(waiting.size, queuedCommands) + more;
+    return !this.#accepting || !this.#options.isUp() || count > this.#options.commandsWaitingMax;
+  }
+
+  #envelopeOf({ id, body, keepMs, requestId, incarnation }: Submission): CommandEnvelope {
+    return {
+      id,
+      body,
+      deadline: this.#options.clock.now() + this.#options.replyWaitMs,
+      keepMs,
+      replyTo: this.#options.gatewayId,
+      ...(requestId !== undefined && { requestId }),
+      ...(incarnation !== undefined && { incarnation }),
+    };
+  }
+
+  #accept(
+    lane: Lane,
+    envelopes: readonly CommandEnvelope[],
+    resolvers: readonly ((result: SubmissionResult) => void)[],
+  ): void {
+    const since = this.#options.clock.now();
+    envelopes.forEach((envelope, i) => {
+      const resolve = resolvers[i];
+      lane.waiting.set(envelope.id, { envelope, since, resolvers: resolve ? [resolve] : [] });
+      this.#laneOf.set(envelope.id, lane);
+    });
+    lane.queued.push(envelopes);
+    lane.queuedCommands += envelopes.length;
+    if (!lane.adding) void this.#flush(lane);
   }
 
   /** Takes replies from the bus; ids that nobody waits for are ignored. */
@@ -138,7 +176,7 @@ export class Gateway implements CommandGateway {
     const name = ticketName(ticket);
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { ticket, queued: [], waiting: new Map(), adding: false };
+      lane = { ticket, queued: [], queuedCommands: 0, waiting: new Map(), adding: false };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -156,13 +194,12 @@ export class Gateway implements CommandGateway {
   async #flush(lane: Lane): Promise<void> {
     lane.adding = true;
     while (lane.queued.length > 0) {
-      const commands = lane.queued.splice(0, this.#options.batchCommandsMax);
+      const commands = this.#nextJob(lane);
       try {
         await this.#options.queues.add(lane.ticket, jobOf(commands));
       } catch (error) {
         if (isOutOfMemory(error)) {
-          const refused = { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS } as const;
-          for (const { id } of commands) this.#answer(id, refused);
+          for (const { id } of commands) this.#answer(id, OVERLOADED);
         }
         // It may or may not be in Redis: its senders wait for a reply, the record, or `unknown`.
         this.#options.logger.error(
@@ -172,6 +209,20 @@ export class Gateway implements CommandGateway {
       }
     }
     lane.adding = false;
+  }
+
+  /** As many as a job may hold, in order. */
+  #nextJob(lane: Lane): CommandEnvelope[] {
+    const commands: CommandEnvelope[] = [];
+    let groups = 0;
+    for (const group of lane.queued) {
+      if (groups > 0 && commands.length + group.length > this.#options.batchCommandsMax) break;
+      commands.push(...group);
+      groups += 1;
+    }
+    lane.queued.splice(0, groups);
+    lane.queuedCommands -= commands.length;
+    return commands;
   }
 
   #scheduleTick(): void {

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../src/actors/ports.js';
 import type { DeadLetter } from '../../src/archive/port.js';
-import type { CommandGateway, Submission, SubmissionResult } from '../../src/http/ports.js';
+import type { OrderedGateway, Submission, SubmissionResult } from '../../src/http/ports.js';
 import { SalesConsumer, type HandledKind } from '../../src/kafka/consumer.js';
 import type { DeadLetters } from '../../src/kafka/dead-letters.js';
 import type { IncomingRecord, Log, Places, Subscription } from '../../src/kafka/port.js';
@@ -39,7 +39,7 @@ const POLICY = {
 };
 
 /** The real rules, over all tickets that were opened. */
-class Tickets implements CommandGateway {
+class Tickets implements OrderedGateway {
   readonly states = new Map<string, TicketState>();
 
   state({ matchNumber, category }: TicketId): TicketState {
@@ -51,6 +51,10 @@ class Tickets implements CommandGateway {
     const { events, outcome } = decide(state, { ...body, id, at: 1 } as Command, POLICY);
     this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
     return Promise.resolve({ kind: 'answered', result: outcome });
+  }
+
+  submitInOrder(submissions: readonly Submission[]): Promise<readonly SubmissionResult[]> {
+    return Promise.all(submissions.map((submission) => this.submit(submission)));
   }
 
   async open(matchNumber: number, capacity: number): Promise<void> {
@@ -160,6 +164,7 @@ export async function fuzzConsumer(seed: number, from: number, to: number): Prom
   const consumer = new SalesConsumer({
     log,
     gateway: tickets,
+    togetherMax: 100,
     loader: {
       load: async (entries) => {
         for (const { matchNumber, availability } of entries)

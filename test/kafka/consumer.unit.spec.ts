@@ -5,8 +5,8 @@ import type { CommittedEvent, DeadLetter } from '../../src/archive/port.js';
 import type { MatchEntry } from '../../src/catalog/match.js';
 import type {
   CatalogLoader,
-  CommandGateway,
   ListOrigin,
+  OrderedGateway,
   Submission,
   SubmissionResult,
 } from '../../src/http/ports.js';
@@ -42,6 +42,7 @@ const LISTS = 'lists';
 const SOURCE = 'cluster/sales/0';
 const KEEP_MS = 24 * 3_600_000;
 const WAIT_MS = 600_000;
+const TOGETHER = 3;
 const POLICY: Policy = {
   holdMs: 600_000,
   paymentAttemptsMax: 3,
@@ -52,8 +53,11 @@ const POLICY: Policy = {
   remoteTalliesMax: 100,
 };
 
+/** Had no effect, and may have one yet. */
+const UNDONE = new Set(['deadline_passed', 'incarnation_passed', 'not_open', 'outbox_full']);
+
 /** Tickets behind a gateway: the real rules, and a record of outcomes by id. */
-class Tickets implements CommandGateway {
+class Tickets implements OrderedGateway {
   readonly states = new Map<string, TicketState>();
   readonly recorded = new Map<string, Outcome>();
   readonly submissions: Submission[] = [];
@@ -80,6 +84,21 @@ class Tickets implements CommandGateway {
     // As the actor does, unrecorded.
     if (incarnation !== this.incarnation) return { kind: 'answered', result: { kind: 'incarnation_passed' } };
     return { kind: 'answered', result: this.decide(submission) };
+  }
+
+  /** Submitted together: how many each time. */
+  readonly together: number[] = [];
+  async submitInOrder(submissions: readonly Submission[]): Promise<readonly SubmissionResult[]> {
+    this.together.push(submissions.length);
+    const results: SubmissionResult[] = [];
+    let undone: SubmissionResult | null = null;
+    for (const submission of submissions) {
+      const result: SubmissionResult = undone ?? (await this.submit(submission));
+      results.push(result);
+      // As in one job: nothing takes effect behind what has none yet.
+      if (result.kind !== 'answered' || UNDONE.has(result.result.kind)) undone = result;
+    }
+    return results;
   }
 
   /** All tickets are lost and rebuilt with their capacity, but without what others told. */
@@ -217,6 +236,7 @@ function setUp(over: Partial<ConsumerOptions> = {}) {
     clientId: 'ticktak',
     masterlistTopic: LISTS,
     salesTopic: SALES,
+    togetherMax: TOGETHER,
     keepMs: KEEP_MS,
     isOpen: async ({ matchNumber, category }) => tickets.state(matchNumber, category).opened,
     tookEffect: async (ticket, commandId) => tickets.tookEffect(ticket, commandId),
@@ -478,6 +498,29 @@ describe('a batch', () => {
     release();
     await done;
     expect(world.tickets.elsewhere(2)).toEqual([1, 0]);
+  });
+
+  it('submits the messages of a ticket together, as many as may go', async () => {
+    const many = Array.from({ length: 2 * TOGETHER + 1 }, (_, i) => sale(i));
+    await world.deliver(...many, sale(50, { category: 2 }));
+    expect(world.tickets.together.sort()).toEqual([1, 1, TOGETHER, TOGETHER]);
+    expect([world.tickets.elsewhere(1), world.tickets.elsewhere(1, 2)]).toEqual([
+      [2 * TOGETHER + 1, 0],
+      [1, 0],
+    ]);
+  });
+
+  it('goes on with no message of a ticket behind one that has to come again', async () => {
+    const many = Array.from({ length: 3 * TOGETHER }, (_, i) => sale(i));
+    world.tickets.instead = ({ id }) => (id === `${SOURCE}/${TOGETHER}/0` ? OVERLOADED : null);
+    await expect(world.deliver(...many)).rejects.toThrow(BatchUnsettledError);
+    expect([world.tickets.together, world.tickets.elsewhere(1)]).toEqual([
+      [TOGETHER, TOGETHER],
+      [TOGETHER, 0],
+    ]);
+    world.tickets.instead = () => null;
+    await world.deliver(...many);
+    expect(world.tickets.elsewhere(1)).toEqual([3 * TOGETHER, 0]);
   });
 
   it('works on several tickets at once, on one in order', async () => {

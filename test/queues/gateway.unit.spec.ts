@@ -131,6 +131,98 @@ describe('the gateway', () => {
     expect(queues.ids).toEqual(['c0', 'elsewhere', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8']);
   });
 
+  describe('commands submitted in order', () => {
+    let results: (readonly SubmissionResult[] | string)[];
+    beforeEach(() => {
+      results = [];
+    });
+    const together = async (...ids: readonly string[]): Promise<void> => {
+      const submissions = ids.map((id) => ({ ticket, id, body: holdBody(id), keepMs: 1_000 }));
+      gateway.submitInOrder(submissions).then(
+        (all) => results.push(all),
+        (error: unknown) => results.push(String(error)),
+      );
+      await settled();
+    };
+
+    it('go in one job with the same deadline, whatever else waits, and are answered in their order', async () => {
+      make();
+      queues.slow = true;
+      for (const id of ['a', 'b', 'c']) submit(id);
+      await together('d', 'e');
+      submit('f');
+      await queues.end();
+      await queues.end();
+      await queues.end();
+      expect(queues.jobs.map(({ job }) => job.commands.map(({ id }) => id))).toEqual([
+        ['a'],
+        ['b', 'c', 'd', 'e'],
+        ['f'],
+      ]);
+      await together('g', 'h', 'i', 'j');
+      submit('k');
+      expect(queues.sizes.slice(3)).toEqual([4]);
+      const deadlines = queues.jobs.flatMap(({ job }) => job.commands.map(({ deadline }) => deadline));
+      expect(new Set(deadlines).size).toBe(1);
+      await reply('e', outcome);
+      expect(results).toEqual([]);
+      await reply('d', { kind: 'closed' });
+      expect(results).toEqual([
+        [
+          { kind: 'answered', result: { kind: 'closed' } },
+          { kind: 'answered', result: outcome },
+        ],
+      ]);
+    });
+
+    it('do not go apart where a job has no more room for all of them', async () => {
+      make();
+      queues.slow = true;
+      submit('a');
+      for (const id of ['b', 'c']) submit(id);
+      await together('d', 'e', 'f');
+      await queues.end();
+      await queues.end();
+      expect(queues.sizes).toEqual([1, 2, 3]);
+    });
+
+    it('are all refused when there is no room for all of them, also while a queue takes nothing', async () => {
+      make({ commandsWaitingMax: 5 });
+      queues.slow = true;
+      await together('a', 'b', 'c');
+      await together('d', 'e', 'f');
+      const refused = { kind: 'overloaded', retryAfterMs: 1_000 };
+      expect(results).toEqual([[refused, refused, refused]]);
+      await together('g', 'h');
+      expect(queues.ids).toEqual(['a', 'b', 'c']);
+      clock.advance(11_000);
+      await settled();
+      await together('i', 'j', 'k', 'l');
+      expect(results.at(-1)).toEqual([refused, refused, refused, refused]);
+    });
+
+    it('are not sent while one of them is under way: it may come to nothing, and the others would overtake it', async () => {
+      make();
+      submit('b');
+      await together('a', 'b', 'c');
+      expect(results).toEqual([[{ kind: 'unknown' }, { kind: 'unknown' }, { kind: 'unknown' }]]);
+      expect(queues.ids).toEqual(['b']);
+    });
+
+    it('are not taken when they could not go in one job, or are one command twice; none are done at once', async () => {
+      make();
+      await together('a', 'b', 'c', 'd', 'e');
+      await together('a', 'a');
+      await together();
+      expect(results).toEqual([
+        'Error: at most 4 commands go together',
+        'Error: the same command twice in one group',
+        [],
+      ]);
+      expect(queues.ids).toEqual([]);
+    });
+  });
+
   it('answers with the reply, to everyone who sent the same command', async () => {
     make();
     submit('a');

@@ -10,7 +10,7 @@ import { ArchiveUnavailableError, type DeadLetter } from '../../src/archive/port
 import { MasterListLoader } from '../../src/catalog/catalog.js';
 import type { Match } from '../../src/catalog/match.js';
 import { reservationId, ticketOfReservation } from '../../src/http/identity.js';
-import { SalesConsumer } from '../../src/kafka/consumer.js';
+import { SalesConsumer, TOGETHER_MAX } from '../../src/kafka/consumer.js';
 import type { DeadLetters } from '../../src/kafka/dead-letters.js';
 import { encodeSale, ownEventOf } from '../../src/kafka/wire.js';
 import { PaymentFlow, type PaymentResult } from '../../src/payments/flow.js';
@@ -421,6 +421,11 @@ export class Marketplace {
       clientId: this.clientId,
       masterlistTopic: MASTERLIST_TOPIC,
       salesTopic: SALES_TOPIC,
+      togetherMax: Math.min(
+        TOGETHER_MAX,
+        this.#options.sizes.batchCommandsMax,
+        this.#options.sizes.commandsWaitingMax,
+      ),
       keepMs: IDEMPOTENCY_MS,
       isOpen: async (ticket) => (await store.counters([ticket])).length > 0,
       tookEffect: (ticket, commandId) => archive.hasCommand(ticket, commandId),
