@@ -28,7 +28,7 @@ import { messageIdOf, WaitingRoom } from './waiting-room.js';
 import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedItem } from './wire.js';
 
 /** Tickets worked on at once in a batch. */
-export const TICKETS_AT_ONCE = 64;
+export const TICKETS_AT_ONCE = 256;
 /** Messages of a ticket submitted together, at most: many in one commit, and few enough to find room among buyers. */
 export const TOGETHER_MAX = 100;
 /** Tickets that wait for their master-list entry are looked at this often, milliseconds. */

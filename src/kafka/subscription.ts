@@ -38,7 +38,7 @@ const SESSION_MS = 10_000;
 const HEARTBEAT_MS = 1_500;
 /** A batch at hand may keep a rebalance waiting this long. */
 const REBALANCE_MS = 30_000;
-const BATCH_RECORDS_MAX = 500;
+const BATCH_RECORDS_MAX = 4_000;
 const PARTITIONS_AT_ONCE = 4;
 /** A rejected batch is handed over again after this, doubling up to the maximum. */
 const RETRY_MS_MIN = 50;

@@ -503,7 +503,8 @@ export class PaymentFlow {
       kind: 'declined',
       reason,
       reservation,
-      held: isLive(reservation),
+      // Live because a newer attempt has them; with this one the newest they are being given back.
+      held: isLive(reservation) && newestDecline(reservation) === undefined,
       ...(mayRetry && { retryUntil: reservation.expiresAt }),
     };
   }

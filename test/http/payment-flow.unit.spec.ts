@@ -122,6 +122,13 @@ describe('paying', () => {
     expect(provider.takenMinor).toBe(0);
   });
 
+  it('does not say that tickets are held which are being given back', async () => {
+    market.intercept = on('failPayment', { kind: 'overloaded', retryAfterMs: 7 });
+    const told = await flow.pay(REF, CARDS.declined, IDS);
+    expect(await stored()).toMatchObject({ status: 'PAYING', reason: 'declined' });
+    expect(told).toMatchObject({ kind: 'declined', held: false });
+  });
+
   it('ends after the last attempt, and says so again', async () => {
     await flow.pay(REF, CARDS.declined, again('1'));
     await flow.pay(REF, CARDS.declined, again('2'));

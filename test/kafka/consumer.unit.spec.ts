@@ -534,9 +534,9 @@ describe('a batch', () => {
       await new Promise((resolve) => setImmediate(resolve));
       busy.delete(name);
     };
-    for (let matchNumber = 1; matchNumber <= 40; matchNumber += 1) world.tickets.open(matchNumber);
-    const records = Array.from({ length: 600 }, (_, i) =>
-      sale(i, { matchNumber: (i % 40) + 1, category: (i % 3) + 1 }),
+    for (let matchNumber = 1; matchNumber <= 100; matchNumber += 1) world.tickets.open(matchNumber);
+    const records = Array.from({ length: 900 }, (_, i) =>
+      sale(i, { matchNumber: (i % 100) + 1, category: (i % 3) + 1 }),
     );
     await world.deliver(...records);
     expect(world.tickets.inFlightMax).toBe(TICKETS_AT_ONCE);
