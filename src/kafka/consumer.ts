@@ -404,6 +404,8 @@ export class SalesConsumer {
         ? all({ kind: 'retry', reason: 'earlier messages of its ticket are not settled' })
         : all(NOT_OPEN);
     }
+    // What waited before these may have been left to others: all of it comes again.
+    if (reading !== this.#reading) return all({ kind: 'retry', reason: 'reading has gone back' });
     const incarnation = await reading.incarnationOf(ticket);
     // Redis was lost, and the ticket waits to be rebuilt.
     if (incarnation === null) return all(NOT_OPEN);
@@ -564,6 +566,7 @@ export class SalesConsumer {
   /** Tries what waits for an open ticket, in order; false when something has to be tried again. */
   #drain(ticket: TicketId, reading: Reading): Promise<boolean> {
     return this.#waiting.drain(ticket, reading, async (item) => {
+      if (reading !== this.#reading) return false;
       const answer = await this.#submitPassed(item, reading);
       if (answer.kind === 'waiting') this.#open.delete(nameOf(item.ticket));
       if (answer.kind === 'waiting' || answer.kind === 'retry') return false;

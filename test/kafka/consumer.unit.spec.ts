@@ -1167,6 +1167,17 @@ describe('reading that has to go back', () => {
     expect(world.consumer.waiting).toBe(1);
   });
 
+  it('lets nothing overtake what was waiting, and is left to others while it is tried', async () => {
+    await world.deliver(sale(1, { matchNumber: 7 }), sale(2, { matchNumber: 7 }));
+    world.handledUpTo({ 'cluster/sales/1': '0' });
+    world.tickets.open(7);
+    world.tickets.before = async ({ id }) => {
+      if (id === `${SOURCE}/1/0`) await world.consumer.rewind();
+    };
+    await expect(world.deliver(sale(3, { matchNumber: 7 }))).rejects.toThrow(BatchUnsettledError);
+    expect(world.tickets.submissions.map(({ id }) => id)).toEqual([`${SOURCE}/1/0`]);
+  });
+
   it('a message that another consumer has settled meanwhile is no dead letter any more after its time', async () => {
     await world.deliver(sale(1, { matchNumber: 7 }), sale(2, { matchNumber: 7 }));
     world.handledUpTo({ [SOURCE]: '3' });
