@@ -195,7 +195,7 @@ describe('the gateway', () => {
       expect(results).toEqual([[refused, refused, refused]]);
       await together('g', 'h');
       expect(queues.ids).toEqual(['a', 'b', 'c']);
-      clock.advance(11_000);
+      await clock.advance(11_000);
       await settled();
       await together('i', 'j', 'k', 'l');
       expect(results.at(-1)).toEqual([refused, refused, refused, refused]);
