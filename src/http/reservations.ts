@@ -37,7 +37,6 @@ import {
   outcomeUnknown,
   overloaded,
   refusalProblem,
-  unansweredProblem,
   validationFailed,
 } from './problem.js';
 
@@ -309,9 +308,11 @@ async function hold(
       : // Without it the account's list has the hold a little later.
         bounded(clock, waitMs, 'account index', accountIndex.add(account, heldId)).catch(() => undefined),
   ]);
-  const reservation = { id: heldId, token: guestToken(tokenSecret, heldId) };
+  // With it the hold can be found again, if there is one.
+  const unknown = (): Problem =>
+    outcomeUnknown({ keyed, reservation: { id: heldId, token: guestToken(tokenSecret, heldId) } });
   if (answer.kind !== 'answered') {
-    return first ? unansweredProblem(answer, { keyed, reservation }) : outcomeUnknown({ keyed, reservation });
+    return first && answer.kind === 'overloaded' ? overloaded(answer.retryAfterMs) : unknown();
   }
   const { result } = answer;
   if (result.kind === 'held') {
@@ -326,7 +327,7 @@ async function hold(
   }
   // A repeat that was not decided anew says nothing about what its first did.
   const undecided = result.kind === 'deadline_passed' || result.kind === 'outbox_full';
-  if (result.kind === 'failed' || (undecided && !first)) return outcomeUnknown({ keyed, reservation });
+  if (result.kind === 'failed' || (undecided && !first)) return unknown();
   return result.kind === 'paused' ? paused(options.pauseMessage(ticket)) : refused(result);
 }
 

@@ -11,7 +11,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { pinoHttp } from 'pino-http';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Clock } from '../actors/ports.js';
@@ -238,27 +237,36 @@ function observe({ metrics, clock }: ServiceOptions, state: State): express.Requ
 
 const QUIET = /^\/(health|metrics)/;
 
+/** One line a request, when it has ended. Nothing is made for one whose line is below the level: most are. */
 function requestLog(logger: Logger): express.RequestHandler {
-  return pinoHttp<Request, Response>({
-    logger,
-    genReqId: (_request, response) => requestIdOf(response),
-    quietReqLogger: true,
-    autoLogging: { ignore: (request) => QUIET.test(request.originalUrl) },
-    customLogLevel: (_request, response) =>
-      response.statusCode === 500 ? 'error' : response.statusCode > 500 ? 'warn' : 'info',
-    // Not the headers (tokens), not the query (what people search for), not the body.
-    serializers: { req: () => undefined, res: () => undefined, err: () => undefined },
-    // Asked for twice, at the start too; only the end knows the status.
-    customProps: (request, response) =>
-      response.writableEnded || response.destroyed
-        ? {
-            method: request.method,
-            path: loggedPath(request.originalUrl),
-            status: response.statusCode,
-            code: (response.locals as { code?: unknown }).code,
-          }
-        : {},
-  });
+  return (request, response, next) => {
+    if (!QUIET.test(request.originalUrl)) {
+      const startedAt = performance.now();
+      // After `finish`, or alone when the client has gone or the answer failed.
+      response.once('close', () => logEnd(logger, request, response, startedAt));
+    }
+    next();
+  };
+}
+
+function logEnd(logger: Logger, request: Request, response: Response, startedAt: number): void {
+  const { statusCode: status, writableEnded } = response;
+  const level = status === 500 ? 'error' : status > 500 ? 'warn' : 'info';
+  if (!logger.isLevelEnabled(level)) return;
+  const isWhole = writableEnded && !request.readableAborted;
+  const outcome = status >= 500 ? 'errored' : isWhole ? 'completed' : 'aborted';
+  // Not the headers (tokens), not the query (what people search for), not the body.
+  logger[level](
+    {
+      reqId: requestIdOf(response),
+      method: request.method,
+      path: loggedPath(request.originalUrl),
+      status,
+      code: (response.locals as { code?: unknown }).code,
+      responseTime: Math.round(performance.now() - startedAt),
+    },
+    `request ${outcome}`,
+  );
 }
 
 const PATH_CHARS_MAX = 200;

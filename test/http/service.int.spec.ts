@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineRoute } from '../../src/http/api.js';
 import { PROBLEMS } from '../../src/http/problem.js';
+import { until } from '../helpers/engine.js';
 import { HOLD, bearer, startBench, type Bench, type Reply } from './bench.js';
 
 let bench: Bench;
@@ -240,6 +241,49 @@ describe('logs and metrics', () => {
     });
     expect(logs).not.toMatch(/fan(@|%40)example/);
     expect(logs).not.toContain(token);
+  });
+
+  it('have one line a request, with its id, how it ended and its level; none for health and metrics', async () => {
+    const lines = (): Record<string, unknown>[] =>
+      bench.logs
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ msg }) => String(msg).startsWith('request '));
+    await bench.call('GET', '/health/live');
+    await bench.call('GET', '/metrics');
+    await bench.call('GET', '/no/such', undefined, { 'X-Request-Id': 'asked-1' });
+    await bench.call('GET', '/broken', undefined, { 'X-Request-Id': 'asked-2' });
+    const leaving = connect(Number(new URL(bench.url).port), '127.0.0.1', () =>
+      leaving.write('GET /slow HTTP/1.1\r\nHost: ticktak\r\nX-Request-Id: asked-3\r\n\r\n'),
+    );
+    await entered;
+    leaving.destroy();
+    await until(() => lines().length === 3);
+    expect(lines()).toEqual([
+      expect.objectContaining({
+        reqId: 'asked-1',
+        level: 30,
+        status: 404,
+        code: 'not_found',
+        msg: 'request completed',
+      }),
+      expect.objectContaining({ reqId: 'asked-2', level: 50, status: 500, msg: 'request errored' }),
+      expect.objectContaining({ reqId: 'asked-3', level: 30, path: '/slow', msg: 'request aborted' }),
+    ]);
+    expect(Object.keys(lines()[0] ?? {}).sort()).toEqual(
+      [
+        'code',
+        'level',
+        'method',
+        'msg',
+        'path',
+        'reqId',
+        'responseTime',
+        'status',
+        'time',
+        'pid',
+        'hostname',
+      ].sort(),
+    );
   });
 
   it('count by route, never by what a client makes up', async () => {
