@@ -26,7 +26,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(0)} 
 /** False when it grew by more than may be. */
 function tellMemory(memory: readonly Memory[]): boolean {
   let isWell = true;
-  for (const kind of ['heapUsed', 'rss'] as const) {
+  for (const kind of ['heapUsed', 'own', 'rss', 'mapped', 'external'] as const) {
     const { first, second, share } = growthOf(memory, kind);
     const sign = share > 0 ? '+' : '';
     log(
@@ -34,7 +34,8 @@ function tellMemory(memory: readonly Memory[]): boolean {
     );
     log(`    bit by bit: ${courseOf(memory, kind, COURSE_PARTS).map(megabytes).join(', ')}`);
     // A few inputs say nothing of it.
-    if (share > GROWTH_SHARE_MAX && memory.length >= GROWTH_SAMPLES_MIN) {
+    const isJudged = kind === 'heapUsed' || kind === 'rss';
+    if (isJudged && share > GROWTH_SHARE_MAX && memory.length >= GROWTH_SAMPLES_MIN) {
       log(`  ${kind} grew by more than ${GROWTH_SHARE_MAX * 100} %`);
       isWell = false;
     }

@@ -4,6 +4,7 @@
  * in the past when `FUZZ_CLOCK_BACK_MS` says so, until somebody connects to the socket of the clock: what takes a night,
  * such as a payout, is there then.
  */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setImmediate, setInterval } from 'node:timers';
 import { setFlagsFromString, writeHeapSnapshot } from 'node:v8';
@@ -22,7 +23,7 @@ if (path !== undefined) {
     collect();
     setImmediate(() => {
       collect();
-      socket.end(JSON.stringify(process.memoryUsage()));
+      socket.end(JSON.stringify({ ...process.memoryUsage(), mapped: mappedBytes() }));
     });
   });
   server.listen(path);
@@ -33,6 +34,16 @@ if (path !== undefined) {
   const parent = process.ppid;
   const look = () => process.ppid === parent || process.kill(process.pid, 'SIGTERM');
   setInterval(look, LOOK_MS).unref();
+}
+
+/** Pages of files, those of the embedded archive for the most part, which the system takes back when it needs them. */
+function mappedBytes() {
+  try {
+    const kibibytes = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return Number(kibibytes ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
 }
 
 function beInThePast() {
