@@ -87,7 +87,7 @@ export async function startCore(
     const reader = boundedReader(
       clock,
       settings.replyWaitMs,
-      new TicketReservationReader(store, archive, ticketOfReservation),
+      new TicketReservationReader(store, archive, ticketOfReservation, clock),
     );
     const close = async (): Promise<void> => {
       await queues.close();

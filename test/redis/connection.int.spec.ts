@@ -240,6 +240,7 @@ describe('on one Redis', () => {
         head: async () => null,
       },
       (id) => (id.startsWith('r') ? ticket : null),
+      systemClock,
     );
     expect(await reader.find('r1')).toBe(archived);
     await redis.set(keys.ended(ticket, 'r2'), JSON.stringify({ id: 'r2', status: 'EXPIRED' }));

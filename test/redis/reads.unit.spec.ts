@@ -2,10 +2,17 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LedgerPosition } from '../../src/archive/port.js';
 import { TicketReservationReader } from '../../src/redis/reads.js';
+import { NotArchivedError } from '../../src/redis/stored-ticket.js';
 import { WaitsToBeRebuiltError } from '../../src/redis/ticket-store.js';
 import type { Reservation } from '../../src/rules/index.js';
 
 const ticket = { matchNumber: 7, category: 1 };
+const atOnce = {
+  schedule: (_delayMs: number, task: () => void) => {
+    setImmediate(task);
+    return () => undefined;
+  },
+};
 const reservation = (status: Reservation['status']): Reservation => ({
   ...ticket,
   id: 'r-1',
@@ -32,6 +39,7 @@ function readerOf(
       head: () => Promise.resolve(archived.head ?? null),
     },
     (id) => (id === 'no reservation' ? null : ticket),
+    atOnce,
   );
 }
 
@@ -53,6 +61,28 @@ describe('a reservation', () => {
     await expect(reader.find('r-1')).rejects.toThrow(WaitsToBeRebuiltError);
     // Nor that there is none: it may be among what is on its way.
     await expect(readerOf('unknown_ticket', { head }).find('r-1')).rejects.toThrow(WaitsToBeRebuiltError);
+  });
+
+  it('waits for a refund that is on its way to the archive, but not for ever', async () => {
+    let looks = 0;
+    const readerAfter = (archivedAt: number) =>
+      new TicketReservationReader(
+        {
+          findReservation: () => {
+            looks += 1;
+            return looks < archivedAt
+              ? Promise.reject(new NotArchivedError('r-1'))
+              : Promise.resolve(reservation('REFUNDED'));
+          },
+        },
+        { reservation: () => Promise.resolve(null), head: () => Promise.resolve(null) },
+        () => ticket,
+        atOnce,
+      );
+    expect(await readerAfter(3).find('r-1')).toMatchObject({ status: 'REFUNDED' });
+    expect(looks).toBe(3);
+    looks = 0;
+    await expect(readerAfter(Infinity).find('r-1')).rejects.toThrow(NotArchivedError);
   });
 
   it('is none of a ticket that was never opened, or of no ticket', async () => {

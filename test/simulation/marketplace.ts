@@ -516,7 +516,7 @@ function makeCore(servers: Servers, process: Process) {
         ? store.findReservation(ticket, id)
         : Promise.reject(new Error('Redis cannot be reached')),
   };
-  const reader = new TicketReservationReader(readable, archive, ticketOfReservation);
+  const reader = new TicketReservationReader(readable, archive, ticketOfReservation, clock);
   const records = new PaymentRecords(archive);
   const provider = new ProviderClient(servers.provider, kernel, process, servers.providerState);
   const flow = new PaymentFlow({
