@@ -62,6 +62,8 @@ function commitOf(root: string, name: string): string | null {
 interface Package {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  /** Among them those that only the previous version needs to run. */
+  readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
 const packageAt = (root: string, commit: string): Package =>
@@ -124,7 +126,8 @@ export function previousHere(): Found {
   const found = findPrevious();
   if ('missing' in found) return found;
   const before = packageAt(ROOT, found.commit).dependencies ?? {};
-  const now = packageNow(ROOT).dependencies ?? {};
+  const { dependencies, devDependencies } = packageNow(ROOT);
+  const now: Readonly<Record<string, string>> = { ...devDependencies, ...dependencies };
   const other = Object.keys(before).filter((name) => before[name] !== now[name]);
   if (other.length === 0) return found;
   return { missing: `${PREVIOUS.tag} needs other packages than are installed: ${other.join(', ')}` };
