@@ -3,9 +3,9 @@
  *
  * Guarantees: every message takes effect once, however often it is handed over, because the command's id is
  * its place in the log; messages of one ticket are submitted in the order of the log, those of a batch
- * together, to be decided in one commit, so none can overtake another; a batch resolves only when each of its messages has taken
- * effect, is known to be a repeat or our own, or lies in the dead letters; a message that can never take
- * effect stops nothing.
+ * together, to be decided in one commit, so none can overtake another; a batch resolves only when each of its
+ * messages has taken effect, is known to be a repeat or our own, or lies in the dead letters; a message that can
+ * never take effect stops nothing.
  *
  * A sale that comes before its ticket's master-list entry is put into the dead letters at once, where operators
  * see it, and tried again by itself for as long as it may wait; later messages of that ticket queue up behind
@@ -22,9 +22,9 @@ import { ticketsOf, type MatchEntry } from '../catalog/match.js';
 import type { CatalogLoader, OrderedGateway, Submission, SubmissionResult } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
-import { letterOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
+import { letterOf, messageIdOf, recordOf, type DeadLetters, type RedriveResult } from './dead-letters.js';
 import type { IncomingRecord, Log, Places, Subscription } from './port.js';
-import { messageIdOf, WaitingRoom } from './waiting-room.js';
+import { WaitingRoom } from './waiting-room.js';
 import { decodeMasterList, decodeSalesMessage, strictnessReport, type DecodedItem } from './wire.js';
 
 /** Tickets worked on at once in a batch. */

@@ -4,6 +4,7 @@
  */
 import type { DeadLetter } from '../archive/port.js';
 import type { IncomingRecord } from './port.js';
+import type { DecodedItem } from './wire.js';
 
 export interface DeadLetters {
   /** Keeps a letter; the same id again changes nothing. */
@@ -27,6 +28,9 @@ const INDEX = 'x-original-index';
 /** Id of one item of a record, and of the command made from it. */
 export const itemIdOf = (source: string, offset: string, index: number): string =>
   `${source}/${offset}/${index}`;
+
+export const messageIdOf = ({ position: { source, offset, index } }: Pick<DecodedItem, 'position'>): string =>
+  itemIdOf(source, offset, index);
 
 /** A letter about a whole record, or about one ticket in it. */
 export function letterOf(

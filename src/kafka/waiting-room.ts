@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
-import { itemIdOf } from './dead-letters.js';
+import { messageIdOf } from './dead-letters.js';
 import type { Reading } from './consumer.js';
 import type { DecodedItem } from './wire.js';
 
@@ -146,8 +146,5 @@ export class WaitingRoom {
     return isKnown;
   }
 }
-
-export const messageIdOf = ({ position: { source, offset, index } }: DecodedItem): string =>
-  itemIdOf(source, offset, index);
 
 const nameOf = ({ matchNumber, category }: TicketId): string => `${matchNumber}:${category}`;

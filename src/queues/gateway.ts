@@ -3,8 +3,9 @@
  *
  * Guarantees: a command is answered with its outcome, refused undone (`overloaded`), or answered `unknown`
  * when neither is known in time; commands of one ticket are queued in the order in which they were
- * submitted, those submitted together in one job; while an add to a queue is in flight, further commands for that ticket gather and go as one
- * job, so an idle system adds no latency and a rush makes large batches; nothing grows without a limit.
+ * submitted, those submitted together in one job; while an add to a queue is in flight, further commands for
+ * that ticket gather and go as one job, so an idle system adds no latency and a rush makes large batches;
+ * nothing grows without a limit.
  */
 import type {
   Clock,
@@ -47,6 +48,11 @@ interface Waiting {
   readonly envelope: CommandEnvelope;
   readonly since: number;
   readonly resolvers: ((result: SubmissionResult) => void)[];
+}
+
+interface Accepted {
+  readonly envelope: CommandEnvelope;
+  readonly resolve: (result: SubmissionResult) => void;
 }
 
 interface Lane {
@@ -99,7 +105,7 @@ export class Gateway implements OrderedGateway {
       } else if (this.#isFull(lane, 1)) {
         resolve(OVERLOADED);
       } else {
-        this.#accept(lane, [this.#envelopeOf(submission)], [resolve]);
+        this.#accept(lane, [{ envelope: this.#envelopeOf(submission), resolve }]);
       }
     });
   }
@@ -120,10 +126,14 @@ export class Gateway implements OrderedGateway {
     if (submissions.some(({ id }) => lane.waiting.has(id))) {
       return Promise.resolve(submissions.map(() => ({ kind: 'unknown' })));
     }
-    const envelopes = submissions.map((submission) => this.#envelopeOf(submission));
-    const resolvers: ((result: SubmissionResult) => void)[] = [];
-    const results = envelopes.map(() => new Promise<SubmissionResult>((resolve) => resolvers.push(resolve)));
-    this.#accept(lane, envelopes, resolvers);
+    const group: Accepted[] = [];
+    const results = submissions.map(
+      (submission) =>
+        new Promise<SubmissionResult>((resolve) =>
+          group.push({ envelope: this.#envelopeOf(submission), resolve }),
+        ),
+    );
+    this.#accept(lane, group);
     return Promise.all(results);
   }
 
@@ -144,19 +154,14 @@ export class Gateway implements OrderedGateway {
     };
   }
 
-  #accept(
-    lane: Lane,
-    envelopes: readonly CommandEnvelope[],
-    resolvers: readonly ((result: SubmissionResult) => void)[],
-  ): void {
+  #accept(lane: Lane, group: readonly Accepted[]): void {
     const since = this.#options.clock.now();
-    envelopes.forEach((envelope, i) => {
-      const resolve = resolvers[i];
-      lane.waiting.set(envelope.id, { envelope, since, resolvers: resolve ? [resolve] : [] });
+    for (const { envelope, resolve } of group) {
+      lane.waiting.set(envelope.id, { envelope, since, resolvers: [resolve] });
       this.#laneOf.set(envelope.id, lane);
-    });
-    lane.queued.push(envelopes);
-    lane.queuedCommands += envelopes.length;
+    }
+    lane.queued.push(group.map(({ envelope }) => envelope));
+    lane.queuedCommands += group.length;
     if (!lane.adding) void this.#flush(lane);
   }
 
