@@ -5,6 +5,7 @@
  */
 import { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
+import { gatherWrites } from './gathered-writes.js';
 
 export interface RedisOptions {
   readonly url: string;
@@ -26,6 +27,7 @@ export function connectRedis({ url, name, logger }: RedisOptions): Redis {
     retryStrategy: (attempt) =>
       Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
   });
+  gatherWrites(redis);
   let down = false;
   redis.on('error', (error: Error) => {
     if (!down) logger.warn({ err: error.message }, 'Redis cannot be reached; trying again');
