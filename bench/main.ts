@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { found } from '../test/helpers/services.js';
 import { chartOf } from './chart.js';
 import { GROUPS } from './groups.js';
-import { machine, reportOf, tableOf, versionsOf, type Report } from './report.js';
+import { machine, reportOf, tableOf, verdictOf, versionsOf, type Report } from './report.js';
 import { nameOfCase, runGroups, type Options } from './suite.js';
 
 const RESULTS = new URL('./results/', import.meta.url);
@@ -79,7 +79,10 @@ async function main(): Promise<number> {
 async function list(): Promise<void> {
   for (const group of GROUPS) {
     console.log(`\n${group.title}`);
-    for (const case_ of group.cases) console.log(`  ${nameOfCase(group, case_).padEnd(22)} ${case_.title}`);
+    for (const case_ of group.cases) {
+      const when = case_.onlyWhenNamed ? ` (only with --cases ${group.id})` : '';
+      console.log(`  ${nameOfCase(group, case_).padEnd(22)} ${case_.title}${when}`);
+    }
     for (const contender of group.contenders) {
       const { id, title, durability } = contender;
       const reason = await contender.missing();
@@ -105,13 +108,7 @@ function tell(report: Report): void {
   console.log(tableOf(report));
   console.log('\nRatios are medians of the ratios within each round, with the lowest and the highest.');
   for (const { contender, reason } of report.missing) console.log(`Missing: ${contender} (${reason})`);
-  for (const aim of report.aims) {
-    const { case: name, contender, reference, ratio, atLeast, isReached } = aim;
-    const verdict = isReached ? 'reached' : 'NOT REACHED';
-    console.log(
-      `${name}: ${contender} is ${ratio.toFixed(2)} of ${reference}, aimed at ${atLeast}: ${verdict}`,
-    );
-  }
+  for (const aim of report.aims) console.log(verdictOf(aim));
   for (const failure of report.failures) console.log(`FAILED: ${failure}`);
 }
 
