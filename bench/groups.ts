@@ -17,6 +17,7 @@ import {
   sameBytes,
   type LoadCase,
 } from './contenders/buying.js';
+import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
 import { FSYNCS } from './program.js';
 
@@ -102,6 +103,17 @@ const kafka: Group<IngestionCase> = {
   aims: [{ ...PRODUCT, kind: 'ratio', case: 'spread', reference: 'kafkajs', atLeast: 0.5 }],
 };
 
+const availability: Group<StreamsCase> = {
+  id: 'streams',
+  title: 'Availability as it changes',
+  unit: 'sightings',
+  isCountGiven: true,
+  cases: STREAMS_CASES,
+  contenders: [streams],
+  references: [],
+  aims: [{ ...PRODUCT, kind: 'limit', case: '1000', of: 'p99', atMost: 200 }],
+};
+
 const WORKERS_MAX = 4;
 
 const workers: Group<HoldCase> = {
@@ -122,5 +134,6 @@ export const GROUPS: readonly Group[] = [
   purchase,
   matchList,
   kafka,
+  availability,
   workers,
 ];
