@@ -18,6 +18,7 @@ import {
   type LoadCase,
 } from './contenders/buying.js';
 import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
+import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
 import { FSYNCS } from './program.js';
 
@@ -114,6 +115,17 @@ const availability: Group<StreamsCase> = {
   aims: [{ ...PRODUCT, kind: 'limit', case: '1000', of: 'p99', atMost: 200 }],
 };
 
+const takeovers: Group<TakeoverCase> = {
+  id: 'takeover',
+  title: 'A ticket without its worker',
+  unit: 'kills',
+  isCountGiven: true,
+  cases: TAKEOVER_CASES,
+  contenders: [takeover],
+  references: [],
+  aims: [],
+};
+
 const WORKERS_MAX = 4;
 
 const workers: Group<HoldCase> = {
@@ -135,5 +147,6 @@ export const GROUPS: readonly Group[] = [
   matchList,
   kafka,
   availability,
+  takeovers,
   workers,
 ];

@@ -1,4 +1,5 @@
-/** Medians and spreads. */
+/** Medians, spreads and percentiles. */
+import type { Latency } from './contender.js';
 
 export interface Spread {
   readonly median: number;
@@ -16,6 +17,14 @@ export function spreadOf(values: readonly number[]): Spread {
     min: at(0),
     max: at(sorted.length - 1),
   };
+}
+
+/** Of so few values that all are kept; at least one. The smallest that so many percent do not exceed. */
+export function latencyOf(values: readonly number[]): Latency {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (percent: number): number =>
+    sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
+  return { p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }
 
 /** So that everybody is first, second, ... equally often. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { chartOf } from '../../bench/chart.js';
 import type { Contender, Group, LimitAim } from '../../bench/contender.js';
 import { reportOf, tableOf, verdictOf, type Report } from '../../bench/report.js';
-import { rotated, spreadOf } from '../../bench/statistics.js';
+import { latencyOf, rotated, spreadOf } from '../../bench/statistics.js';
 import { chosen, runGroups, type Measurement } from '../../bench/suite.js';
 
 const contender = (id: string): Contender<{ id: string; title: string }> => ({
@@ -202,6 +202,13 @@ describe('statistics', () => {
   it('takes the middle of an even number', () => {
     expect(spreadOf([4, 1, 3, 2])).toEqual({ median: 2.5, min: 1, max: 4 });
     expect(spreadOf([7])).toEqual({ median: 7, min: 7, max: 7 });
+  });
+
+  it('answers a percentile that is one of the values', () => {
+    expect(latencyOf([30, 10, 20])).toEqual({ p50: 20, p90: 30, p99: 30, max: 30 });
+    const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect(latencyOf(hundred)).toEqual({ p50: 50, p90: 90, p99: 99, max: 100 });
+    expect(latencyOf([7])).toEqual({ p50: 7, p90: 7, p99: 7, max: 7 });
   });
 
   it('lets everybody be first once', () => {
