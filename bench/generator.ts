@@ -27,15 +27,18 @@ export interface LoadPlan extends Times {
   readonly onTheWay?: number;
   /** Requests a second; absent: as many as are answered. */
   readonly perSecond?: number;
+  /** Ends when so many were answered, with no warm-up; absent: after `seconds`. Not with `perSecond`. */
+  readonly amount?: number;
 }
 
 const LOAD = new URL('./load.ts', import.meta.url);
-
-export const load = (plan: Omit<LoadPlan, keyof Times>, measuring: Measuring): Promise<Figures> =>
-  runMeasuring(LOAD, plan, measuring);
-
 /** What a measuring program may take beyond its times: its start, answers that are late, and its end. */
 const BEYOND_MS_MAX = 120_000;
+/** Where an amount is asked for, fewer a second are taken for a standstill. */
+const AMOUNT_PER_SECOND_MIN = 50;
+
+export const load = (plan: Omit<LoadPlan, keyof Times>, measuring: Measuring): Promise<Figures> =>
+  runMeasuring(LOAD, plan, measuring, BEYOND_MS_MAX + (1_000 * (plan.amount ?? 0)) / AMOUNT_PER_SECOND_MIN);
 
 /**
  * Runs a program of ours that measures by itself: it says when it begins, and what it found (tally.ts). One that does not

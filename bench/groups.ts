@@ -17,6 +17,7 @@ import {
   sameBytes,
   type LoadCase,
 } from './contenders/buying.js';
+import { producing, PUBLISHING_CASES, publishing, type PublishingCase } from './contenders/publishing.js';
 import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
 import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
@@ -104,6 +105,16 @@ const kafka: Group<IngestionCase> = {
   aims: [{ ...PRODUCT, kind: 'ratio', case: 'spread', reference: 'kafkajs', atLeast: 0.5 }],
 };
 
+const toOthers: Group<PublishingCase> = {
+  id: 'publishing',
+  title: 'Messages to other marketplaces',
+  unit: 'records',
+  cases: PUBLISHING_CASES,
+  contenders: [producing, publishing],
+  references: ['kafkajs'],
+  aims: [],
+};
+
 const availability: Group<StreamsCase> = {
   id: 'streams',
   title: 'Availability as it changes',
@@ -146,6 +157,7 @@ export const GROUPS: readonly Group[] = [
   purchase,
   matchList,
   kafka,
+  toOthers,
   availability,
   takeovers,
   workers,

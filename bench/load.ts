@@ -59,11 +59,14 @@ interface Held {
 
 /** As fast as the answers come: each connection sends its next request when it has its answer. */
 async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
+  const { amount } = plan;
   const instance = autocannon(
     {
       url: plan.url,
       connections: plan.connections,
-      duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX,
+      ...(amount === undefined
+        ? { duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX }
+        : { amount }),
       timeout: ANSWER_SECONDS_MAX,
       sampleInt: END_LOOK_MS,
       requests: stepsOf(plan.requests),
@@ -76,14 +79,20 @@ async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
     else if (status !== plan.onTheWay) tally.failed(`status ${status}`);
   });
   instance.on('reqError', (error: unknown) => tally.failed(error instanceof Error ? error.message : 'error'));
-  await sleep(plan.warmUpSeconds * 1_000);
-  tally.begin();
-  await sleep(plan.seconds * 1_000);
-  tally.end();
-  instance.stop();
+  if (amount === undefined) {
+    await sleep(plan.warmUpSeconds * 1_000);
+    tally.begin();
+    await sleep(plan.seconds * 1_000);
+    tally.end();
+    instance.stop();
+  } else {
+    tally.begin();
+    await done;
+    tally.end();
+  }
   const { requests } = await done;
   // A server that ends a connection leaves no other trace.
-  const lost = requests.sent - requests.total - plan.connections;
+  const lost = requests.sent - requests.total - (amount === undefined ? plan.connections : 0);
   if (lost > 0) tally.failed('no answer', lost);
 }
 
