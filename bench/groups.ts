@@ -18,6 +18,7 @@ import {
   type LoadCase,
 } from './contenders/buying.js';
 import { producing, PUBLISHING_CASES, publishing, type PublishingCase } from './contenders/publishing.js';
+import { soak, SOAK_HOLDS, SOAK_VALUES, soakCases, type SoakCase } from './contenders/soak.js';
 import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
 import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
@@ -149,8 +150,27 @@ const workers: Group<HoldCase> = {
   aims: [],
 };
 
+const soaking = (soakHolds: number): Group<SoakCase> => ({
+  id: 'soak',
+  title: 'Memory after very many holds',
+  unit: 'holds',
+  cases: soakCases(soakHolds),
+  contenders: [soak],
+  references: [],
+  aims: [
+    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.worker }, atMost: 200 },
+    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.growth }, atMost: 5 },
+    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.ownGrowth }, atMost: 5 },
+  ],
+});
+
+export interface GroupOptions {
+  /** How many holds `soak` makes. */
+  readonly soakHolds: number;
+}
+
 /** A contender is only ever asked for the cases of its own group. */
-export const GROUPS: readonly Group[] = [
+export const groupsOf = ({ soakHolds }: GroupOptions): readonly Group[] => [
   holds,
   withoutHttp,
   halfTheLoad,
@@ -161,4 +181,7 @@ export const GROUPS: readonly Group[] = [
   availability,
   takeovers,
   workers,
+  soaking(soakHolds),
 ];
+
+export const GROUPS = groupsOf({ soakHolds: SOAK_HOLDS });

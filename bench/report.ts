@@ -223,8 +223,9 @@ export function verdictOf(aim: AimReached): string {
 
 const whole = (value: number): string => Math.round(value).toString();
 const short = (value: number): string => value.toFixed(1).replace(/\.0$/, '');
+/** Of one round there is none. */
 const spread = ({ median, min, max }: Spread, told: (value: number) => string): string =>
-  `${told(median)} (${told(min)}..${told(max)})`;
+  min === max ? told(median) : `${told(median)} (${told(min)}..${told(max)})`;
 
 /** A table per case, for people, as Markdown is written too. */
 export function tableOf(report: Report): string {

@@ -27,6 +27,19 @@ export function latencyOf(values: readonly number[]): Latency {
   return { p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }
 
+/** Of samples in equal steps this share comes before anything is compared. */
+const SETTLING_SHARE = 0.1;
+
+/** By how many percent the median of the second half of the samples is above that of the first half; of at least two. */
+export function growthOf(samples: readonly number[]): number {
+  const settled = samples.slice(Math.floor(samples.length * SETTLING_SHARE));
+  const middle = Math.ceil(settled.length / 2);
+  const [first, second] = [settled.slice(0, middle), settled.slice(middle)].map(
+    (half) => spreadOf(half).median,
+  );
+  return 100 * ((second ?? Number.NaN) / (first ?? Number.NaN) - 1);
+}
+
 /** So that everybody is first, second, ... equally often. */
 export const rotated = <T>(all: readonly T[], by: number): T[] => {
   const from = all.length === 0 ? 0 : by % all.length;

@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { chartOf } from '../../bench/chart.js';
 import type { Contender, Group, LimitAim } from '../../bench/contender.js';
 import { reportOf, tableOf, verdictOf, type Report } from '../../bench/report.js';
-import { latencyOf, rotated, spreadOf } from '../../bench/statistics.js';
+import { growthOf, latencyOf, rotated, spreadOf } from '../../bench/statistics.js';
 import { chosen, runGroups, type Measurement } from '../../bench/suite.js';
+import { memoryMissing, memoryOf } from '../../bench/usage.js';
 
 const contender = (id: string): Contender<{ id: string; title: string }> => ({
   id,
@@ -151,6 +152,10 @@ describe('the report of a benchmark', () => {
     expect(tableOf(made)).toContain('FAILED');
   });
 
+  it('shows no spread of a single round', () => {
+    expect(tableOf(report([measured('bare/off', 0, 100)]))).toMatch(/bare\/off +100 +1\.0 ms/);
+  });
+
   it('draws every row that was measured', () => {
     const chart = chartOf(
       report([measured('bare/everysec', 0, 100), measured('ticktak/off', 0, 50)]),
@@ -198,6 +203,21 @@ describe('a run of a benchmark', () => {
   });
 });
 
+describe('the memory of a process', () => {
+  it('is what it has, of which pages of files are a part', async () => {
+    if ((await memoryMissing()) !== null) return;
+    const before = memoryOf(process.pid);
+    expect(before.files).toBeGreaterThan(0);
+    expect(before.all).toBeGreaterThan(before.files);
+    const mb = 64;
+    const taken = Buffer.alloc(mb * 1_000_000, 1);
+    const grown = memoryOf(process.pid).all - before.all;
+    expect(taken[0]).toBe(1);
+    expect(grown).toBeGreaterThan(mb / 2);
+    expect(grown).toBeLessThan(2 * mb);
+  });
+});
+
 describe('statistics', () => {
   it('takes the middle of an even number', () => {
     expect(spreadOf([4, 1, 3, 2])).toEqual({ median: 2.5, min: 1, max: 4 });
@@ -209,6 +229,17 @@ describe('statistics', () => {
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(latencyOf(hundred)).toEqual({ p50: 50, p90: 90, p99: 99, max: 100 });
     expect(latencyOf([7])).toEqual({ p50: 7, p90: 7, p99: 7, max: 7 });
+  });
+
+  it('compares the medians of two halves, after the first tenth', () => {
+    const flat = [1, ...Array.from({ length: 19 }, () => 200)];
+    expect(growthOf(flat)).toBe(0);
+    expect(growthOf([900, 900, ...Array<number>(9).fill(100), ...Array<number>(9).fill(110)])).toBeCloseTo(
+      10,
+    );
+    // One that stands out in a half is no growth.
+    expect(growthOf([0, ...[100, 100, 100], 100, ...[100, 500, 100], 100, 100])).toBe(0);
+    expect(growthOf([...Array<number>(10).fill(200), ...Array<number>(8).fill(150)])).toBeCloseTo(-25);
   });
 
   it('lets everybody be first once', () => {
