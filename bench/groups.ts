@@ -3,6 +3,7 @@ import type { Group } from './contender.js';
 import { bare } from './contenders/bare.js';
 import { mongodbRow, postgresqlRow } from './contenders/database-row.js';
 import { engine, ENGINE_CASES, evalsha, type EngineCase } from './contenders/engine.js';
+import { CONNECTIONS_CASES, connections, type ConnectionsCase } from './contenders/connections.js';
 import { durableObjects, durableObjectsDirect } from './contenders/durable-objects.js';
 import { HOLD_CASES, type HoldCase } from './contenders/holds.js';
 import { INGESTION_CASES, ingestion, parsing, type IngestionCase } from './contenders/ingestion.js';
@@ -150,6 +151,16 @@ const workers: Group<HoldCase> = {
   aims: [],
 };
 
+const toServers: Group<ConnectionsCase> = {
+  id: 'connections',
+  title: 'Connections to the servers',
+  unit: 'holds',
+  cases: CONNECTIONS_CASES,
+  contenders: [connections],
+  references: [],
+  aims: [],
+};
+
 const soaking = (soakHolds: number): Group<SoakCase> => ({
   id: 'soak',
   title: 'Memory after very many holds',
@@ -180,6 +191,7 @@ export const groupsOf = ({ soakHolds }: GroupOptions): readonly Group[] => [
   toOthers,
   availability,
   takeovers,
+  toServers,
   workers,
   soaking(soakHolds),
 ];

@@ -1,15 +1,11 @@
 /** What other marketplaces say, taken from a real broker: with all its effects committed, and only parsed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { systemClock } from '../../src/process/clock.js';
-import { RedisKeys } from '../../src/redis/keys.js';
-import { RedisTicketStore } from '../../src/redis/ticket-store.js';
 import type { Case, Contender, Figures, Part, Running } from '../contender.js';
 import { runMeasuring } from '../generator.js';
 import { stopAll } from '../program.js';
-import { ticketNumber } from '../programs/ticket.js';
 import { TICKETS } from './holds.js';
-import { MARKET_PREFIX, realKafkaMissing, startMarket } from './market.js';
+import { realKafkaMissing, startMarket } from './market.js';
+import { ticketNumbers, withStore } from './store.js';
 import { startProduct, ticktak } from './ticktak.js';
 
 export type IngestionCase = Case;
@@ -73,13 +69,11 @@ export const ingestion: Contender<IngestionCase> = {
 };
 
 /** Looks until every record has had its effect. */
-async function counted(redisUrl: string, records: number, onBegin: () => void): Promise<Figures> {
-  const redis = new Redis(redisUrl);
-  const store = new RedisTicketStore(redis, new RedisKeys(MARKET_PREFIX), systemClock);
-  const tickets = Array.from({ length: TICKETS }, (_, ticket) => ticketNumber(ticket));
-  const giveUpAt = Date.now() + INGESTION_MS_MAX;
-  let began: { readonly at: number; readonly done: number } | null = null;
-  try {
+const counted = (redisUrl: string, records: number, onBegin: () => void): Promise<Figures> =>
+  withStore(redisUrl, async (store) => {
+    const tickets = ticketNumbers(TICKETS);
+    const giveUpAt = Date.now() + INGESTION_MS_MAX;
+    let began: { readonly at: number; readonly done: number } | null = null;
     for (;;) {
       const counters = await store.counters(tickets);
       const done = counters.reduce((sum, { heldElsewhere }) => sum + heldElsewhere, 0);
@@ -96,7 +90,4 @@ async function counted(redisUrl: string, records: number, onBegin: () => void): 
       }
       await sleep(LOOK_MS);
     }
-  } finally {
-    redis.disconnect();
-  }
-}
+  });

@@ -3,11 +3,10 @@ import { listEntry, pending, Topics } from '../../test/exchange/topics.js';
 import { kafkaFound, startKafka, type KafkaServer } from '../../test/helpers/kafka.js';
 import { ticketNumber } from '../programs/ticket.js';
 import { CAPACITY, TICKETS } from './holds.js';
+import { PREFIX } from './store.js';
 
 const BATCH_RECORDS = 1_000;
 
-/** First part of the product's keys in Redis. */
-export const MARKET_PREFIX = 'bench';
 /** The product's name in the market. */
 export const MARKET_CLIENT = 'ticktak';
 
@@ -49,7 +48,7 @@ export async function startMarket(records: number, tickets = TICKETS): Promise<M
     settings: {
       KAFKA_BROKERS: brokers,
       CLIENT_ID: MARKET_CLIENT,
-      REDIS_PREFIX: MARKET_PREFIX,
+      REDIS_PREFIX: PREFIX,
       SALES_TOPIC_PREFIX: topics.sales.replace(/-dev$/, ''),
       MASTERLIST_TOPIC_PREFIX: topics.lists.replace(/-dev$/, ''),
     },

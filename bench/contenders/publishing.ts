@@ -1,19 +1,16 @@
 /** What is told to other marketplaces, put on a real broker: from the outbox with all its effects, and only sent. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { LATEST } from '../../src/kafka/kafkajs.js';
-import { systemClock } from '../../src/process/clock.js';
-import { RedisKeys } from '../../src/redis/keys.js';
-import { RedisTicketStore } from '../../src/redis/ticket-store.js';
+import type { RedisTicketStore } from '../../src/redis/ticket-store.js';
 import type { Topics } from '../../test/exchange/topics.js';
 import type { Case, Contender, Figures, Part, Running } from '../contender.js';
 import { load, runMeasuring } from '../generator.js';
 import { stopAll } from '../program.js';
 import type { ProducerOptions } from '../programs/producer.js';
-import { ticketNumber } from '../programs/ticket.js';
 import { HOLD_PATH } from '../programs/web.js';
 import { TICKETS } from './holds.js';
-import { MARKET_CLIENT, MARKET_PREFIX, realKafkaMissing, startMarket } from './market.js';
+import { MARKET_CLIENT, realKafkaMissing, startMarket } from './market.js';
+import { saleOpen, ticketNumbers, withStore } from './store.js';
 import { startProduct, ticktak } from './ticktak.js';
 
 export interface PublishingCase extends Case {
@@ -34,10 +31,8 @@ const WARM_UP_SHARE = 0.2;
 const BATCH_RECORDS = 500;
 const HOLD_CONNECTIONS = 64;
 const LOOK_MS = 20;
-const OPEN_MS_MAX = 60_000;
 const PUBLISHING_MS_MAX = 300_000;
 const PRODUCER = new URL('../programs/producer.ts', import.meta.url);
-const ALL_TICKETS = Array.from({ length: TICKETS }, (_, ticket) => ticketNumber(ticket));
 
 export const producing: Contender<PublishingCase> = {
   id: 'kafkajs',
@@ -87,11 +82,10 @@ export const publishing: Contender<PublishingCase> = {
         const product = await startProduct('everysec', { beside: ['consumer'], env: settings });
         started.push(product);
         parts.push(...product.programs);
-        const redis = new Redis(product.programs[0]?.url ?? '');
-        const store = new RedisTicketStore(redis, new RedisKeys(MARKET_PREFIX), systemClock);
+        const redisUrl = product.programs[0]?.url ?? '';
+        await saleOpen(redisUrl, TICKETS);
+        kafka.pause();
         try {
-          await allOpen(store);
-          kafka.pause();
           const made = await load(
             {
               url: product.programs.at(-1)?.url ?? '',
@@ -103,27 +97,16 @@ export const publishing: Contender<PublishingCase> = {
             { ...times, onBegin: () => undefined },
           );
           kafka.resume();
-          return Object.keys(made.failed).length > 0
-            ? made
-            : await published(topics, store, records, onBegin);
+          if (Object.keys(made.failed).length > 0) return made;
+          return await withStore(redisUrl, (store) => published(topics, store, records, onBegin));
         } finally {
           kafka.resume();
-          redis.disconnect();
         }
       },
       stop: () => stopAll(started),
     };
   },
 };
-
-/** The master list is read from its topic. */
-async function allOpen(store: RedisTicketStore): Promise<void> {
-  const giveUpAt = Date.now() + OPEN_MS_MAX;
-  while ((await store.counters(ALL_TICKETS)).length < TICKETS) {
-    if (Date.now() > giveUpAt) throw new Error('the sale did not open');
-    await sleep(LOOK_MS);
-  }
-}
 
 /** Looks until the broker has every record and Redis knows it. */
 async function published(
@@ -142,7 +125,7 @@ async function published(
       began = { at: performance.now(), done };
       onBegin();
     }
-    if (done >= records) isOut = (await store.pulse(ALL_TICKETS)).every((ticket) => ticket.isOut);
+    if (done >= records) isOut = (await store.pulse(ticketNumbers(TICKETS))).every((ticket) => ticket.isOut);
   }
   const seconds = (performance.now() - (began?.at ?? performance.now())) / 1_000;
   // Fences take places in the topic too: what is there is counted by reading it.

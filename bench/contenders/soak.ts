@@ -1,17 +1,13 @@
 /** What a worker needs after very many holds, and whether it goes on growing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { systemClock } from '../../src/process/clock.js';
-import { RedisKeys } from '../../src/redis/keys.js';
-import { RedisTicketStore } from '../../src/redis/ticket-store.js';
 import type { Case, Contender, Figures, Measuring } from '../contender.js';
 import { load } from '../generator.js';
 import type { Program } from '../program.js';
-import { ticketNumber } from '../programs/ticket.js';
 import { HOLD_PATH } from '../programs/web.js';
 import { growthOf } from '../statistics.js';
 import { memoryMissing, memoryOf, type Memory } from '../usage.js';
 import { TICKETS } from './holds.js';
+import { PREFIX, ticketNumbers, withStore } from './store.js';
 import { startProduct, ticktak } from './ticktak.js';
 
 export interface SoakCase extends Case {
@@ -44,7 +40,6 @@ const SAMPLE_MS = 500;
 /** Until the last holds have ended, once nobody asks for more. */
 const ENDED_MS_MAX = HOLD_MS + 60_000;
 const LOOK_MS = 200;
-const PREFIX = 'bench';
 
 export const soak: Contender<SoakCase> = {
   ...ticktak('everysec'),
@@ -94,19 +89,13 @@ async function measure(programs: readonly Program[], holds: number, measuring: M
 }
 
 /** Waits until no hold is left; answers how many are when that takes too long. */
-async function heldAfter(redisUrl: string): Promise<number> {
-  const redis = new Redis(redisUrl);
-  const store = new RedisTicketStore(redis, new RedisKeys(PREFIX), systemClock);
-  const tickets = Array.from({ length: TICKETS }, (_, ticket) => ticketNumber(ticket));
-  const giveUpAt = Date.now() + ENDED_MS_MAX;
-  try {
+const heldAfter = (redisUrl: string): Promise<number> =>
+  withStore(redisUrl, async (store) => {
+    const giveUpAt = Date.now() + ENDED_MS_MAX;
     for (;;) {
-      const counters = await store.counters(tickets);
+      const counters = await store.counters(ticketNumbers(TICKETS));
       const held = counters.reduce((sum, { heldHere }) => sum + heldHere, 0);
       if (held === 0 || Date.now() > giveUpAt) return held;
       await sleep(LOOK_MS);
     }
-  } finally {
-    redis.disconnect();
-  }
-}
+  });

@@ -8,6 +8,7 @@ import { ticketNumber } from '../programs/ticket.js';
 import { HOLD_PATH } from '../programs/web.js';
 import { maker } from '../requests.js';
 import { latencyOf } from '../statistics.js';
+import { PREFIX } from './store.js';
 import { startProduct, ticktak, type Product } from './ticktak.js';
 
 export interface TakeoverCase extends Case {
@@ -27,7 +28,6 @@ const SETTLE_MS = 4_000;
 /** The kill comes up to so much later, so that it meets the lease at any age. */
 const AGE_MS_MAX = 5_000;
 const STANDSTILL_MS_MAX = 60_000;
-const PREFIX = 'bench';
 const NOT_TAKEN = 'answered while the killed worker had the ticket';
 /** What the product writes of a ticket's owner: host, process and a random part, and which of its claims it is. */
 const OWNER = /-(\d+)-[0-9a-f]{8}\//;
