@@ -6,6 +6,7 @@ import { engine, ENGINE_CASES, evalsha, type EngineCase } from './contenders/eng
 import { CONNECTIONS_CASES, connections, type ConnectionsCase } from './contenders/connections.js';
 import { durableObjects, durableObjectsDirect } from './contenders/durable-objects.js';
 import { HOLD_CASES, type HoldCase } from './contenders/holds.js';
+import { idle, IDLE_CASES, idleExpress, type IdleCase } from './contenders/idle.js';
 import { INGESTION_CASES, ingestion, parsing, type IngestionCase } from './contenders/ingestion.js';
 import { jobPerRequest } from './contenders/job-per-request.js';
 import {
@@ -161,6 +162,17 @@ const toServers: Group<ConnectionsCase> = {
   aims: [],
 };
 
+const silent: Group<IdleCase> = {
+  id: 'idle',
+  title: 'Connections that are silent',
+  unit: 'connections',
+  isCountGiven: true,
+  cases: IDLE_CASES,
+  contenders: [idleExpress, idle],
+  references: [],
+  aims: [],
+};
+
 const soaking = (soakHolds: number): Group<SoakCase> => ({
   id: 'soak',
   title: 'Memory after very many holds',
@@ -192,6 +204,7 @@ export const groupsOf = ({ soakHolds }: GroupOptions): readonly Group[] => [
   availability,
   takeovers,
   toServers,
+  silent,
   workers,
   soaking(soakHolds),
 ];
