@@ -15,7 +15,7 @@ export interface Options {
   readonly warmUpSeconds: number;
   /** Contenders whose id begins with one of these; empty for all. */
   readonly only: readonly string[];
-  /** Cases whose name, `group-case`, begins with one of these; empty for all. */
+  /** Cases whose name, `group-case`, begins with one of these; empty for all but those that are to be named. */
   readonly cases: readonly string[];
 }
 
@@ -46,6 +46,10 @@ export interface Outcome {
 export const nameOfCase = (group: { readonly id: string }, case_: { readonly id: string }): string =>
   `${group.id}-${case_.id}`;
 
+/** Whether one of these is the name of the group, or goes on behind it. */
+const isNamed = (group: Group, cases: readonly string[]): boolean =>
+  cases.some((name) => name === group.id || name.startsWith(`${group.id}-`));
+
 const isChosen = (name: string, prefixes: readonly string[]): boolean =>
   prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix));
 
@@ -65,7 +69,10 @@ export function chosen(groups: readonly Group[], { only, cases }: Pick<Options, 
   return groups
     .map((group) => ({
       ...group,
-      cases: group.cases.filter((case_) => isChosen(nameOfCase(group, case_), cases)),
+      cases: group.cases.filter(
+        (case_) =>
+          isChosen(nameOfCase(group, case_), cases) && (!case_.onlyWhenNamed || isNamed(group, cases)),
+      ),
       contenders: group.contenders.filter(({ id }) => isChosen(id, only)),
     }))
     .filter((group) => group.cases.length > 0 && group.contenders.length > 0);
@@ -150,15 +157,16 @@ function failedBy(error: unknown): Figures {
   return { count: 0, seconds: 0, perSecond: 0, latency: null, failed: { [what]: 1 } };
 }
 
-function lineOf({ id, unit }: Group, measured: Measurement, rounds: number): string {
-  const { round, contender, perSecond, latency, failed, load } = measured;
+function lineOf({ id, unit, isCountGiven }: Group, measured: Measurement, rounds: number): string {
+  const { round, contender, perSecond, count, latency, failed, load, values = {} } = measured;
   const failures = Object.entries(failed).map(([what, times]) => `${what} (${times})`);
   return [
     `round ${round + 1}/${rounds}`,
     `${id}-${measured.case}`.padEnd(18),
     contender.padEnd(18),
-    `${Math.round(perSecond)} ${unit}/s`.padStart(16),
+    (isCountGiven ? `${count} ${unit}` : `${Math.round(perSecond)} ${unit}/s`).padStart(16),
     latency === null ? '' : `p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`,
+    ...Object.entries(values).map(([name, value]) => `${name}: ${value.toFixed(1)}`),
     `load ${load.toFixed(1)}`,
     failures.length === 0 ? '' : `FAILED: ${failures.join('; ')}`,
   ]

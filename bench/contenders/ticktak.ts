@@ -28,6 +28,8 @@ const PROFILED = new URL('../programs/profiled.mjs', import.meta.url).pathname;
 
 export interface Product {
   readonly programs: readonly Program[];
+  /** One more, which is among `programs` from then on. */
+  readonly startWorker: () => Promise<Program>;
   readonly stop: () => Promise<void>;
 }
 
@@ -46,7 +48,8 @@ export async function startProduct(
   { roles = ['reservations'], workers = 1, beside = [], env: more = {} }: ProductOptions = {},
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
-  const programs = await startAll<Program>(async (started) => {
+  let startWorker: () => Promise<Program> = () => Promise.reject(new Error('not started'));
+  const all = await startAll<Program>(async (started) => {
     started({
       name: 'folder',
       pid: 0,
@@ -72,13 +75,23 @@ export async function startProduct(
       const stop = async (): Promise<void> => void (await running.end());
       return started({ name, pid: running.child.pid ?? 0, url: running.url(of[0] ?? ''), stop });
     };
-    for (let count = 0; count < workers; count += 1) await start('worker', ['worker']);
+    startWorker = () => start('worker', ['worker']);
+    for (let count = 0; count < workers; count += 1) await startWorker();
     // It opens the sale at its start, and is needed no more: there are no brokers.
     if (more['KAFKA_BROKERS'] === undefined) await (await run(['consumer'], env)).end();
     for (const role of beside) await start(role, [role]);
     await start('web', roles);
   });
-  return { programs: programs.filter(({ pid }) => pid > 0), stop: () => stopAll(programs) };
+  const programs = all.filter(({ pid }) => pid > 0);
+  return {
+    programs,
+    startWorker: async () => {
+      const worker = await startWorker();
+      programs.push(worker);
+      return worker;
+    },
+    stop: () => stopAll(all),
+  };
 }
 
 export const ticktak = (fsync: Fsync): Contender<HoldCase> => ({
