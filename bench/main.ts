@@ -1,12 +1,13 @@
 /** `npm run bench`: its options, and its report for people and as files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { found } from '../test/helpers/services.js';
 import { chartOf } from './chart.js';
 import type { Group } from './contender.js';
 import { SOAK_HOLDS } from './contenders/soak.js';
+import { flameOf, type CpuProfile } from './flame.js';
 import { groupsOf } from './groups.js';
 import { machine, reportOf, tableOf, verdictOf, versionsOf, type Report } from './report.js';
 import { nameOfCase, runGroups, type Options } from './suite.js';
@@ -27,7 +28,7 @@ const HELP = `npm run bench -- [options]
   --cases a,b     cases whose name begins so
   --soak-holds N  how many holds the case \`soak\` makes (1000000), which runs only when it is named
   --list          names them all
-  --profile DIR   CPU profiles of ticktak's processes; they slow them down
+  --profile DIR   CPU profiles of ticktak's processes, and pictures of them; they slow them down
   --out FILE      where the results go (bench/results/latest.json)`;
 
 /** Read before anything is started. */
@@ -78,6 +79,7 @@ async function main(): Promise<number> {
   });
   tell(report);
   write(report, values.out);
+  if (values.profile !== undefined) draw(values.profile, options.cases.join(', '));
   return report.failures.length === 0 ? 0 : 1;
 }
 
@@ -128,6 +130,15 @@ function write(report: Report, out: string | undefined): void {
   console.log(
     `\nResults: ${out ?? 'bench/results/latest.json'}${isWhole ? ', chart: docs/images/bench.svg' : ''}`,
   );
+}
+
+/** A picture beside each profile. */
+function draw(dir: string, cases: string): void {
+  for (const name of readdirSync(dir).filter((each) => each.endsWith('.cpuprofile'))) {
+    const profile = JSON.parse(readFileSync(join(dir, name), 'utf8')) as CpuProfile;
+    const title = [name.replace(/-\d+\.cpuprofile$/, ''), cases].filter((part) => part !== '').join(', ');
+    writeFileSync(join(dir, name.replace(/cpuprofile$/, 'svg')), flameOf(profile, title));
+  }
 }
 
 function positive(name: string, text: string): number {
