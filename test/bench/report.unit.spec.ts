@@ -200,6 +200,9 @@ describe('a run of a benchmark', () => {
     expect(casesOf('holds')).toEqual(['hot', 'long']);
     expect(casesOf('holds-l')).toEqual(['long']);
     expect(casesOf('holds-hot')).toEqual(['hot']);
+    // Else nothing would be measured, and nothing said.
+    const alone = { ...GROUP, cases: [long] };
+    expect(() => chosen([alone], { only: [], cases: ['hold'] })).toThrow('hold is none of: holds-long');
   });
 });
 
