@@ -4,7 +4,7 @@ import type { Case, Contender, Figures, Measuring } from '../contender.js';
 import { load } from '../generator.js';
 import type { Program } from '../program.js';
 import { HOLD_PATH } from '../programs/web.js';
-import { growthOf } from '../statistics.js';
+import { growthOf, thinned } from '../statistics.js';
 import { memoryMissing, memoryOf, type Memory } from '../usage.js';
 import { TICKETS } from './holds.js';
 import { PREFIX, ticketNumbers, withStore } from './store.js';
@@ -37,6 +37,7 @@ export const SOAK_VALUES = {
 const HOLD_MS = 10_000;
 const CONNECTIONS = 64;
 const SAMPLE_MS = 500;
+const SERIES_MAX = 60;
 /** Until the last holds have ended, once nobody asks for more. */
 const ENDED_MS_MAX = HOLD_MS + 60_000;
 const LOOK_MS = 200;
@@ -75,17 +76,23 @@ async function measure(programs: readonly Program[], holds: number, measuring: M
   const left = await heldAfter(redis.url);
   const after = memoryOf(worker.pid);
   const all = samples.worker.map((memory) => memory.all);
+  const own = samples.worker.map((memory) => memory.all - memory.files);
   const values = {
     [SOAK_VALUES.worker]: after.all,
     'of it files, MB': after.files,
     'most, MB': Math.max(...all),
     [SOAK_VALUES.growth]: growthOf(all),
-    [SOAK_VALUES.ownGrowth]: growthOf(samples.worker.map((memory) => memory.all - memory.files)),
+    [SOAK_VALUES.ownGrowth]: growthOf(own),
     'web, MB': memoryOf(web.pid).all,
     'web grew, %': growthOf(samples.web.map((memory) => memory.all)),
     'Redis, MB': memoryOf(redis.pid).all,
   };
-  return { ...figures, failed: { ...figures.failed, ...(left > 0 && { 'did not end': left }) }, values };
+  const failed = { ...figures.failed, ...(left > 0 && { 'did not end': left }) };
+  const series = {
+    'worker, MB': thinned(all, SERIES_MAX),
+    'worker without files, MB': thinned(own, SERIES_MAX),
+  };
+  return { ...figures, failed, values, series };
 }
 
 /** Waits until no hold is left; answers how many are when that takes too long. */
