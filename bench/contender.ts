@@ -32,6 +32,8 @@ export interface Figures {
   readonly failed: Readonly<Record<string, number>>;
   /** What else was found, by what it is called in the report, its unit last: `worker, MB`. */
   readonly values?: Readonly<Record<string, number>>;
+  /** What one of them was on the way, in equal steps of time; for the results only. */
+  readonly series?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** How long a case warms up and is measured. */

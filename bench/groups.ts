@@ -20,7 +20,7 @@ import {
   type LoadCase,
 } from './contenders/buying.js';
 import { producing, PUBLISHING_CASES, publishing, type PublishingCase } from './contenders/publishing.js';
-import { soak, SOAK_HOLDS, SOAK_VALUES, soakCases, type SoakCase } from './contenders/soak.js';
+import { soak, SOAK_HOLDS, SOAK_VALUES, soakCases, soakInLittle, type SoakCase } from './contenders/soak.js';
 import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
 import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
@@ -173,18 +173,26 @@ const silent: Group<IdleCase> = {
   aims: [],
 };
 
+const SOAK_AIMS = [
+  { value: SOAK_VALUES.worker, atMost: 200 },
+  { value: SOAK_VALUES.own, atMost: 200 },
+  { value: SOAK_VALUES.growth, atMost: 5 },
+  { value: SOAK_VALUES.ownGrowth, atMost: 5 },
+];
+
 const soaking = (soakHolds: number): Group<SoakCase> => ({
   id: 'soak',
   title: 'Memory after very many holds',
   unit: 'holds',
   cases: soakCases(soakHolds),
-  contenders: [soak],
+  contenders: [soak, soakInLittle],
   references: [],
-  aims: [
-    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.worker }, atMost: 200 },
-    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.growth }, atMost: 5 },
-    { ...PRODUCT, kind: 'limit', case: 'spread', of: { value: SOAK_VALUES.ownGrowth }, atMost: 5 },
-  ],
+  aims: [soak, soakInLittle].flatMap(({ id }) =>
+    SOAK_AIMS.map(
+      ({ value, atMost }) =>
+        ({ kind: 'limit', case: 'spread', contender: id, of: { value }, atMost }) as const,
+    ),
+  ),
 });
 
 export interface GroupOptions {

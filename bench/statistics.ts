@@ -40,6 +40,16 @@ export function growthOf(samples: readonly number[]): number {
   return 100 * ((second ?? Number.NaN) / (first ?? Number.NaN) - 1);
 }
 
+/** The medians of `most` equal parts of the samples, or of so many as there are. */
+export function thinned(samples: readonly number[], most: number): number[] {
+  const parts = Math.min(most, samples.length);
+  const start = (part: number): number => Math.floor((part * samples.length) / parts);
+  return Array.from(
+    { length: parts },
+    (_, part) => spreadOf(samples.slice(start(part), start(part + 1))).median,
+  );
+}
+
 /** So that everybody is first, second, ... equally often. */
 export const rotated = <T>(all: readonly T[], by: number): T[] => {
   const from = all.length === 0 ? 0 : by % all.length;

@@ -20,8 +20,8 @@ export interface PublishingCase extends Case {
 export const PUBLISHING_CASES: readonly PublishingCase[] = [
   {
     id: 'spread',
-    title: '20,000 holds that waited for the broker, 192 tickets, one partition',
-    records: 20_000,
+    title: '40,000 holds that waited for the broker, 192 tickets, one partition',
+    records: 40_000,
   },
 ];
 

@@ -1,10 +1,10 @@
 /** What a worker needs after very many holds, and whether it goes on growing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Case, Contender, Figures, Measuring } from '../contender.js';
+import type { Case, Contender, Figures, Measuring, Running } from '../contender.js';
 import { load } from '../generator.js';
 import type { Program } from '../program.js';
 import { HOLD_PATH } from '../programs/web.js';
-import { growthOf } from '../statistics.js';
+import { growthOf, thinned } from '../statistics.js';
 import { memoryMissing, memoryOf, type Memory } from '../usage.js';
 import { TICKETS } from './holds.js';
 import { PREFIX, ticketNumbers, withStore } from './store.js';
@@ -26,34 +26,53 @@ export const soakCases = (holds: number): readonly SoakCase[] => [
   },
 ];
 
-/** What the aims are for. */
+/** What the aims are for. `own` is without pages of files. */
 export const SOAK_VALUES = {
   worker: 'worker, MB',
+  own: 'own, MB',
   growth: 'worker grew, %',
-  ownGrowth: 'without files, %',
+  ownGrowth: 'own grew, %',
 } as const;
 
 /** Holds end by themselves, so that after the first seconds as many end as begin. */
 const HOLD_MS = 10_000;
 const CONNECTIONS = 64;
+const HEAP_MIB = 128;
 const SAMPLE_MS = 500;
+const SERIES_MAX = 60;
 /** Until the last holds have ended, once nobody asks for more. */
 const ENDED_MS_MAX = HOLD_MS + 60_000;
 const LOOK_MS = 200;
 
+async function start(workerEnv: Readonly<Record<string, string>>): Promise<Running<SoakCase>> {
+  const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS) };
+  const { programs, stop } = await startProduct('everysec', { env, workerEnv });
+  return {
+    parts: programs,
+    measure: (case_, measuring) => measure(programs, case_.holds, measuring),
+    stop,
+  };
+}
+
+const SET_UP = `As ticktak/everysec, with holds that last ${HOLD_MS / 1_000} s`;
+
 export const soak: Contender<SoakCase> = {
   ...ticktak('everysec'),
-  setUp: `As ticktak/everysec, with holds that last ${HOLD_MS / 1_000} s.`,
+  setUp: `${SET_UP}.`,
   missing: memoryMissing,
-  start: async () => {
-    const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS) };
-    const { programs, stop } = await startProduct('everysec', { env });
-    return {
-      parts: programs,
-      measure: (case_, measuring) => measure(programs, case_.holds, measuring),
-      stop,
-    };
-  },
+  start: () => start({}),
+};
+
+/**
+ * With plenty of memory in the machine the heap grows because nothing asks it not to. With little room what grows is
+ * what is kept, until the worker ends for want of memory, which fails.
+ */
+export const soakInLittle: Contender<SoakCase> = {
+  ...soak,
+  id: `heap/${HEAP_MIB}`,
+  title: `ticktak with a worker’s heap of ${HEAP_MIB} MiB`,
+  setUp: `${SET_UP}, and a worker of --max-old-space-size=${HEAP_MIB}.`,
+  start: () => start({ NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` }),
 };
 
 async function measure(programs: readonly Program[], holds: number, measuring: Measuring): Promise<Figures> {
@@ -75,17 +94,23 @@ async function measure(programs: readonly Program[], holds: number, measuring: M
   const left = await heldAfter(redis.url);
   const after = memoryOf(worker.pid);
   const all = samples.worker.map((memory) => memory.all);
+  const own = samples.worker.map((memory) => memory.all - memory.files);
   const values = {
     [SOAK_VALUES.worker]: after.all,
-    'of it files, MB': after.files,
+    [SOAK_VALUES.own]: after.all - after.files,
     'most, MB': Math.max(...all),
     [SOAK_VALUES.growth]: growthOf(all),
-    [SOAK_VALUES.ownGrowth]: growthOf(samples.worker.map((memory) => memory.all - memory.files)),
+    [SOAK_VALUES.ownGrowth]: growthOf(own),
     'web, MB': memoryOf(web.pid).all,
     'web grew, %': growthOf(samples.web.map((memory) => memory.all)),
     'Redis, MB': memoryOf(redis.pid).all,
   };
-  return { ...figures, failed: { ...figures.failed, ...(left > 0 && { 'did not end': left }) }, values };
+  const failed = { ...figures.failed, ...(left > 0 && { 'did not end': left }) };
+  const series = {
+    'worker, MB': thinned(all, SERIES_MAX),
+    'own, MB': thinned(own, SERIES_MAX),
+  };
+  return { ...figures, failed, values, series };
 }
 
 /** Waits until no hold is left; answers how many are when that takes too long. */

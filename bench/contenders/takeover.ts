@@ -100,7 +100,8 @@ class Asking {
   answeredAfter(since: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(
-        () => reject(new Error(`no hold within ${STANDSTILL_MS_MAX / 1_000} s of the kill`)),
+        () =>
+          reject(new Error(`no hold within ${STANDSTILL_MS_MAX / 1_000} s of the kill (${this.#told()})`)),
         STANDSTILL_MS_MAX,
       );
       this.#onAnswer = (askedAt) => {
@@ -118,6 +119,12 @@ class Asking {
     await this.#done;
     await Promise.all(this.#open);
     return this.#failed;
+  }
+
+  /** What was answered in place of a hold. */
+  #told(): string {
+    const answers = Object.entries(this.#failed).map(([what, times]) => `${times} x ${what}`);
+    return `${answers.join(', ')}; ${this.#open.size} not answered`;
   }
 
   async #go(): Promise<void> {

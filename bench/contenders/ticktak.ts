@@ -40,12 +40,14 @@ export interface ProductOptions {
   readonly beside?: readonly string[];
   /** Added to its settings. With brokers the sale is opened by the list in their topic. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Added to those of workers alone. */
+  readonly workerEnv?: Readonly<Record<string, string>>;
 }
 
 /** Redis, `workers` workers, and one web process of `roles`, whose first is the one that is asked. */
 export async function startProduct(
   fsync: Fsync,
-  { roles = ['reservations'], workers = 1, beside = [], env: more = {} }: ProductOptions = {},
+  { roles = ['reservations'], workers = 1, beside = [], env: more = {}, workerEnv = {} }: ProductOptions = {},
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
   let startWorker: () => Promise<Program> = () => Promise.reject(new Error('not started'));
@@ -70,12 +72,12 @@ export async function startProduct(
       MASTERLIST_FILE: masterList,
       ...more,
     };
-    const start = async (name: string, of: readonly string[]): Promise<Program> => {
-      const running = await run(of, env, profiled);
+    const start = async (name: string, of: readonly string[], also = {}): Promise<Program> => {
+      const running = await run(of, { ...env, ...also }, profiled);
       const stop = async (): Promise<void> => void (await running.end());
       return started({ name, pid: running.child.pid ?? 0, url: running.url(of[0] ?? ''), stop });
     };
-    startWorker = () => start('worker', ['worker']);
+    startWorker = () => start('worker', ['worker'], workerEnv);
     for (let count = 0; count < workers; count += 1) await startWorker();
     // It opens the sale at its start, and is needed no more: there are no brokers.
     if (more['KAFKA_BROKERS'] === undefined) await (await run(['consumer'], env)).end();

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { chartOf } from '../../bench/chart.js';
 import type { Contender, Group, LimitAim } from '../../bench/contender.js';
 import { reportOf, tableOf, verdictOf, type Report } from '../../bench/report.js';
-import { growthOf, latencyOf, rotated, spreadOf } from '../../bench/statistics.js';
+import { growthOf, latencyOf, rotated, spreadOf, thinned } from '../../bench/statistics.js';
 import { chosen, runGroups, type Measurement } from '../../bench/suite.js';
 import { memoryMissing, memoryOf } from '../../bench/usage.js';
 
@@ -200,6 +200,9 @@ describe('a run of a benchmark', () => {
     expect(casesOf('holds')).toEqual(['hot', 'long']);
     expect(casesOf('holds-l')).toEqual(['long']);
     expect(casesOf('holds-hot')).toEqual(['hot']);
+    // Else nothing would be measured, and nothing said.
+    const alone = { ...GROUP, cases: [long] };
+    expect(() => chosen([alone], { only: [], cases: ['hold'] })).toThrow('hold is none of: holds-long');
   });
 });
 
@@ -240,6 +243,13 @@ describe('statistics', () => {
     // One that stands out in a half is no growth.
     expect(growthOf([0, ...[100, 100, 100], 100, ...[100, 500, 100], 100, 100])).toBe(0);
     expect(growthOf([...Array<number>(10).fill(200), ...Array<number>(8).fill(150)])).toBeCloseTo(-25);
+  });
+
+  it('makes fewer samples of many, and leaves none out', () => {
+    expect(thinned([1, 2, 3, 10, 20, 30], 2)).toEqual([2, 20]);
+    expect(thinned([1, 2, 3, 4, 5], 2)).toEqual([1.5, 4]);
+    expect(thinned([5, 6], 10)).toEqual([5, 6]);
+    expect(thinned([], 10)).toEqual([]);
   });
 
   it('lets everybody be first once', () => {
