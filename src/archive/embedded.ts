@@ -8,7 +8,8 @@
  *  - Several processes of one machine may have the folder open at once (a local file system, one PID
  *    namespace); every fence, head and "first one wins" is decided under LMDB's one write lock.
  *    Its limit: a process that is stopped, not killed, in the middle of a commit keeps that lock. Writes of
- *    the others wait, and are refused as unavailable after COMMIT_MS_MAX; reads go on.
+ *    the others wait, and are refused as unavailable after COMMIT_MS_MAX; reads go on. One that is killed while
+ *    it waits can leave another asleep for a lock that is free: that one has itself woken (embedded-nudge.ts).
  *  - All of an `append` is one transaction. Calls that arrive while a commit is on its way share the next
  *    one; a call that throws leaves no trace, and takes nothing with it that others wrote.
  *
@@ -29,10 +30,12 @@
  *    `eventTurnBatching` is off because its internal promise is rejected unhandled when a commit fails, which
  *    would end the process.
  */
+import { fork, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open as openFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ABORT, open, type Database, type Key, type RootDatabase } from 'lmdb';
 import type { Match } from '../catalog/match.js';
 import type { Reservation, TicketId } from '../rules/index.js';
@@ -77,6 +80,9 @@ const CALLS_PER_COMMIT_MAX = 1_000;
 const CALLS_WAITING_MAX = 20_000;
 /** A commit that takes longer is given up: its callers are told that the outcome is not known. */
 const COMMIT_MS_MAX = 30_000;
+/** One that takes longer may sleep for a lock that nobody has: see embedded-nudge.ts. */
+const NUDGE_MS = 2_000;
+const NUDGE = fileURLToPath(new URL('./embedded-nudge.js', import.meta.url));
 /** Rows read in one go; between two the event loop gets its turn. */
 const ROWS_PER_READ = 500;
 /** Above every time and sequence in a key. */
@@ -137,6 +143,8 @@ export interface EmbeddedArchiveOptions extends OpenOptions {
   readonly mapBytes?: number;
   /** Epoch milliseconds, for documents that end. */
   readonly now?: () => number;
+  /** How `embedded-nudge` is run, when not as it was built. */
+  readonly nudge?: { readonly program: string; readonly execArgv: readonly string[] };
 }
 
 export class EmbeddedArchive implements Archive {
@@ -150,6 +158,8 @@ export class EmbeddedArchive implements Archive {
   private draining: Promise<void> | null = null;
   /** Why no commit can be tried: one is stuck, or LMDB gave up. */
   private broken: Error | null = null;
+  private readonly nudgeWith: NonNullable<EmbeddedArchiveOptions['nudge']>;
+  private nudging: ChildProcess | null = null;
 
   constructor(options: EmbeddedArchiveOptions) {
     this.dir = resolve(options.dir);
@@ -157,6 +167,7 @@ export class EmbeddedArchive implements Archive {
     this.isReadOnly = options.isReadOnly ?? false;
     this.isRestore = options.isRestore ?? false;
     this.now = options.now ?? Date.now;
+    this.nudgeWith = options.nudge ?? { program: NUDGE, execArgv: [] };
   }
 
   async start(): Promise<void> {
@@ -470,7 +481,11 @@ export class EmbeddedArchive implements Archive {
   /** Commits and flushes; throws when nothing was committed, or when that is not known in time. */
   private async durable(stores: Stores, callback: () => unknown): Promise<void> {
     if (this.broken) throw this.broken;
-    const transaction = stores.root.childTransaction(callback).then(() => null, commitError);
+    const nudges = setInterval(() => this.nudge(stores), NUDGE_MS).unref();
+    const transaction = stores.root
+      .childTransaction(callback)
+      .then(() => null, commitError)
+      .finally(() => clearInterval(nudges));
     const failure = await orAfter(COMMIT_MS_MAX, transaction, () => {
       const stuck = new Error(`The archive in ${this.dir} did not finish a commit in ${COMMIT_MS_MAX} ms`);
       this.broken = stuck;
@@ -482,6 +497,19 @@ export class EmbeddedArchive implements Archive {
       this.broken = new Error(`The archive in ${this.dir} needs a restart after: ${reasonOf(failure)}`);
     }
     throw failure;
+  }
+
+  /** One at a time; it may have to wait for the lock itself, and is not killed for that. */
+  private nudge({ folder }: Stores): void {
+    if (this.nudging) return;
+    const { program, execArgv } = this.nudgeWith;
+    const child = fork(program, [join(folder, FILE_NAME)], { stdio: 'ignore', execArgv: [...execArgv] });
+    this.nudging = child;
+    const ended = (): void => void (this.nudging = null);
+    child.once('exit', ended);
+    child.once('error', ended);
+    child.unref();
+    child.channel?.unref();
   }
 
   private async close(stores: Stores): Promise<void> {
