@@ -33,6 +33,9 @@ export const SOAK_VALUES = {
   ownGrowth: 'without files, %',
 } as const;
 
+/** As the product is deployed: Dockerfile. */
+const HEAP_LIMIT = '--max-old-space-size=1024';
+
 /** Holds end by themselves, so that after the first seconds as many end as begin. */
 const HOLD_MS = 10_000;
 const CONNECTIONS = 64;
@@ -46,7 +49,7 @@ export const soak: Contender<SoakCase> = {
   setUp: `As ticktak/everysec, with holds that last ${HOLD_MS / 1_000} s.`,
   missing: memoryMissing,
   start: async () => {
-    const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS) };
+    const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS), NODE_OPTIONS: HEAP_LIMIT };
     const { programs, stop } = await startProduct('everysec', { env });
     return {
       parts: programs,
