@@ -15,6 +15,8 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 FROM node:20-bookworm-slim
 # Every role listens on PORT, which a platform may set to another.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
+# Without it V8 lets garbage grow with the memory of the machine: docs/operations.md says what a process needs.
+ENV NODE_OPTIONS=--max-old-space-size=1024
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

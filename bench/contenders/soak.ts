@@ -34,6 +34,9 @@ export const SOAK_VALUES = {
   ownGrowth: 'own grew, %',
 } as const;
 
+/** As the product is deployed: Dockerfile. */
+const HEAP_LIMIT = '--max-old-space-size=1024';
+
 /** Holds end by themselves, so that after the first seconds as many end as begin. */
 const HOLD_MS = 10_000;
 const CONNECTIONS = 64;
@@ -45,7 +48,7 @@ const ENDED_MS_MAX = HOLD_MS + 60_000;
 const LOOK_MS = 200;
 
 async function start(workerEnv: Readonly<Record<string, string>>): Promise<Running<SoakCase>> {
-  const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS) };
+  const env = { REDIS_PREFIX: PREFIX, HOLD_MS: String(HOLD_MS), NODE_OPTIONS: HEAP_LIMIT };
   const { programs, stop } = await startProduct('everysec', { env, workerEnv });
   return {
     parts: programs,
@@ -64,7 +67,7 @@ export const soak: Contender<SoakCase> = {
 };
 
 /**
- * With plenty of memory in the machine the heap grows because nothing asks it not to. With little room what grows is
+ * A heap that has room grows because nothing asks it not to. With little room what grows is
  * what is kept, until the worker ends for want of memory, which fails.
  */
 export const soakInLittle: Contender<SoakCase> = {

@@ -7,7 +7,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createTransport } from 'nodemailer';
 import type { Clock } from '../actors/ports.js';
 import { composed } from './message.js';
 import { MailUnavailableError, type Mail, type Mailer } from './port.js';
@@ -28,7 +27,7 @@ export interface FolderMailerOptions {
 
 export class FolderMailer implements Mailer {
   readonly #options: FolderMailerOptions;
-  readonly #composer = createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+  #composer: ReturnType<typeof makeComposer> | null = null;
   #sent = 0;
   #files = 0;
 
@@ -47,15 +46,16 @@ export class FolderMailer implements Mailer {
     }
   }
 
-  stop(): Promise<void> {
-    this.#composer.close();
-    return Promise.resolve();
+  async stop(): Promise<void> {
+    (await this.#composer)?.close();
+    this.#composer = null;
   }
 
   async send(mail: Mail): Promise<void> {
     const { dir, from, clock } = this.#options;
     const now = clock.now();
-    const { message } = await this.#composer.sendMail(composed(mail, from, now));
+    this.#composer ??= makeComposer();
+    const { message } = await (await this.#composer).sendMail(composed(mail, from, now));
     if (!Buffer.isBuffer(message)) throw new Error('the mail was composed as a stream, not as bytes');
     this.#sent += 1;
     try {
@@ -82,6 +82,12 @@ export class FolderMailer implements Mailer {
     await Promise.all(oldest.map((name) => rm(join(dir, name), { force: true })));
     this.#files = mails.length - oldest.length;
   }
+}
+
+/** Loaded with the first mail: most processes never send one. */
+async function makeComposer() {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
 }
 
 const SEQUENCE_DIGITS = 6;

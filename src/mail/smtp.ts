@@ -4,7 +4,7 @@
  * Guarantees beyond the port: no mail and no password leaves this machine unencrypted; a send ends within two
  * attempts' time; what the server refuses for good is not tried again.
  */
-import { createTransport, type Transporter } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import type { Clock } from '../actors/ports.js';
 import { composed, MailRefusedError } from './message.js';
 import { MailUnavailableError, type Mail, type Mailer, type MailFault } from './port.js';
@@ -29,7 +29,9 @@ const PORTS = { 'smtp:': 587, 'smtps:': 465 } as const;
 export class SmtpMailer implements Mailer {
   readonly #options: Required<SmtpMailerOptions>;
   readonly #target: SmtpTarget;
-  #transport: Transporter | null = null;
+  #isStarted = false;
+  /** Made with the first mail. */
+  #transport: Promise<Transporter> | null = null;
 
   /** Throws on a URL that is none. */
   constructor(options: SmtpMailerOptions) {
@@ -38,33 +40,21 @@ export class SmtpMailer implements Mailer {
   }
 
   start(): Promise<void> {
-    const { attemptMs } = this.#options;
-    const { auth, isLoopback, ...server } = this.#target;
-    this.#transport ??= createTransport({
-      ...server,
-      ...(auth && { auth }),
-      requireTLS: !isLoopback && !server.secure,
-      opportunisticTLS: isLoopback,
-      tls: { minVersion: 'TLSv1.2' },
-      connectionTimeout: attemptMs,
-      greetingTimeout: attemptMs,
-      socketTimeout: attemptMs,
-      dnsTimeout: attemptMs,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    });
+    this.#isStarted = true;
     return Promise.resolve();
   }
 
-  stop(): Promise<void> {
-    this.#transport?.close();
+  async stop(): Promise<void> {
+    const transport = this.#transport;
+    this.#isStarted = false;
     this.#transport = null;
-    return Promise.resolve();
+    (await transport)?.close();
   }
 
   async send(mail: Mail): Promise<void> {
-    const transport = this.#transport;
-    if (!transport) throw new MailUnavailableError('The mailer is not started.');
+    if (!this.#isStarted) throw new MailUnavailableError('The mailer is not started.');
+    this.#transport ??= makeTransport(this.#target, this.#options.attemptMs);
+    const transport = await this.#transport;
     const { from, clock, attemptMs, retryMs } = this.#options;
     // Composed once: both attempts have one Message-ID.
     const message = composed(mail, from, clock.now());
@@ -81,6 +71,27 @@ export class SmtpMailer implements Mailer {
       }
     }
   }
+}
+
+/** What speaks SMTP is loaded here: most processes never send a mail. */
+async function makeTransport(
+  { auth, isLoopback, ...server }: SmtpTarget,
+  attemptMs: number,
+): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({
+    ...server,
+    ...(auth && { auth }),
+    requireTLS: !isLoopback && !server.secure,
+    opportunisticTLS: isLoopback,
+    tls: { minVersion: 'TLSv1.2' },
+    connectionTimeout: attemptMs,
+    greetingTimeout: attemptMs,
+    socketTimeout: attemptMs,
+    dnsTimeout: attemptMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
 }
 
 interface SmtpTarget {

@@ -37,7 +37,7 @@ export async function withArchive<T>(
   options: OpenOptions,
   work: (archive: Archive) => Promise<T>,
 ): Promise<T> {
-  const archive = makeArchive(settings, resolve(settings.dataDir), createLogger(settings, 2), options);
+  const archive = await makeArchive(settings, resolve(settings.dataDir), createLogger(settings, 2), options);
   await archive.start();
   try {
     return await work(archive);

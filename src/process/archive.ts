@@ -1,17 +1,19 @@
 /** The archive that the settings name. */
 import type { Settings } from '../../config/settings.js';
-import { EmbeddedArchive } from '../archive/embedded.js';
-import { MongoArchive } from '../archive/mongo.js';
 import type { Archive, OpenOptions } from '../archive/port.js';
 import type { Logger } from './log.js';
 
-/** Not started yet. */
-export function makeArchive(
+/** Not started yet. The driver of the other kind is not loaded: each takes some MB of every process. */
+export async function makeArchive(
   { mongoUrl, mongoTimeoutMs }: Pick<Settings, 'mongoUrl' | 'mongoTimeoutMs'>,
   dataDir: string,
   logger: Logger,
   options: OpenOptions = {},
-): Archive {
-  if (mongoUrl === undefined) return new EmbeddedArchive({ dir: `${dataDir}/archive`, ...options });
+): Promise<Archive> {
+  if (mongoUrl === undefined) {
+    const { EmbeddedArchive } = await import('../archive/embedded.js');
+    return new EmbeddedArchive({ dir: `${dataDir}/archive`, ...options });
+  }
+  const { MongoArchive } = await import('../archive/mongo.js');
   return new MongoArchive({ url: mongoUrl, timeoutMs: mongoTimeoutMs, logger, ...options });
 }

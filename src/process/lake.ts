@@ -97,7 +97,7 @@ async function withSources(settings: Settings, work: (sources: LakeSources) => P
       'TOKEN_SECRET is not set, and there is none in DATA_DIR: persons could not be told apart.',
     );
   }
-  const archive = makeArchive(settings, dataDir, createLogger(settings, 2), { isReadOnly: true });
+  const archive = await makeArchive(settings, dataDir, createLogger(settings, 2), { isReadOnly: true });
   await archive.start();
   try {
     await work({ archive, tokenSecret });

@@ -12,7 +12,6 @@ import { MasterListLoader } from '../catalog/catalog.js';
 import { ticketsOf, type MatchEntry } from '../catalog/match.js';
 import { KickoffCloser } from '../catalog/kickoff.js';
 import { pauseOf } from '../catalog/notices.js';
-import { adminRouter } from '../http/admin.js';
 import { Idempotency, RedisIdempotencyStore } from '../http/idempotency.js';
 import { createMetrics, type Metrics } from '../http/metrics.js';
 import { ReadModel } from '../http/read-model.js';
@@ -58,7 +57,7 @@ import { TicketCodes } from '../tickets/codes.js';
 import { TicketDesk } from '../tickets/desk.js';
 import { AccountExport } from '../tickets/export.js';
 import { GuestLookup } from '../tickets/lookup.js';
-import { PdfDesk } from '../tickets/pdf.js';
+import { PdfDesk } from '../tickets/pdf-desk.js';
 import { AdmissionRecords, Shares } from '../tickets/records.js';
 import { BuyerRefunds } from '../tickets/refunds.js';
 import { exportRoute, ticketRoutes, type TicketRoutesOptions } from '../tickets/routes.js';
@@ -86,7 +85,6 @@ import { QueueWatch } from './queue-watch.js';
 import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
-import { makeWeb, upstreamUrl, WEB_DIR } from './web.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export interface Marketplace {
@@ -170,6 +168,8 @@ async function startLog(log: Log): Promise<void> {
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0);
 
+type Mount = NonNullable<ServiceOptions['mount']>;
+
 /** Roles that speak to the payment provider. */
 const PAYING: ReadonlySet<Role> = new Set(['reservations', 'payments', 'worker']);
 
@@ -203,7 +203,7 @@ class Starter {
     const localRedisUrl = settings.redisUrl === undefined ? await this.#localRedis(dataDir) : null;
     const redisUrl = settings.redisUrl ?? localRedisUrl ?? '';
 
-    const archive = makeArchive(settings, dataDir, this.#logger);
+    const archive = await makeArchive(settings, dataDir, this.#logger);
     await archive.start();
     this.#undo.push('archive', () => archive.stop());
     const core = await startCore(
@@ -471,6 +471,7 @@ class Starter {
 
   async #startClient(parts: Parts): Promise<void> {
     const settings = this.#settings;
+    const { makeWeb, upstreamUrl, WEB_DIR } = await import('./web.js');
     const web = await makeWeb({
       dir: WEB_DIR,
       settings,
@@ -485,14 +486,23 @@ class Starter {
     await this.#listen('client', parts, settings.clientPort, [], [() => web.endStreams()], web.mount);
   }
 
+  /** The dashboard is loaded where there is one. */
+  async #operatorPages(parts: Parts): Promise<Mount> {
+    const { adminRouter } = await import('../http/admin.js');
+    return (app) => {
+      app.use(adminRouter(parts.admin()));
+    };
+  }
+
   async #listen(
     role: Role,
     parts: Parts,
     port: number,
     routes: ServiceOptions['routes'],
     onClosing: readonly (() => void)[] = [],
-    mount?: ServiceOptions['mount'],
+    pages?: Mount,
   ): Promise<void> {
+    const mount = pages ?? (role === 'worker' ? () => undefined : await this.#operatorPages(parts));
     const service = createService({
       info: { title: `ticktak ${role}`, version: VERSION, description: `The ${role} service of ticktak.` },
       routes,
@@ -512,14 +522,7 @@ class Starter {
       ...corsOf(this.#settings),
       // Browsers reach the client role itself: nobody speaks for them.
       ...(role !== 'client' && { forwarded: parts.seal }),
-      mount: (app) => {
-        if (mount) {
-          mount(app);
-          return;
-        }
-        if (role === 'worker') return;
-        app.use(adminRouter(parts.admin()));
-      },
+      mount,
     });
     this.#ports.set(role, await service.listen(this.#settings.host, port));
     this.#undo.push(`HTTP service of the ${role}`, () => service.close());

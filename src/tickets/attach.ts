@@ -7,7 +7,7 @@ import type { Attach } from '../mail/writer.js';
 import type { Reservation } from '../rules/index.js';
 import type { TicketDesk } from './desk.js';
 import { AS_BUYER, pagesOf } from './pages.js';
-import { PAGES_MAX, type PdfDesk } from './pdf.js';
+import { PAGES_MAX, type PdfDesk } from './pdf-desk.js';
 
 export interface AttachTicketsOptions {
   readonly desk: TicketDesk;

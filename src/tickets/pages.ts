@@ -3,7 +3,7 @@ import type { Match } from '../catalog/match.js';
 import type { Reservation } from '../rules/index.js';
 import { placesOf } from './admission.js';
 import type { TicketDesk, Viewer } from './desk.js';
-import type { TicketPage } from './pdf.js';
+import type { TicketPage } from './pdf-desk.js';
 
 /** Whom a reservation was sold to, wherever a mail to its address comes from. */
 export const AS_BUYER: Viewer = { principal: null, isBuyer: true, isOperator: false };

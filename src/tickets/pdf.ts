@@ -1,36 +1,14 @@
 /**
- * Tickets to print or to show: one page for each.
+ * Draws tickets: one page for each. Guarantees: a page holds no more of the holder's address than its owner
+ * recognises; pages of one document are limited.
  *
- * Guarantees: the same tickets in the same language are the same bytes as long as they are remembered; pages of
- * one document, documents made at once, waiting and remembered are limited; a page holds no more of the holder's
- * address than its owner recognises.
+ * It comes with fonts and a shaper of text, 10 MB of a process's memory: pdf-desk.ts loads it at the first document.
  */
-import { createHash } from 'node:crypto';
 import PDFDocument from 'pdfkit';
 import { encode } from 'uqr';
-import type { Match } from '../catalog/match.js';
 import { arabicName } from './names-ar.js';
+import { PAGES_MAX, type PdfLanguage, type TicketPage } from './pdf-desk.js';
 import { drawLine, registerFonts, type Direction, type Line } from './pdf-text.js';
-
-export const PDF_LANGUAGES = ['en', 'ar'] as const;
-export type PdfLanguage = (typeof PDF_LANGUAGES)[number];
-
-export interface TicketPage {
-  readonly id: string;
-  readonly code: string;
-  readonly match: Match;
-  readonly category: number;
-  /** Of how many that were sold together. */
-  readonly number: number;
-  readonly of: number;
-  readonly unitPrice: number;
-  readonly currency: string;
-  /** The holder's address; empty when it is not known. */
-  readonly holder: string;
-}
-
-/** Pages of one document. */
-export const PAGES_MAX = 50;
 
 interface Words {
   readonly title: string;
@@ -241,93 +219,4 @@ export function masked(email: string): string {
   const local = Array.from(email.slice(0, at));
   const end = local.length > 3 ? (local.at(-1) ?? '') : '';
   return `${local[0] ?? ''}…${end}${email.slice(at)}`;
-}
-
-export interface PdfLimits {
-  readonly makingMax: number;
-  readonly waitingMax: number;
-  readonly rememberedMax: number;
-  readonly rememberedBytesMax: number;
-}
-
-export const PDF_LIMITS: PdfLimits = {
-  /** Documents made at once: each keeps a core busy. */
-  makingMax: 2,
-  waitingMax: 50,
-  rememberedMax: 200,
-  rememberedBytesMax: 32 * 1024 * 1024,
-};
-
-/** Makes documents, a few at a time, and remembers the newest. */
-export class PdfDesk {
-  readonly #make: typeof ticketsPdf;
-  readonly #limits: PdfLimits;
-  readonly #waiting: (() => void)[] = [];
-  /** In order of use. */
-  readonly #remembered = new Map<string, Promise<Buffer>>();
-  readonly #sizes = new Map<string, number>();
-  #making = 0;
-  #bytes = 0;
-
-  constructor(options: { readonly make?: typeof ticketsPdf; readonly limits?: Partial<PdfLimits> } = {}) {
-    this.#make = options.make ?? ticketsPdf;
-    this.#limits = { ...PDF_LIMITS, ...options.limits };
-  }
-
-  /** Null when too many wait already. */
-  document(pages: readonly TicketPage[], language: PdfLanguage): Promise<Buffer> | null {
-    const key = createHash('sha256')
-      .update(JSON.stringify([language, pages]))
-      .digest('base64url');
-    const known = this.#remembered.get(key);
-    if (known) {
-      this.#remembered.delete(key);
-      this.#remembered.set(key, known);
-      return known;
-    }
-    if (this.#waiting.length >= this.#limits.waitingMax) return null;
-    const made = this.#inTurn(() => this.#make(pages, language));
-    this.#remember(key, made);
-    return made;
-  }
-
-  async #inTurn(make: () => Promise<Buffer>): Promise<Buffer> {
-    if (this.#making >= this.#limits.makingMax) await new Promise<void>((go) => this.#waiting.push(go));
-    else this.#making += 1;
-    try {
-      return await make();
-    } finally {
-      // Whoever waits takes the place over.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#making -= 1;
-    }
-  }
-
-  #remember(key: string, made: Promise<Buffer>): void {
-    this.#remembered.set(key, made);
-    made.then(
-      ({ length }) => {
-        if (!this.#remembered.has(key)) return;
-        this.#sizes.set(key, length);
-        this.#bytes += length;
-        this.#forget();
-      },
-      () => this.#drop(key),
-    );
-  }
-
-  #forget(): void {
-    const { rememberedMax, rememberedBytesMax } = this.#limits;
-    for (const key of this.#remembered.keys()) {
-      if (this.#remembered.size <= rememberedMax && this.#bytes <= rememberedBytesMax) return;
-      this.#drop(key);
-    }
-  }
-
-  #drop(key: string): void {
-    this.#remembered.delete(key);
-    this.#bytes -= this.#sizes.get(key) ?? 0;
-    this.#sizes.delete(key);
-  }
 }

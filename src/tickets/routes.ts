@@ -36,7 +36,7 @@ import {
 import { ExportEndedError, type AccountExport } from './export.js';
 import type { GuestLookup } from './lookup.js';
 import { pagesOf } from './pages.js';
-import { PAGES_MAX, PDF_LANGUAGES, type PdfDesk, type PdfLanguage, type TicketPage } from './pdf.js';
+import { PAGES_MAX, PDF_LANGUAGES, type PdfDesk, type PdfLanguage, type TicketPage } from './pdf-desk.js';
 import type { BuyerRefundResult, BuyerRefunds } from './refunds.js';
 
 export interface TicketRoutesOptions {

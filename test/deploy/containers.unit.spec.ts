@@ -63,6 +63,10 @@ describe('Dockerfile', () => {
     expect(textsOf(image, 'STOPSIGNAL')).toEqual([]);
   });
 
+  it('limits the heap, of which V8 would else take what the machine has', () => {
+    expect(imageEnv['NODE_OPTIONS']).toBe('--max-old-space-size=1024');
+  });
+
   it('takes only what is needed to run into the last stage', () => {
     expect(stages.length).toBeGreaterThan(1);
     expect(textsOf(build, 'RUN').join('\n')).toMatch(/npm ci --ignore-scripts[\s\S]*npm prune --omit=dev/);
@@ -271,6 +275,15 @@ describe('docker-compose.yml', () => {
     const waitsFor = Object.entries(service.depends_on ?? {});
     expect(waitsFor).toEqual(STORES.map((store) => [store, { condition: 'service_healthy' }]));
     expect(graceMs(service)).toBeGreaterThanOrEqual(settings.shutdownMs + 2_000);
+  });
+
+  it('gives every role the limit of memory of the image, or that of HEAP_MB_MAX', () => {
+    const optionsOf = (role: string, more: Readonly<Record<string, string>>): string | undefined =>
+      containerEnv(role, { ...SECRETS, ...more })['NODE_OPTIONS'];
+    for (const role of ROLES) {
+      expect(optionsOf(role, {})).toBe(imageEnv['NODE_OPTIONS']);
+      expect(optionsOf(role, { HEAP_MB_MAX: '384' })).toBe('--max-old-space-size=384');
+    }
   });
 
   it('is for trying it out, and takes Stripe and a mail server instead', () => {

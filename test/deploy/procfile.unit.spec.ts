@@ -62,7 +62,7 @@ function wordsOf(command: string, env: NodeJS.ProcessEnv): string[] {
 
 const settingsOf = (type: string, more: NodeJS.ProcessEnv = {}) => {
   const env = { ...PLATFORM, ...more };
-  const [, , ...argv] = wordsOf(types.get(type) ?? '', env);
+  const [, , , ...argv] = wordsOf(types.get(type) ?? '', env);
   return loadSettings(env, argv);
 };
 
@@ -74,12 +74,16 @@ describe('Procfile', () => {
   it.each([...types])(
     '%s starts what was built, with nothing between it and the signals',
     (_type, command) => {
-      const [program, script = ''] = wordsOf(command, PLATFORM);
-      expect([program, script]).toEqual(['node', 'dist/src/run.js']);
+      const [program, limit, script = ''] = wordsOf(command, PLATFORM);
+      expect([program, limit, script]).toEqual(['node', '--max-old-space-size=1024', 'dist/src/run.js']);
       expect(existsSync(new URL(script.replace(/^dist\/(.*)\.js$/, '$1.ts'), ROOT))).toBe(true);
       expect(command.replace(/\$\{\w+:-\w+\}/g, '')).not.toMatch(/[$`;&|<>()]/);
     },
   );
+
+  it.each([...types])('%s has the limit of memory that HEAP_MB_MAX says', (_type, command) => {
+    expect(wordsOf(command, { ...PLATFORM, HEAP_MB_MAX: '384' })[1]).toBe('--max-old-space-size=384');
+  });
 
   it.each(ROLES)('%s starts with what the platform sets, on the port of its role', (role) => {
     const settings = settingsOf(role);
@@ -174,7 +178,7 @@ describe('the guide', () => {
 
   it('names settings that there are', () => {
     // Of the Procfile, and of Node.
-    const others = ['WEB_ROLE', 'NODE_EXTRA_CA_CERTS'];
+    const others = ['WEB_ROLE', 'HEAP_MB_MAX', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'];
     const known = new Set([...settingsTable.map(({ env }) => env), ...others]);
     const named = guide.match(/\b[A-Z]+(_[A-Z]+)+\b/g) ?? [];
     expect(named.filter((name) => !known.has(name))).toEqual([]);

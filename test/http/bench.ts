@@ -36,7 +36,7 @@ import { TicketCodes } from '../../src/tickets/codes.js';
 import { TicketDesk } from '../../src/tickets/desk.js';
 import { GuestLookup } from '../../src/tickets/lookup.js';
 import { QueuedTicketMail } from '../../src/mail/ticket-mail.js';
-import { PdfDesk } from '../../src/tickets/pdf.js';
+import { PdfDesk } from '../../src/tickets/pdf-desk.js';
 import { AdmissionRecords, Shares } from '../../src/tickets/records.js';
 import { BuyerRefunds } from '../../src/tickets/refunds.js';
 import { ticketRoutes } from '../../src/tickets/routes.js';

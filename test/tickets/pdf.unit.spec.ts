@@ -6,7 +6,8 @@ import * as fontkit from 'fontkit';
 import { bundledMasterList } from '../../src/catalog/bundled.js';
 import { arabicName } from '../../src/tickets/names-ar.js';
 import { runsOf } from '../../src/tickets/pdf-text.js';
-import { PAGES_MAX, PdfDesk, masked, ticketsPdf, type TicketPage } from '../../src/tickets/pdf.js';
+import { PAGES_MAX, PdfDesk, type TicketPage } from '../../src/tickets/pdf-desk.js';
+import { masked, ticketsPdf } from '../../src/tickets/pdf.js';
 import { sfntOf } from '../../src/tickets/woff.js';
 
 const page = (number: number, more: Partial<TicketPage> = {}): TicketPage => ({
