@@ -2,19 +2,18 @@
  * The catalog: which matches are on sale. The archive keeps the facts; Redis hands them to every process and
  * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
  */
-import type { Redis } from 'ioredis';
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import { ArchiveUnavailableError, type Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
-import type { Bus } from '../redis/connection.js';
+import type { Bus, RedisClient } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
 import { NO_NOTICES, noticesOfFields, noticesToFields, type Notices } from './notices.js';
 
 export interface CatalogOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly bus: Bus;
   readonly keys: RedisKeys;
   readonly archive: Pick<Archive, 'matches' | 'saveMatches'>;
