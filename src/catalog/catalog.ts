@@ -6,7 +6,7 @@ import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import { ArchiveUnavailableError, type Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
-import type { Bus, RedisClient } from '../redis/connection.js';
+import { isCluster, type Bus, type RedisClient } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
@@ -22,6 +22,8 @@ export interface CatalogOptions {
 
 /** Between two tries to learn the matches while the archive is away, milliseconds. */
 const RELOAD_MS = 2_000;
+/** In a cluster a message that something changed can be lost: it is looked for so often, milliseconds. */
+const LOOK_MS = 2_000;
 
 export class Catalog implements CatalogSource {
   readonly #options: CatalogOptions;
@@ -30,6 +32,8 @@ export class Catalog implements CatalogSource {
   #names: ReadonlySet<string> = new Set();
   #notices: Notices = NO_NOTICES;
   #reload: Promise<void> = Promise.resolve();
+  /** What Redis had when it was last looked at; only in a cluster. */
+  #seen = '';
 
   constructor(options: CatalogOptions) {
     this.#options = options;
@@ -39,6 +43,7 @@ export class Catalog implements CatalogSource {
     const { bus, keys, logger } = this.#options;
     await bus.subscribe(keys.channels.catalog(), () => this.#changed());
     bus.onReset(() => this.#changed(true));
+    if (isCluster(this.#options.redis)) this.#lookLater();
     try {
       await this.#load();
     } catch (error) {
@@ -54,6 +59,25 @@ export class Catalog implements CatalogSource {
       this.#load().catch(() => this.#loadLater());
     }, RELOAD_MS);
     timer.unref();
+  }
+
+  #lookLater(): void {
+    const timer = setTimeout(() => {
+      void this.#look()
+        .catch(() => undefined)
+        .then(() => {
+          if (this.#options.redis.status !== 'end') this.#lookLater();
+        });
+    }, LOOK_MS);
+    timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const { redis, keys } = this.#options;
+    const found = await Promise.all([redis.hgetall(keys.catalog), redis.hgetall(keys.notices)]);
+    const seen = JSON.stringify(found.map((fields) => Object.entries(fields).sort()));
+    if (seen !== this.#seen) this.#changed();
+    this.#seen = seen;
   }
 
   /** Every ticket there is, as last heard. */

@@ -89,6 +89,7 @@ export async function startCore(
       new TicketReservationReader(store, archive, ticketOfReservation, clock),
     );
     const close = async (): Promise<void> => {
+      counters.stop();
       await queues.close();
       bus.close();
       redis.disconnect();

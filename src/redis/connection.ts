@@ -132,9 +132,11 @@ export function connectSubscriber(options: RedisOptions, redis: RedisClient): Re
   let at = Math.floor(Math.random() * seeds.length);
   let current: Address | null = null;
   const next = (): Address => {
-    const known = redis.nodes('all').flatMap(({ options: { host, port } }) =>
-      host === undefined || port === undefined ? [] : [{ host, port }],
-    );
+    const known = redis
+      .nodes('all')
+      .flatMap(({ options: { host, port } }) =>
+        host === undefined || port === undefined ? [] : [{ host, port }],
+      );
     const all = known.length > 0 ? known : seeds;
     at += 1;
     current = all[at % all.length] ?? null;
@@ -165,8 +167,9 @@ export function connectSubscriber(options: RedisOptions, redis: RedisClient): Re
     Connector: NextNode,
   });
   redis.on('-node', ({ options: { host, port } }: Redis) => {
-    // It may go on and hear nothing any more.
-    if (current?.host === host && current?.port === port) line.disconnect(true);
+    // It may go on and hear nothing any more. When all is closed every node goes.
+    const isCurrent = current?.host === host && current?.port === port;
+    if (isCurrent && redis.status === 'ready') line.disconnect(true);
   });
   return told(line, options.logger);
 }
@@ -199,7 +202,11 @@ async function clusterAnswers(redis: Cluster): Promise<void> {
   const refused = new Promise<never>((_, reject) => (refuse = reject));
   const onNodeError = (error: Error, address: string): void => {
     if (!/cluster support disabled/.test(error.message)) return;
-    refuse(new Error(`REDIS_URL names several hosts, as nodes of one Redis Cluster, but ${address} is none: name one host.`));
+    refuse(
+      new Error(
+        `REDIS_URL names several hosts, as nodes of one Redis Cluster, but ${address} is none: name one host.`,
+      ),
+    );
   };
   redis.on('node error', onNodeError);
   try {

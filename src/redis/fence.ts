@@ -27,10 +27,7 @@ export class Fence {
   async compare(ticket: TicketId): Promise<{ readonly claimedRun: string | null; readonly runId: string }> {
     if (isCluster(this.#redis)) return this.#ask(ticket);
     const { meta } = this.#keys.ticket(ticket);
-    const [claimedRun, runId] = await Promise.all([
-      this.#redis.hget(meta, 'runId'),
-      this.#runIdOfServer(),
-    ]);
+    const [claimedRun, runId] = await Promise.all([this.#redis.hget(meta, 'runId'), this.#runIdOfServer()]);
     return { claimedRun, runId };
   }
 
