@@ -41,6 +41,9 @@ import {
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
 
+/** In a cluster a sweep waits so long for one match at most, milliseconds. */
+const PULSE_MS_MAX = 1_000;
+
 /** States of a connection that was lost. */
 const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
 
@@ -263,7 +266,28 @@ export class RedisTicketStore implements TicketStore {
     return isCluster(this.#redis) ? tickets.map(runIdOf).join(' ') : runIdOf();
   }
 
+  /** In a cluster those of a node that does not answer are left out: the others must not wait for them. */
   async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
+    if (!isCluster(this.#redis)) return this.#pulseOf(tickets);
+    const matches = new Map<number, TicketId[]>();
+    for (const ticket of tickets) {
+      matches.set(ticket.matchNumber, [...(matches.get(ticket.matchNumber) ?? []), ticket]);
+    }
+    const found = await Promise.all([...matches.values()].map((some) => this.#inTime(this.#pulseOf(some))));
+    if (tickets.length > 0 && found.every((some) => some === null))
+      throw new Error('no node of Redis answers');
+    return found.flatMap((some) => some ?? []);
+  }
+
+  /** Null when it fails, or takes too long for a sweep. */
+  #inTime<T>(work: Promise<T>): Promise<T | null> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(PULSE_MS_MAX, () => resolve(null));
+      work.then(resolve, () => resolve(null)).finally(cancel);
+    });
+  }
+
+  async #pulseOf(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
     const questions = tickets.flatMap((ticket): Question[] => {
       const { queuePrefix, queueName, meta } = this.#keys.ticket(ticket);
       return [

@@ -86,7 +86,7 @@ export class TestCluster {
         this.#members.map(async ({ redis }) => String(await redis.call('CLUSTER', 'INFO'))),
       );
       const replicas = await Promise.all(
-        this.#members.slice(MASTERS).map(async ({ redis }) => String(await redis.info('replication'))),
+        this.#members.slice(MASTERS).map(({ redis }) => redis.info('replication')),
       );
       return (
         states.every((state) => state.includes('cluster_state:ok')) &&

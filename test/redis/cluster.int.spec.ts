@@ -1,8 +1,13 @@
 /** What stands on a Redis Cluster: who a ticket was claimed from, what is told while a slot moves, and what is refused. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { reservationId } from '../../src/http/identity.js';
+import { restore } from '../../src/process/backup.js';
+import { systemClock } from '../../src/process/clock.js';
 import { checkRedis, connectRedis, isCluster } from '../../src/redis/connection.js';
+import { SecurityKeys } from '../../src/redis/keys.js';
+import { RedisGuard } from '../../src/security/redis-guard.js';
+import { Signals } from '../../src/security/signals.js';
 import { TestCluster } from '../helpers/cluster.js';
 import {
   countersOf,
@@ -119,6 +124,48 @@ describe('a Redis Cluster', () => {
     const after = await Promise.all(MATCHES.map(incarnationOf));
     expect(after[2]).toBeGreaterThan(before[2] ?? 0);
   }, 120_000);
+
+  it('marks persons whose windows are on several nodes', async () => {
+    const { redis } = engine.core;
+    const signals = new Signals({
+      guard: new RedisGuard({ redis, clock: systemClock, waitMs: 5_000 }),
+      keys: new SecurityKeys('cluster'),
+      clock: systemClock,
+      logger,
+      pseudonym: (kind, name) => `${kind}-${name}`,
+      isExempt: () => false,
+      addressKey: (address) => address,
+    });
+    const persons = ['ann', 'bob', 'cem', 'dee'];
+    for (const person of persons) for (let i = 0; i < 6; i += 1) signals.tell({ kind: 'declined', person });
+    await signals.flush();
+    for (const person of persons) {
+      const marks = await signals.read(redis, 'person', `person-${person}`);
+      expect(signals.marked(marks, 'pay').challenges).toEqual(['declines']);
+    }
+    expect(await signals.noteDevice(redis, 'phone', 'ann')).toBe(1);
+    expect(await signals.noteDevice(redis, 'phone', 'bob')).toBe(2);
+  });
+
+  it('is looked through on every master before something is restored', async () => {
+    let said = '';
+    const out = jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+      said += String(chunk);
+      return true;
+    });
+    try {
+      for (const matchNumber of MATCHES) {
+        const prefix = `restore-${matchNumber}`;
+        const key = `${prefix}:{m${matchNumber}}:c1:meta`;
+        await engine.core.redis.hset(key, 'version', '1');
+        const env = { REDIS_URL: cluster.url, REDIS_PREFIX: prefix, DATA_DIR: engine.dir };
+        expect(await restore(['--from', 'a file that is not there'], env)).toBe(1);
+        expect(said).toContain(`Redis holds keys of ${prefix} (${key})`);
+      }
+    } finally {
+      out.mockRestore();
+    }
+  });
 
   it('is refused when one host is named, or when one that is no cluster is named as several', async () => {
     const one = connectRedis({ url: cluster.urlOfOne, name: 'one', logger });
