@@ -31,6 +31,11 @@ const KEEP_ALIVE_MS = 10_000;
  */
 const CLUSTER_RETRY_MS = 100;
 const CLUSTER_TRIES_MAX = 300;
+/**
+ * One that a node of a cluster has not answered by then fails, and whoever asked asks anew: a node can hang while another
+ * takes its place. Longer than a worker of a queue waits for a job.
+ */
+const CLUSTER_COMMAND_MS_MAX = 60_000;
 /** Who has which slot is asked this often. A node that hangs is found to be out by it. */
 const SLOTS_LOOK_MS = 2_000;
 const SLOTS_ANSWER_MS_MAX = 2_000;
@@ -70,6 +75,7 @@ function connectCluster(urls: readonly string[], { name }: RedisOptions): Cluste
         ...loginOf(urls),
         connectionName: name,
         maxRetriesPerRequest: null,
+        commandTimeout: CLUSTER_COMMAND_MS_MAX,
         connectTimeout: CONNECT_MS_MAX,
         keepAlive: KEEP_ALIVE_MS,
       },
