@@ -467,10 +467,12 @@ function advice({ settings }: Run, wrong: readonly (readonly [string, Comparison
   const ticket = first?.[1].folded.ticket;
   if (!ticket) return '';
   const { meta, reservations, remote, persons } = keys.ticket(ticket);
+  const isCluster = redisUrlsOf(settings.redisUrl ?? '').length > 1;
+  const server = isCluster ? '-c -u redis://ONE-OF-ITS-NODES' : '-u "$REDIS_URL"';
   return [
     'Redis has all events of them, so they were left alone. Keep a copy of Redis, stop every worker, remove what Redis has',
     `of each such ticket, here of ${first[0]}:`,
-    `  redis-cli -u "$REDIS_URL" DEL '${meta}' '${reservations}' '${remote}' '${persons}'`,
+    `  redis-cli ${server} DEL '${meta}' '${reservations}' '${remote}' '${persons}'`,
     'and run npm run recover again. Please report it: it is a defect.',
   ].join('\n');
 }

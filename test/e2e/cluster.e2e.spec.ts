@@ -104,7 +104,7 @@ describe('a marketplace on a Redis Cluster', () => {
       const moved = '1:1';
       await until(() => sold(moved).length > 0, SETTLE_MS_MAX);
       const before = { moved: await incarnationOf(moved), sales: sold(moved) };
-      expect(await cluster.moveSlot(metaOf(moved), SLOT_PAUSE_MS)).toBeGreaterThan(0);
+      expect(await cluster.moveSlot(metaOf(moved), { pauseMs: SLOT_PAUSE_MS })).toBeGreaterThan(0);
       await until(async () => (await incarnationOf(moved)) > before.moved, SETTLE_MS_MAX);
       await isShown(before.sales);
       await sleep(CALM_MS);

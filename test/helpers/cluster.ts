@@ -127,11 +127,17 @@ export class TestCluster {
     return (await this.#holder(key)).redis;
   }
 
-  /** Moves the slot of a key to another master, as `redis-cli --cluster reshard` does. Answers how many keys went. */
-  async moveSlot(key: string, pauseMs = 0): Promise<number> {
+  /**
+   * Moves the slot of a key to another master, as `redis-cli --cluster reshard` does. Answers how many keys went.
+   * `target`: which one; else any.
+   */
+  async moveSlot(
+    key: string,
+    { pauseMs = 0, target }: { readonly pauseMs?: number; readonly target?: Redis } = {},
+  ): Promise<number> {
     const from = await this.#holder(key);
     const masters = await this.#masters();
-    const to = masters.find((member) => member !== from);
+    const to = masters.find((member) => (target ? member.redis === target : member !== from));
     if (!to) throw new Error('there is no other master');
     const slot = Number(await from.redis.call('CLUSTER', 'KEYSLOT', key));
     await to.redis.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
