@@ -26,11 +26,12 @@ const RETRY_MS_MAX = 500;
 const CONNECT_MS_MAX = 5_000;
 const KEEP_ALIVE_MS = 10_000;
 /**
- * A command of a cluster is sent again after so long, and so often at most: while its slot is moved, and until a
- * replica has taken the place of a master, which takes the nodes' `cluster-node-timeout` and a second or two.
+ * A command of a cluster is sent again after so long, and is sent so often at most: while its slot is moved, and until a
+ * replica has taken the place of a master, which takes the nodes' `cluster-node-timeout` and a second or two. ioredis
+ * asks a node by chance first, so that each try counts for two or three: they last for 20 to 30 s.
  */
 const CLUSTER_RETRY_MS = 100;
-const CLUSTER_TRIES_MAX = 300;
+const CLUSTER_TRIES_MAX = 600;
 /**
  * One that a node of a cluster has not answered by then fails, and whoever asked asks anew: a node can hang while another
  * takes its place. Longer than a worker of a queue waits for a job.
