@@ -9,12 +9,13 @@ const GAP = 6;
 const HEAD = 34;
 const TOP = 56;
 const FONT = 'font-family="system-ui, sans-serif"';
-const INK = '#1f2933';
-const QUIET = '#52606d';
+export const INK = '#1f2933';
+export const QUIET = '#52606d';
 /** The product stands out; whoever reads it in grey sees which they are by their names. */
 const COLOURS = { product: '#0b6e4f', other: '#9aa5b1' };
 
-const escaped = (text: string): string =>
+/** For XML. */
+export const escaped = (text: string): string =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /** Rows of `group`; empty text when there are none that can be drawn. */

@@ -30,6 +30,10 @@ export interface Figures {
   readonly latency: Latency | null;
   /** What went wrong, by what it was; empty when nothing did. Also of the warm-up. */
   readonly failed: Readonly<Record<string, number>>;
+  /** What else was found, by what it is called in the report, its unit last: `worker, MB`. */
+  readonly values?: Readonly<Record<string, number>>;
+  /** What one of them was on the way, in equal steps of time; for the results only. */
+  readonly series?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** How long a case warms up and is measured. */
@@ -67,15 +71,30 @@ export interface Case {
   /** Within its group. */
   readonly id: string;
   readonly title: string;
+  /** It takes long: it is measured only when it is asked for by the name of its group. */
+  readonly onlyWhenNamed?: true;
 }
 
-/** A ratio that is aimed at. */
-export interface Aim {
+interface AimOf<Kind extends string> {
+  readonly kind: Kind;
   readonly case: string;
   readonly contender: string;
+}
+
+/** How many times as fast as another contender, the median of the ratios within each round. */
+export interface RatioAim extends AimOf<'ratio'> {
   readonly reference: string;
   readonly atLeast: number;
 }
+
+/** The most that something may be, in its own unit: the median of the rounds. */
+export interface LimitAim extends AimOf<'limit'> {
+  /** A percentile of the latency, milliseconds, or what one of the `values` is called. */
+  readonly of: 'p50' | 'p99' | { readonly value: string };
+  readonly atMost: number;
+}
+
+export type Aim = RatioAim | LimitAim;
 
 /** Cases that the same contenders are measured in. */
 export interface Group<C extends Case = Case> {
@@ -83,6 +102,8 @@ export interface Group<C extends Case = Case> {
   readonly title: string;
   /** What is counted, in the plural. */
   readonly unit: string;
+  /** How many there are is given beforehand, so that how many a second says nothing. */
+  readonly isCountGiven?: true;
   readonly cases: readonly C[];
   readonly contenders: readonly Contender<C>[];
   /** Ids of those that the others are compared with. */

@@ -27,25 +27,48 @@ export interface LoadPlan extends Times {
   readonly onTheWay?: number;
   /** Requests a second; absent: as many as are answered. */
   readonly perSecond?: number;
+  /** Ends when so many were answered, with no warm-up; absent: after `seconds`. Not with `perSecond`. */
+  readonly amount?: number;
 }
 
 const LOAD = new URL('./load.ts', import.meta.url);
+/** What a measuring program may take beyond its times: its start, answers that are late, and its end. */
+const BEYOND_MS_MAX = 120_000;
+/** Where an amount is asked for, fewer a second are taken for a standstill. */
+const AMOUNT_PER_SECOND_MIN = 50;
 
 export const load = (plan: Omit<LoadPlan, keyof Times>, measuring: Measuring): Promise<Figures> =>
-  runMeasuring(LOAD, plan, measuring);
+  runMeasuring(LOAD, plan, measuring, BEYOND_MS_MAX + (1_000 * (plan.amount ?? 0)) / AMOUNT_PER_SECOND_MIN);
 
-/** Runs a program of ours that measures by itself: it says when it begins, and what it found (tally.ts). */
-export async function runMeasuring(file: URL, plan: object, measuring: Measuring): Promise<Figures> {
+/**
+ * Runs a program of ours that measures by itself: it says when it begins, and what it found (tally.ts). One that does not
+ * end is killed `beyondMs` after its times, and rejects.
+ */
+export async function runMeasuring(
+  file: URL,
+  plan: object,
+  measuring: Measuring,
+  beyondMs = BEYOND_MS_MAX,
+): Promise<Figures> {
   const { warmUpSeconds, seconds, onBegin } = measuring;
+  const name = basename(file.pathname);
+  const msMax = (warmUpSeconds + seconds) * 1_000 + beyondMs;
   const args = typeScript(file, { ...plan, warmUpSeconds, seconds });
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, msMax);
   let last = '';
   for await (const line of createInterface({ input: child.stdout })) {
     if (line === 'begin') onBegin();
     else last = line;
   }
-  const [code] = (await ended) as [number | null];
-  if (code !== 0) throw new Error(`${basename(file.pathname)} ended with ${code}`);
+  const [code, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+  clearTimeout(late);
+  if (isLate) throw new Error(`${name} did not end within ${msMax / 1_000} s`);
+  if (code !== 0) throw new Error(`${name} ended with ${code ?? signal}`);
   return JSON.parse(last) as Figures;
 }

@@ -3,8 +3,10 @@ import type { Group } from './contender.js';
 import { bare } from './contenders/bare.js';
 import { mongodbRow, postgresqlRow } from './contenders/database-row.js';
 import { engine, ENGINE_CASES, evalsha, type EngineCase } from './contenders/engine.js';
+import { CONNECTIONS_CASES, connections, type ConnectionsCase } from './contenders/connections.js';
 import { durableObjects, durableObjectsDirect } from './contenders/durable-objects.js';
 import { HOLD_CASES, type HoldCase } from './contenders/holds.js';
+import { idle, IDLE_CASES, idleExpress, type IdleCase } from './contenders/idle.js';
 import { INGESTION_CASES, ingestion, parsing, type IngestionCase } from './contenders/ingestion.js';
 import { jobPerRequest } from './contenders/job-per-request.js';
 import {
@@ -17,8 +19,15 @@ import {
   sameBytes,
   type LoadCase,
 } from './contenders/buying.js';
+import { producing, PUBLISHING_CASES, publishing, type PublishingCase } from './contenders/publishing.js';
+import { soak, SOAK_HOLDS, SOAK_VALUES, soakCases, soakInLittle, type SoakCase } from './contenders/soak.js';
+import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
+import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
 import { ticktak, ticktakWorkers } from './contenders/ticktak.js';
 import { FSYNCS } from './program.js';
+
+/** What aims are for. */
+const PRODUCT = { contender: 'ticktak/everysec' } as const;
 
 /** What is aimed at for holds: as a share of the bare handler, and how many times one job per request. */
 const HOLD_AIMS = [
@@ -44,8 +53,8 @@ const holds: Group<HoldCase> = {
   ],
   references: ['bare/everysec', 'job/everysec'],
   aims: HOLD_AIMS.flatMap(({ case: case_, bare: ofBare, job }) => [
-    { case: case_, contender: 'ticktak/everysec', reference: 'bare/everysec', atLeast: ofBare },
-    { case: case_, contender: 'ticktak/everysec', reference: 'job/everysec', atLeast: job },
+    { ...PRODUCT, kind: 'ratio', case: case_, reference: 'bare/everysec', atLeast: ofBare },
+    { ...PRODUCT, kind: 'ratio', case: case_, reference: 'job/everysec', atLeast: job },
   ]),
 };
 
@@ -56,7 +65,7 @@ const withoutHttp: Group<EngineCase> = {
   cases: ENGINE_CASES,
   contenders: [evalsha, engine],
   references: ['evalsha'],
-  aims: [{ case: 'hot', contender: 'engine', reference: 'evalsha', atLeast: 0.6 }],
+  aims: [{ kind: 'ratio', case: 'hot', contender: 'engine', reference: 'evalsha', atLeast: 0.6 }],
 };
 
 const halfTheLoad: Group<LoadCase> = {
@@ -66,7 +75,7 @@ const halfTheLoad: Group<LoadCase> = {
   cases: HALF_LOAD_CASES,
   contenders: [halfLoad],
   references: [],
-  aims: [],
+  aims: [{ ...PRODUCT, kind: 'limit', case: 'spread', of: 'p99', atMost: 25 }],
 };
 
 const purchase: Group<LoadCase> = {
@@ -86,7 +95,7 @@ const matchList: Group<LoadCase> = {
   cases: LIST_CASES,
   contenders: [sameBytes, list],
   references: ['express'],
-  aims: [{ case: '64', contender: 'ticktak/everysec', reference: 'express', atLeast: 0.9 }],
+  aims: [{ ...PRODUCT, kind: 'ratio', case: '64', reference: 'express', atLeast: 0.9 }],
 };
 
 const kafka: Group<IngestionCase> = {
@@ -96,7 +105,39 @@ const kafka: Group<IngestionCase> = {
   cases: INGESTION_CASES,
   contenders: [parsing, ingestion],
   references: ['kafkajs'],
-  aims: [{ case: 'spread', contender: 'ticktak/everysec', reference: 'kafkajs', atLeast: 0.5 }],
+  aims: [{ ...PRODUCT, kind: 'ratio', case: 'spread', reference: 'kafkajs', atLeast: 0.5 }],
+};
+
+const toOthers: Group<PublishingCase> = {
+  id: 'publishing',
+  title: 'Messages to other marketplaces',
+  unit: 'records',
+  cases: PUBLISHING_CASES,
+  contenders: [producing, publishing],
+  references: ['kafkajs'],
+  aims: [],
+};
+
+const availability: Group<StreamsCase> = {
+  id: 'streams',
+  title: 'Availability as it changes',
+  unit: 'sightings',
+  isCountGiven: true,
+  cases: STREAMS_CASES,
+  contenders: [streams],
+  references: [],
+  aims: [{ ...PRODUCT, kind: 'limit', case: '1000', of: 'p99', atMost: 200 }],
+};
+
+const takeovers: Group<TakeoverCase> = {
+  id: 'takeover',
+  title: 'A ticket without its worker',
+  unit: 'kills',
+  isCountGiven: true,
+  cases: TAKEOVER_CASES,
+  contenders: [takeover],
+  references: [],
+  aims: [],
 };
 
 const WORKERS_MAX = 4;
@@ -111,13 +152,69 @@ const workers: Group<HoldCase> = {
   aims: [],
 };
 
+const toServers: Group<ConnectionsCase> = {
+  id: 'connections',
+  title: 'Connections to the servers',
+  unit: 'holds',
+  cases: CONNECTIONS_CASES,
+  contenders: [connections],
+  references: [],
+  aims: [],
+};
+
+const silent: Group<IdleCase> = {
+  id: 'idle',
+  title: 'Connections that are silent',
+  unit: 'connections',
+  isCountGiven: true,
+  cases: IDLE_CASES,
+  contenders: [idleExpress, idle],
+  references: [],
+  aims: [],
+};
+
+const SOAK_AIMS = [
+  { value: SOAK_VALUES.worker, atMost: 200 },
+  { value: SOAK_VALUES.own, atMost: 200 },
+  { value: SOAK_VALUES.growth, atMost: 5 },
+  { value: SOAK_VALUES.ownGrowth, atMost: 5 },
+];
+
+const soaking = (soakHolds: number): Group<SoakCase> => ({
+  id: 'soak',
+  title: 'Memory after very many holds',
+  unit: 'holds',
+  cases: soakCases(soakHolds),
+  contenders: [soak, soakInLittle],
+  references: [],
+  aims: [soak, soakInLittle].flatMap(({ id }) =>
+    SOAK_AIMS.map(
+      ({ value, atMost }) =>
+        ({ kind: 'limit', case: 'spread', contender: id, of: { value }, atMost }) as const,
+    ),
+  ),
+});
+
+export interface GroupOptions {
+  /** How many holds `soak` makes. */
+  readonly soakHolds: number;
+}
+
 /** A contender is only ever asked for the cases of its own group. */
-export const GROUPS: readonly Group[] = [
+export const groupsOf = ({ soakHolds }: GroupOptions): readonly Group[] => [
   holds,
   withoutHttp,
   halfTheLoad,
   purchase,
   matchList,
   kafka,
+  toOthers,
+  availability,
+  takeovers,
+  toServers,
+  silent,
   workers,
+  soaking(soakHolds),
 ];
+
+export const GROUPS = groupsOf({ soakHolds: SOAK_HOLDS });

@@ -6,12 +6,11 @@
  * Guarantees: every request that was sent is accounted for, as answered with the status that was expected, as failed, or
  * as still under way at the end (at most one per connection); connections are kept.
  */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { Pool } from 'undici';
 import type { LoadPlan, Requests } from './generator.js';
-import { ticketNumber } from './programs/ticket.js';
+import { maker } from './requests.js';
 import { Tally } from './tally.js';
 
 /** An answer that takes longer is a failure. */
@@ -21,41 +20,8 @@ const END_LOOK_MS = 100;
 /** Requests that are due are sent in steps of so many milliseconds. */
 const PACE_MS = 2;
 
-interface Made {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly headers: Record<string, string>;
-  readonly body?: string;
-}
-
 /** What a test card of the sandbox is called, which pays. */
 const CARD = '4242424242424242';
-
-/** Answers the next request each time it is called. */
-function maker(requests: Requests): () => Made {
-  if (requests.kind === 'get')
-    return () => ({ method: 'GET', ...requests, headers: { ...requests.headers } });
-  const { path, firstTicket, tickets } = requests;
-  const run = randomBytes(6).toString('hex');
-  let made = 0;
-  return () => {
-    made += 1;
-    const { matchNumber, category } = ticketNumber(firstTicket + (made % tickets));
-    return {
-      method: 'POST',
-      path: path.replace('{ticket}', `${matchNumber}-${category}`),
-      headers: {
-        'Content-Type': 'application/json',
-        Accept: 'application/json',
-        'User-Agent': 'ticktak-bench',
-        'Idempotency-Key': `${run}-${made.toString(36).padStart(8, '0')}`,
-        // Everybody comes from an address of their own, as through a router.
-        'X-Forwarded-For': `81.${(made >> 16) & 255}.${(made >> 8) & 255}.${made & 255}`,
-      },
-      body: JSON.stringify({ matchNumber, category, quantity: 1, email: `${run}.${made}@example.org` }),
-    };
-  };
-}
 
 /** What a connection asks for, one after the other. */
 function stepsOf(requests: Requests): autocannon.Request[] {
@@ -93,11 +59,14 @@ interface Held {
 
 /** As fast as the answers come: each connection sends its next request when it has its answer. */
 async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
+  const { amount } = plan;
   const instance = autocannon(
     {
       url: plan.url,
       connections: plan.connections,
-      duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX,
+      ...(amount === undefined
+        ? { duration: plan.warmUpSeconds + plan.seconds + ANSWER_SECONDS_MAX }
+        : { amount }),
       timeout: ANSWER_SECONDS_MAX,
       sampleInt: END_LOOK_MS,
       requests: stepsOf(plan.requests),
@@ -110,14 +79,20 @@ async function closedLoop(plan: LoadPlan, tally: Tally): Promise<void> {
     else if (status !== plan.onTheWay) tally.failed(`status ${status}`);
   });
   instance.on('reqError', (error: unknown) => tally.failed(error instanceof Error ? error.message : 'error'));
-  await sleep(plan.warmUpSeconds * 1_000);
-  tally.begin();
-  await sleep(plan.seconds * 1_000);
-  tally.end();
-  instance.stop();
+  if (amount === undefined) {
+    await sleep(plan.warmUpSeconds * 1_000);
+    tally.begin();
+    await sleep(plan.seconds * 1_000);
+    tally.end();
+    instance.stop();
+  } else {
+    tally.begin();
+    await done;
+    tally.end();
+  }
   const { requests } = await done;
   // A server that ends a connection leaves no other trace.
-  const lost = requests.sent - requests.total - plan.connections;
+  const lost = requests.sent - requests.total - (amount === undefined ? plan.connections : 0);
   if (lost > 0) tally.failed('no answer', lost);
 }
 

@@ -1,12 +1,15 @@
 /** `npm run bench`: its options, and its report for people and as files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { found } from '../test/helpers/services.js';
 import { chartOf } from './chart.js';
-import { GROUPS } from './groups.js';
-import { machine, reportOf, tableOf, versionsOf, type Report } from './report.js';
+import type { Group } from './contender.js';
+import { SOAK_HOLDS } from './contenders/soak.js';
+import { flameOf, type CpuProfile } from './flame.js';
+import { groupsOf } from './groups.js';
+import { machine, reportOf, tableOf, verdictOf, versionsOf, type Report } from './report.js';
 import { nameOfCase, runGroups, type Options } from './suite.js';
 
 const RESULTS = new URL('./results/', import.meta.url);
@@ -23,8 +26,9 @@ const HELP = `npm run bench -- [options]
   --warm-up 3     how long it is asked before
   --only a,b      contenders whose id begins so
   --cases a,b     cases whose name begins so
+  --soak-holds N  how many holds the case \`soak\` makes (1000000), which runs only when it is named
   --list          names them all
-  --profile DIR   CPU profiles of ticktak's processes; they slow them down
+  --profile DIR   CPU profiles of ticktak's processes, and pictures of them; they slow them down
   --out FILE      where the results go (bench/results/latest.json)`;
 
 /** Read before anything is started. */
@@ -40,6 +44,7 @@ async function main(): Promise<number> {
       cases: { type: 'string' },
       out: { type: 'string' },
       profile: { type: 'string' },
+      'soak-holds': { type: 'string', default: String(SOAK_HOLDS) },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -48,8 +53,9 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  const groups = groupsOf({ soakHolds: Math.round(positive('soak-holds', values['soak-holds'])) });
   if (values.list) {
-    await list();
+    await list(groups);
     return 0;
   }
   const options: Options = {
@@ -64,7 +70,7 @@ async function main(): Promise<number> {
     process.env['PROFILE_DIR'] = resolve(values.profile);
   }
   const started = Date.now();
-  const outcome = await runGroups(GROUPS, options, (line) => console.log(line));
+  const outcome = await runGroups(groups, options, (line) => console.log(line));
   const report = reportOf(outcome, {
     startedAt: new Date(started).toISOString(),
     minutes: Math.round((Date.now() - started) / 6_000) / 10,
@@ -73,13 +79,17 @@ async function main(): Promise<number> {
   });
   tell(report);
   write(report, values.out);
+  if (values.profile !== undefined) draw(values.profile, options.cases.join(', '));
   return report.failures.length === 0 ? 0 : 1;
 }
 
-async function list(): Promise<void> {
-  for (const group of GROUPS) {
+async function list(groups: readonly Group[]): Promise<void> {
+  for (const group of groups) {
     console.log(`\n${group.title}`);
-    for (const case_ of group.cases) console.log(`  ${nameOfCase(group, case_).padEnd(22)} ${case_.title}`);
+    for (const case_ of group.cases) {
+      const when = case_.onlyWhenNamed ? ` (only with --cases ${group.id})` : '';
+      console.log(`  ${nameOfCase(group, case_).padEnd(22)} ${case_.title}${when}`);
+    }
     for (const contender of group.contenders) {
       const { id, title, durability } = contender;
       const reason = await contender.missing();
@@ -105,13 +115,7 @@ function tell(report: Report): void {
   console.log(tableOf(report));
   console.log('\nRatios are medians of the ratios within each round, with the lowest and the highest.');
   for (const { contender, reason } of report.missing) console.log(`Missing: ${contender} (${reason})`);
-  for (const aim of report.aims) {
-    const { case: name, contender, reference, ratio, atLeast, isReached } = aim;
-    const verdict = isReached ? 'reached' : 'NOT REACHED';
-    console.log(
-      `${name}: ${contender} is ${ratio.toFixed(2)} of ${reference}, aimed at ${atLeast}: ${verdict}`,
-    );
-  }
+  for (const aim of report.aims) console.log(verdictOf(aim));
   for (const failure of report.failures) console.log(`FAILED: ${failure}`);
 }
 
@@ -126,6 +130,15 @@ function write(report: Report, out: string | undefined): void {
   console.log(
     `\nResults: ${out ?? 'bench/results/latest.json'}${isWhole ? ', chart: docs/images/bench.svg' : ''}`,
   );
+}
+
+/** A picture beside each profile. */
+function draw(dir: string, cases: string): void {
+  for (const name of readdirSync(dir).filter((each) => each.endsWith('.cpuprofile'))) {
+    const profile = JSON.parse(readFileSync(join(dir, name), 'utf8')) as CpuProfile;
+    const title = [name.replace(/-\d+\.cpuprofile$/, ''), cases].filter((part) => part !== '').join(', ');
+    writeFileSync(join(dir, name.replace(/cpuprofile$/, 'svg')), flameOf(profile, title));
+  }
 }
 
 function positive(name: string, text: string): number {

@@ -11,9 +11,15 @@ export interface Row {
   readonly contender: string;
   readonly unit: string;
   readonly perSecond: Spread;
+  /** Of all rounds; null where it follows from the time. */
+  readonly count: number | null;
   /** Medians over the rounds, milliseconds. */
   readonly p50: number | null;
   readonly p99: number | null;
+  /** Of all rounds. */
+  readonly max: number | null;
+  /** What else was found. */
+  readonly values: Readonly<Record<string, Spread>>;
   /** By the id of what it is compared with: of each round, so that what slowed a round down hits both. */
   readonly ratios: Readonly<Record<string, Spread>>;
   /** Processors that its processes kept busy together, and their memory at the end; medians. */
@@ -24,13 +30,14 @@ export interface Row {
   readonly failed: Readonly<Record<string, number>>;
 }
 
-export interface AimReached extends Aim {
-  readonly ratio: number;
+/** `case` has its group before it. */
+export type AimReached = Aim & {
+  readonly found: number;
   readonly isReached: boolean;
-}
+};
 
 export interface Report {
-  readonly schema: 1;
+  readonly schema: 2;
   readonly startedAt: string;
   readonly minutes: number;
   readonly options: Options;
@@ -97,7 +104,7 @@ export function reportOf(
     all.map(({ id, title, durability, setUp }) => ({ group, id, title, durability, setUp })),
   );
   return {
-    schema: 1,
+    schema: 2,
     ...about,
     contenders,
     missing,
@@ -132,6 +139,9 @@ function rowsOf(group: Group, all: readonly Measurement[]): Row[] {
         perSecond: spreadOf(good.map(({ perSecond }) => perSecond)),
         p50: latencies.length === 0 ? null : median(latencies.map(({ p50 }) => p50)),
         p99: latencies.length === 0 ? null : median(latencies.map(({ p99 }) => p99)),
+        max: latencies.length === 0 ? null : spreadOf(latencies.map(({ max }) => max)).max,
+        count: group.isCountGiven ? good.reduce((sum, { count }) => sum + count, 0) : null,
+        values: valuesOf(good),
         ratios: ratiosOf(good, ofCase, group.references),
         cores: median(good.map(coresOf)),
         cpuMs: median(good.map((each) => (1_000 * coresOf(each)) / each.perSecond)),
@@ -141,6 +151,15 @@ function rowsOf(group: Group, all: readonly Measurement[]): Row[] {
     });
     return rows.filter((row) => row !== null);
   });
+}
+
+function valuesOf(good: readonly Measurement[]): Record<string, Spread> {
+  const names = new Set(good.flatMap(({ values = {} }) => Object.keys(values)));
+  const entries = [...names].map((name) => {
+    const found = good.flatMap(({ values = {} }) => values[name] ?? []);
+    return [name, spreadOf(found)] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 const coresOf = ({ usage }: Measurement): number => usage.reduce((sum, { cores }) => sum + cores, 0);
@@ -174,16 +193,39 @@ function added(sum: Readonly<Record<string, number>>, more: Readonly<Record<stri
   return all;
 }
 
+/** Nothing where it was not measured. */
 function reached(group: Group, aim: Aim, rows: readonly Row[]): AimReached[] {
   const name = nameOfCase(group, { id: aim.case });
   const row = rows.find((each) => each.case === name && each.contender === aim.contender);
-  const ratio = row?.ratios[aim.reference]?.median;
-  return ratio === undefined ? [] : [{ ...aim, case: name, ratio, isReached: ratio >= aim.atLeast }];
+  const found = row === undefined ? null : foundFor(aim, row);
+  if (found === null) return [];
+  const isReached = aim.kind === 'ratio' ? found >= aim.atLeast : found <= aim.atMost;
+  return [{ ...aim, case: name, found, isReached }];
+}
+
+function foundFor(aim: Aim, row: Row): number | null {
+  if (aim.kind === 'ratio') return row.ratios[aim.reference]?.median ?? null;
+  if (typeof aim.of === 'string') return row[aim.of];
+  return row.values[aim.of.value]?.median ?? null;
+}
+
+/** One line for people. */
+export function verdictOf(aim: AimReached): string {
+  const { case: name, contender, found, isReached } = aim;
+  const verdict = isReached ? 'reached' : 'NOT REACHED';
+  if (aim.kind === 'ratio') {
+    const { reference, atLeast } = aim;
+    return `${name}: ${contender} is ${found.toFixed(2)} of ${reference}, aimed at ${atLeast}: ${verdict}`;
+  }
+  const what = typeof aim.of === 'string' ? `${aim.of}, ms` : aim.of.value;
+  return `${name}: ${what} of ${contender} is ${found.toFixed(1)}, aimed at ${aim.atMost} at most: ${verdict}`;
 }
 
 const whole = (value: number): string => Math.round(value).toString();
-const ratio = ({ median, min, max }: Spread): string =>
-  `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
+const short = (value: number): string => value.toFixed(1).replace(/\.0$/, '');
+/** Of one round there is none. */
+const spread = ({ median, min, max }: Spread, told: (value: number) => string): string =>
+  min === max ? told(median) : `${told(median)} (${told(min)}..${told(max)})`;
 
 /** A table per case, for people, as Markdown is written too. */
 export function tableOf(report: Report): string {
@@ -193,22 +235,25 @@ export function tableOf(report: Report): string {
     const references = [...new Set(rows.flatMap(({ ratios }) => Object.keys(ratios)))];
     const families = [...new Set(references.map((reference) => reference.split('/')[0] ?? ''))];
     const [first] = rows;
-    const head = ['', `${first?.unit ?? ''}/s (min..max)`, 'p50', 'p99', 'cores', 'CPU each', 'MiB'];
+    const extra = [...new Set(rows.flatMap(({ values }) => Object.keys(values)))];
+    const unit = first?.unit ?? '';
+    // Where the count is given, neither how many a second nor what each cost was measured.
+    const counts = first?.count === null ? `${unit}/s (min..max)` : unit;
+    const head = ['', counts, 'p50', 'p99', 'max', 'cores', 'CPU each', 'MiB', ...extra];
     const cells = rows.map((row) => {
-      const { perSecond, p50, p99, cores, cpuMs, mib, failed, ratios } = row;
-      const { median, min, max } = perSecond;
-      const isBroken = Number.isNaN(median);
+      const { perSecond, count, p50, p99, max, cores, cpuMs, mib, values, failed, ratios } = row;
+      const isBroken = Number.isNaN(perSecond.median);
       return [
         row.contender,
-        isBroken ? 'failed' : `${whole(median)} (${whole(min)}..${whole(max)})`,
-        p50 === null ? '' : `${p50.toFixed(1)} ms`,
-        p99 === null ? '' : `${p99.toFixed(1)} ms`,
+        isBroken ? 'failed' : count === null ? spread(perSecond, whole) : whole(count),
+        ...[p50, p99, max].map((ms) => (ms === null ? '' : `${ms.toFixed(1)} ms`)),
         isBroken ? '' : cores.toFixed(2),
-        isBroken ? '' : `${cpuMs.toFixed(2)} ms`,
+        isBroken || count !== null ? '' : `${cpuMs.toFixed(2)} ms`,
         isBroken ? '' : whole(mib),
+        ...extra.map((value) => (values[value] === undefined ? '' : spread(values[value], short))),
         ...families.map((family) => {
           const [, found] = Object.entries(ratios).find(([id]) => id.split('/')[0] === family) ?? [];
-          return found === undefined ? '' : ratio(found);
+          return found === undefined ? '' : spread(found, (each) => each.toFixed(2));
         }),
         Object.keys(failed).length === 0 ? '' : 'FAILED',
       ];

@@ -5,7 +5,7 @@
  * there at a time; the order of contenders and of cases moves on by one each round; whatever fails is in the report.
  */
 import { loadavg } from 'node:os';
-import type { Contender, Figures, Group, Running } from './contender.js';
+import type { Case, Contender, Figures, Group, Running } from './contender.js';
 import { rotated } from './statistics.js';
 import { watchUsage, type Usage } from './usage.js';
 
@@ -15,7 +15,7 @@ export interface Options {
   readonly warmUpSeconds: number;
   /** Contenders whose id begins with one of these; empty for all. */
   readonly only: readonly string[];
-  /** Cases whose name, `group-case`, begins with one of these; empty for all. */
+  /** Cases whose name, `group-case`, begins with one of these; empty for all but those that are to be named. */
   readonly cases: readonly string[];
 }
 
@@ -46,29 +46,41 @@ export interface Outcome {
 export const nameOfCase = (group: { readonly id: string }, case_: { readonly id: string }): string =>
   `${group.id}-${case_.id}`;
 
+/** Whether one of these is the name of the group, or goes on behind it. */
+const isNamed = (group: Group, cases: readonly string[]): boolean =>
+  cases.some((name) => name === group.id || name.startsWith(`${group.id}-`));
+
 const isChosen = (name: string, prefixes: readonly string[]): boolean =>
   prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix));
 
+/** Whether the case is measured when these are asked for. */
+const isTaken = (group: Group, case_: Case, cases: readonly string[]): boolean =>
+  isChosen(nameOfCase(group, case_), cases) && (!case_.onlyWhenNamed || isNamed(group, cases));
+
 /** What is left of the groups by `only` and `cases`. Throws when one of those names nothing. */
 export function chosen(groups: readonly Group[], { only, cases }: Pick<Options, 'only' | 'cases'>): Group[] {
-  const names = {
-    only: groups.flatMap(({ contenders }) => contenders.map(({ id }) => id)),
-    cases: groups.flatMap((group) => group.cases.map((case_) => nameOfCase(group, case_))),
-  };
-  for (const [prefixes, all] of [
-    [only, names.only],
-    [cases, names.cases],
-  ] as const) {
-    const unknown = prefixes.filter((prefix) => !all.some((name) => name.startsWith(prefix)));
-    if (unknown.length > 0) throw new Error(`${unknown.join(', ')} is none of: ${all.join(', ')}`);
-  }
+  const contenders = groups.flatMap((group) => group.contenders.map(({ id }) => id));
+  refuse(only, contenders, (prefix) => contenders.some((id) => id.startsWith(prefix)));
+  const names = groups.flatMap((group) => group.cases.map((case_) => nameOfCase(group, case_)));
+  refuse(cases, names, (prefix) =>
+    groups.some((group) => group.cases.some((case_) => isTaken(group, case_, [prefix]))),
+  );
   return groups
     .map((group) => ({
       ...group,
-      cases: group.cases.filter((case_) => isChosen(nameOfCase(group, case_), cases)),
+      cases: group.cases.filter((case_) => isTaken(group, case_, cases)),
       contenders: group.contenders.filter(({ id }) => isChosen(id, only)),
     }))
     .filter((group) => group.cases.length > 0 && group.contenders.length > 0);
+}
+
+function refuse(
+  prefixes: readonly string[],
+  all: readonly string[],
+  isKnown: (prefix: string) => boolean,
+): void {
+  const unknown = prefixes.filter((prefix) => !isKnown(prefix));
+  if (unknown.length > 0) throw new Error(`${unknown.join(', ')} is none of: ${all.join(', ')}`);
 }
 
 export async function runGroups(
@@ -150,15 +162,16 @@ function failedBy(error: unknown): Figures {
   return { count: 0, seconds: 0, perSecond: 0, latency: null, failed: { [what]: 1 } };
 }
 
-function lineOf({ id, unit }: Group, measured: Measurement, rounds: number): string {
-  const { round, contender, perSecond, latency, failed, load } = measured;
+function lineOf({ id, unit, isCountGiven }: Group, measured: Measurement, rounds: number): string {
+  const { round, contender, perSecond, count, latency, failed, load, values = {} } = measured;
   const failures = Object.entries(failed).map(([what, times]) => `${what} (${times})`);
   return [
     `round ${round + 1}/${rounds}`,
     `${id}-${measured.case}`.padEnd(18),
     contender.padEnd(18),
-    `${Math.round(perSecond)} ${unit}/s`.padStart(16),
+    (isCountGiven ? `${count} ${unit}` : `${Math.round(perSecond)} ${unit}/s`).padStart(16),
     latency === null ? '' : `p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms`,
+    ...Object.entries(values).map(([name, value]) => `${name}: ${value.toFixed(1)}`),
     `load ${load.toFixed(1)}`,
     failures.length === 0 ? '' : `FAILED: ${failures.join('; ')}`,
   ]

@@ -8,6 +8,7 @@ const US_PER_MS = 1_000;
 export class Tally {
   readonly #histogram = createHistogram({ figures: 3 });
   readonly #failed: Record<string, number> = {};
+  readonly #values: Record<string, number> = {};
   #count = 0;
   #beganAt: number | null = null;
   #endedAt = 0;
@@ -32,6 +33,11 @@ export class Tally {
     this.#count += 1;
   }
 
+  /** What else is to be told, by what it is called, its unit last. */
+  found(what: string, value: number): void {
+    this.#values[what] = value;
+  }
+
   failed(what: string, times = 1): void {
     this.#failed[what] = (this.#failed[what] ?? 0) + times;
   }
@@ -48,6 +54,7 @@ export class Tally {
       perSecond: count / seconds,
       latency: this.#histogram.count === 0 ? null : latency,
       failed: this.#failed,
+      values: this.#values,
     };
   }
 

@@ -5,6 +5,7 @@ import type { Part } from './contender.js';
 /** Clock ticks of /proc/<pid>/stat per second. */
 const TICKS_PER_S = 100;
 const KIB = 1_024;
+const BYTES_PER_MB = 1_000_000;
 
 export interface Usage {
   readonly name: string;
@@ -22,6 +23,25 @@ interface Sample {
 /** Fields behind the name of /proc/<pid>/stat, which may have spaces: the state comes first. */
 const statOf = (pid: number): string[] =>
   readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+
+/** Resident memory of one process, megabytes. */
+export interface Memory {
+  readonly all: number;
+  /** Of it pages of files, which the system takes back when it needs them. */
+  readonly files: number;
+}
+
+/** Why memory cannot be looked at; null when it can. */
+export const memoryMissing = (): Promise<string | null> =>
+  Promise.resolve(existsSync('/proc/self/status') ? null : 'it reads /proc, which only Linux has');
+
+/** Throws when the process is gone. */
+export function memoryOf(pid: number): Memory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (name: string): number =>
+    (Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * KIB) / BYTES_PER_MB;
+  return { all: mb('VmRSS'), files: mb('RssFile') };
+}
 
 /** With the processes that it started, as PostgreSQL has one for each connection. Null when it is gone, or on another system. */
 function sample(pid: number, children: ReadonlyMap<number, readonly number[]>): Sample | null {

@@ -1,16 +1,11 @@
 /** What other marketplaces say, taken from a real broker: with all its effects committed, and only parsed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { systemClock } from '../../src/process/clock.js';
-import { RedisKeys } from '../../src/redis/keys.js';
-import { RedisTicketStore } from '../../src/redis/ticket-store.js';
-import { listEntry, pending, Topics } from '../../test/exchange/topics.js';
-import { kafkaFound, startKafka } from '../../test/helpers/kafka.js';
 import type { Case, Contender, Figures, Part, Running } from '../contender.js';
 import { runMeasuring } from '../generator.js';
 import { stopAll } from '../program.js';
-import { ticketNumber } from '../programs/ticket.js';
-import { CAPACITY, TICKETS } from './holds.js';
+import { TICKETS } from './holds.js';
+import { realKafkaMissing, startMarket } from './market.js';
+import { ticketNumbers, withStore } from './store.js';
 import { startProduct, ticktak } from './ticktak.js';
 
 export type IngestionCase = Case;
@@ -23,55 +18,18 @@ export const INGESTION_CASES: readonly IngestionCase[] = [
 
 /** Of the records these come before anything is timed. */
 const WARM_UP_SHARE = 0.2;
-const BATCH_RECORDS = 1_000;
 const LOOK_MS = 20;
 const INGESTION_MS_MAX = 300_000;
-const PREFIX = 'bench';
 const CONSUMER = new URL('../programs/parsing-consumer.ts', import.meta.url);
-
-interface Market {
-  readonly topics: Topics;
-  readonly brokers: string;
-  readonly stop: () => Promise<void>;
-}
-
-/** A broker with a master list and every record in its topics before anybody reads. */
-async function market(records: number): Promise<Market> {
-  const kafka = await startKafka();
-  const topics = new Topics(kafka.brokers);
-  await topics.create();
-  const matches = Array.from({ length: TICKETS / 3 }, (_, index) => listEntry(index + 1, CAPACITY));
-  await topics.publish(topics.lists, matches);
-  for (let from = 0; from < records; from += BATCH_RECORDS) {
-    const messages = Array.from({ length: Math.min(BATCH_RECORDS, records - from) }, (_, index) => {
-      const { matchNumber, category } = ticketNumber((from + index) % TICKETS);
-      return {
-        key: Buffer.from(`${matchNumber}:${category}`),
-        value: Buffer.from(JSON.stringify(pending(matchNumber, category, 1))),
-        headers: { clientId: 'peer', reservationId: `peer-${from + index}` },
-        timestamp: Date.now(),
-      };
-    });
-    await topics.client.produce(null, topics.sales, new Map([[0, { firstSequence: 0, messages }]]));
-  }
-  const stop = async (): Promise<void> => {
-    await topics.close();
-    await kafka.stop();
-  };
-  return { topics, brokers: kafka.brokers.join(), stop };
-}
-
-const missing = (): Promise<string | null> =>
-  Promise.resolve(kafkaFound.kind === 'real' ? null : `a real Kafka: ${kafkaFound.reason}`);
 
 export const parsing: Contender<IngestionCase> = {
   id: 'kafkajs',
   title: 'a kafkajs consumer that only parses',
   durability: 'None: nothing is kept of what was read.',
   setUp: 'One process with a kafkajs consumer (eachBatch) and Apache Kafka, one partition.',
-  missing,
+  missing: realKafkaMissing,
   async start(): Promise<Running<IngestionCase>> {
-    const { topics, brokers, stop } = await market(RECORDS);
+    const { topics, brokers, stop } = await startMarket(RECORDS);
     return {
       parts: [],
       measure: (_case, measuring) => {
@@ -92,22 +50,15 @@ export const ingestion: Contender<IngestionCase> = {
   durability: 'Counts a record when its effect is committed in Redis, from where it goes to the archive.',
   setUp:
     'One consumer process, one worker process, Redis, the embedded archive, and Apache Kafka, one partition.',
-  missing,
+  missing: realKafkaMissing,
   async start(): Promise<Running<IngestionCase>> {
-    const { topics, brokers, stop } = await market(RECORDS);
+    const { settings, stop } = await startMarket(RECORDS);
     const started: { stop(): Promise<void> }[] = [{ stop }];
     const parts: Part[] = [];
     return {
       parts,
       async measure(_case, { onBegin }) {
-        const env = {
-          KAFKA_BROKERS: brokers,
-          CLIENT_ID: 'ticktak',
-          REDIS_PREFIX: PREFIX,
-          SALES_TOPIC_PREFIX: topics.sales.replace(/-dev$/, ''),
-          MASTERLIST_TOPIC_PREFIX: topics.lists.replace(/-dev$/, ''),
-        };
-        const product = await startProduct('everysec', { roles: ['consumer'], env });
+        const product = await startProduct('everysec', { roles: ['consumer'], env: settings });
         started.push(product);
         parts.push(...product.programs);
         return counted(product.programs[0]?.url ?? '', RECORDS, onBegin);
@@ -118,13 +69,11 @@ export const ingestion: Contender<IngestionCase> = {
 };
 
 /** Looks until every record has had its effect. */
-async function counted(redisUrl: string, records: number, onBegin: () => void): Promise<Figures> {
-  const redis = new Redis(redisUrl);
-  const store = new RedisTicketStore(redis, new RedisKeys(PREFIX), systemClock);
-  const tickets = Array.from({ length: TICKETS }, (_, ticket) => ticketNumber(ticket));
-  const giveUpAt = Date.now() + INGESTION_MS_MAX;
-  let began: { readonly at: number; readonly done: number } | null = null;
-  try {
+const counted = (redisUrl: string, records: number, onBegin: () => void): Promise<Figures> =>
+  withStore(redisUrl, async (store) => {
+    const tickets = ticketNumbers(TICKETS);
+    const giveUpAt = Date.now() + INGESTION_MS_MAX;
+    let began: { readonly at: number; readonly done: number } | null = null;
     for (;;) {
       const counters = await store.counters(tickets);
       const done = counters.reduce((sum, { heldElsewhere }) => sum + heldElsewhere, 0);
@@ -141,7 +90,4 @@ async function counted(redisUrl: string, records: number, onBegin: () => void): 
       }
       await sleep(LOOK_MS);
     }
-  } finally {
-    redis.disconnect();
-  }
-}
+  });

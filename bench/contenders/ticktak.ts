@@ -28,6 +28,8 @@ const PROFILED = new URL('../programs/profiled.mjs', import.meta.url).pathname;
 
 export interface Product {
   readonly programs: readonly Program[];
+  /** One more, which is among `programs` from then on. */
+  readonly startWorker: () => Promise<Program>;
   readonly stop: () => Promise<void>;
 }
 
@@ -38,15 +40,18 @@ export interface ProductOptions {
   readonly beside?: readonly string[];
   /** Added to its settings. With brokers the sale is opened by the list in their topic. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Added to those of workers alone. */
+  readonly workerEnv?: Readonly<Record<string, string>>;
 }
 
 /** Redis, `workers` workers, and one web process of `roles`, whose first is the one that is asked. */
 export async function startProduct(
   fsync: Fsync,
-  { roles = ['reservations'], workers = 1, beside = [], env: more = {} }: ProductOptions = {},
+  { roles = ['reservations'], workers = 1, beside = [], env: more = {}, workerEnv = {} }: ProductOptions = {},
 ): Promise<Product> {
   const dir = mkdtempSync(join(tmpdir(), 'ticktak-bench-'));
-  const programs = await startAll<Program>(async (started) => {
+  let startWorker: () => Promise<Program> = () => Promise.reject(new Error('not started'));
+  const all = await startAll<Program>(async (started) => {
     started({
       name: 'folder',
       pid: 0,
@@ -67,18 +72,28 @@ export async function startProduct(
       MASTERLIST_FILE: masterList,
       ...more,
     };
-    const start = async (name: string, of: readonly string[]): Promise<Program> => {
-      const running = await run(of, env, profiled);
+    const start = async (name: string, of: readonly string[], also = {}): Promise<Program> => {
+      const running = await run(of, { ...env, ...also }, profiled);
       const stop = async (): Promise<void> => void (await running.end());
       return started({ name, pid: running.child.pid ?? 0, url: running.url(of[0] ?? ''), stop });
     };
-    for (let count = 0; count < workers; count += 1) await start('worker', ['worker']);
+    startWorker = () => start('worker', ['worker'], workerEnv);
+    for (let count = 0; count < workers; count += 1) await startWorker();
     // It opens the sale at its start, and is needed no more: there are no brokers.
     if (more['KAFKA_BROKERS'] === undefined) await (await run(['consumer'], env)).end();
     for (const role of beside) await start(role, [role]);
     await start('web', roles);
   });
-  return { programs: programs.filter(({ pid }) => pid > 0), stop: () => stopAll(programs) };
+  const programs = all.filter(({ pid }) => pid > 0);
+  return {
+    programs,
+    startWorker: async () => {
+      const worker = await startWorker();
+      programs.push(worker);
+      return worker;
+    },
+    stop: () => stopAll(all),
+  };
 }
 
 export const ticktak = (fsync: Fsync): Contender<HoldCase> => ({

@@ -5,7 +5,7 @@
  * can be looked up without an index; a token cannot be guessed and opens exactly one reservation. Comparisons
  * with secrets take the same time whatever is presented.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { CATEGORIES, MATCH_NUMBER_MAX } from '../catalog/match.js';
 import type { TicketId } from '../rules/index.js';
 import { base32 } from './base32.js';
@@ -21,15 +21,13 @@ export const TOKEN_CHARS_MAX = 100;
 
 /** Hex SHA-256 of parts that cannot run into each other. */
 export function digest(...parts: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return hash('sha256', JSON.stringify(parts), 'hex');
 }
 
 /** `m<match>c<category>-<26 base32 characters>`. */
 export function reservationId({ matchNumber, category }: TicketId, commandId: string): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([matchNumber, category, commandId]))
-    .digest();
-  return `m${matchNumber}c${category}-${base32(hash, BASE32).slice(0, ID_CHARS)}`;
+  const hashed = hash('sha256', JSON.stringify([matchNumber, category, commandId]), 'buffer');
+  return `m${matchNumber}c${category}-${base32(hashed, BASE32).slice(0, ID_CHARS)}`;
 }
 
 /** The ticket a reservation id names; null when no such id can have been made. */
@@ -57,8 +55,8 @@ export function verifyToken(secret: string, token: string): string | null {
 
 /** Compares without telling by its duration how much of it, or how long it, is right. */
 export function sameSecret(presented: string, expected: string): boolean {
-  const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(presented), hash(expected));
+  const hashed = (text: string): Buffer => hash('sha256', text, 'buffer');
+  return timingSafeEqual(hashed(presented), hashed(expected));
 }
 
 /** The token of an `Authorization: Bearer` header, or null. */

@@ -3,9 +3,10 @@
  *
  * Guarantees: a command is answered with its outcome, refused undone (`overloaded`), or answered `unknown`
  * when neither is known in time; commands of one ticket are queued in the order in which they were
- * submitted, those submitted together in one job; while an add to a queue is in flight, further commands for
- * that ticket gather and go as one job, so an idle system adds no latency and a rush makes large batches;
- * nothing grows without a limit.
+ * submitted, those submitted together in one job; while an add to a queue is in flight, or as many jobs are
+ * unanswered as may be, further commands gather by ticket and go as one job, so an idle system adds no latency and
+ * a rush makes large batches; tickets whose jobs nobody takes hold the others up for a moment only; nothing grows
+ * without a limit.
  */
 import type {
   Clock,
@@ -44,10 +45,26 @@ const OVERLOADED = { kind: 'overloaded', retryAfterMs: RETRY_AFTER_MS } as const
 /** A reply that takes longer is looked up on record, as often as this. */
 const RECALL_EVERY_MS = 1_000;
 
+/** Jobs of one ticket ahead: one that is decided, and one behind it so that its owner has always something to do. */
+const JOBS_AHEAD_PER_TICKET_MAX = 2;
+/** Jobs of all tickets ahead. More would not be decided sooner, only be smaller. */
+const JOBS_AHEAD_MAX = 64;
+/** A job that is not answered for so long holds nobody up any more: its ticket may have no owner for now. */
+const AHEAD_MS_MAX = 250;
+
 interface Waiting {
   readonly envelope: CommandEnvelope;
   readonly since: number;
   readonly resolvers: ((result: SubmissionResult) => void)[];
+  /** That it went in. */
+  job: Job | null;
+}
+
+/** One that is ahead: sent, and neither answered nor given up. */
+interface Job {
+  readonly lane: Lane;
+  readonly since: number;
+  unanswered: number;
 }
 
 interface Accepted {
@@ -63,12 +80,19 @@ interface Lane {
   /** Accepted, not yet answered. */
   readonly waiting: Map<string, Waiting>;
   adding: boolean;
+  /** Its jobs that are ahead. */
+  ahead: number;
 }
 
 export class Gateway implements OrderedGateway {
   readonly #options: GatewayOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #laneOf = new Map<string, Lane>();
+  /** In the order in which they were sent. */
+  readonly #ahead = new Set<Job>();
+  /** Tickets with commands that wait for others' jobs, or their own, in the order in which they came. */
+  readonly #held = new Set<Lane>();
+  #cancelLook: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #ticking: Promise<void> = Promise.resolve();
   #accepting = false;
@@ -87,6 +111,7 @@ export class Gateway implements OrderedGateway {
     this.#accepting = false;
     while (this.#laneOf.size > 0) await this.#tick();
     this.#cancelTick?.();
+    this.#cancelLook?.();
     await this.#ticking;
   }
 
@@ -157,12 +182,12 @@ export class Gateway implements OrderedGateway {
   #accept(lane: Lane, group: readonly Accepted[]): void {
     const since = this.#options.clock.now();
     for (const { envelope, resolve } of group) {
-      lane.waiting.set(envelope.id, { envelope, since, resolvers: [resolve] });
+      lane.waiting.set(envelope.id, { envelope, since, resolvers: [resolve], job: null });
       this.#laneOf.set(envelope.id, lane);
     }
     lane.queued.push(group.map(({ envelope }) => envelope));
     lane.queuedCommands += group.length;
-    if (!lane.adding) void this.#flush(lane);
+    void this.#flush(lane);
   }
 
   /** Takes replies from the bus; ids that nobody waits for are ignored. */
@@ -181,7 +206,7 @@ export class Gateway implements OrderedGateway {
     const name = ticketName(ticket);
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { ticket, queued: [], queuedCommands: 0, waiting: new Map(), adding: false };
+      lane = { ticket, queued: [], queuedCommands: 0, waiting: new Map(), adding: false, ahead: 0 };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -193,13 +218,17 @@ export class Gateway implements OrderedGateway {
     if (!lane || !waiting) return;
     lane.waiting.delete(id);
     this.#laneOf.delete(id);
+    if (waiting.job && (waiting.job.unanswered -= 1) === 0) this.#leaveBehind([waiting.job]);
     for (const resolve of waiting.resolvers) resolve(result);
   }
 
+  /** Sends what has gathered, as far as there may be jobs ahead. */
   async #flush(lane: Lane): Promise<void> {
+    if (lane.adding) return;
     lane.adding = true;
-    while (lane.queued.length > 0) {
+    while (lane.queued.length > 0 && this.#mayGoAhead(lane)) {
       const commands = this.#nextJob(lane);
+      this.#goAhead(lane, commands);
       try {
         await this.#options.queues.add(lane.ticket, jobOf(commands));
       } catch (error) {
@@ -214,6 +243,52 @@ export class Gateway implements OrderedGateway {
       }
     }
     lane.adding = false;
+    if (lane.queued.length > 0) this.#hold(lane);
+  }
+
+  #mayGoAhead({ ahead }: Lane): boolean {
+    return ahead < JOBS_AHEAD_PER_TICKET_MAX && this.#ahead.size < JOBS_AHEAD_MAX;
+  }
+
+  #goAhead(lane: Lane, commands: readonly CommandEnvelope[]): void {
+    const job: Job = { lane, since: this.#options.clock.now(), unanswered: 0 };
+    for (const { id } of commands) {
+      const waiting = lane.waiting.get(id);
+      if (!waiting) continue;
+      waiting.job = job;
+      job.unanswered += 1;
+    }
+    if (job.unanswered === 0) return;
+    this.#ahead.add(job);
+    lane.ahead += 1;
+  }
+
+  /** Those jobs are answered, or not to be waited for: others may go. */
+  #leaveBehind(jobs: readonly Job[]): void {
+    for (const job of jobs) {
+      if (this.#ahead.delete(job)) job.lane.ahead -= 1;
+    }
+    for (const lane of this.#held) {
+      if (this.#ahead.size >= JOBS_AHEAD_MAX) break;
+      if (!this.#mayGoAhead(lane)) continue;
+      this.#held.delete(lane);
+      void this.#flush(lane);
+    }
+  }
+
+  #hold(lane: Lane): void {
+    this.#held.add(lane);
+    const [oldest] = this.#ahead;
+    if (!oldest || this.#cancelLook) return;
+    const { clock } = this.#options;
+    const leftMs = Math.max(0, oldest.since + AHEAD_MS_MAX - clock.now());
+    this.#cancelLook = clock.schedule(leftMs, () => {
+      this.#cancelLook = null;
+      const now = clock.now();
+      this.#leaveBehind([...this.#ahead].filter(({ since }) => now - since >= AHEAD_MS_MAX));
+      const [next] = this.#held;
+      if (next) this.#hold(next);
+    });
   }
 
   /** As many as a job may hold, in order. */

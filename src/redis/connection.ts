@@ -9,6 +9,7 @@ import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, Cluster, Redis, type RedisOptions as ClientOptions } from 'ioredis';
 import { redisUrlsOf } from '../../config/redis-url.js';
 import type { Logger } from '../process/log.js';
+import { gatherWrites } from './gathered-writes.js';
 
 /** One Redis, or all of a Redis Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -56,17 +57,19 @@ export function connectRedis(options: RedisOptions): RedisClient {
 }
 
 function connectOne({ url, name }: RedisOptions): Redis {
-  return new Redis(url, {
+  const redis = new Redis(url, {
     connectionName: name,
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT_MS_MAX,
     keepAlive: KEEP_ALIVE_MS,
     retryStrategy: retryMs,
   });
+  gatherWrites(redis);
+  return redis;
 }
 
 function connectCluster(urls: readonly string[], { name }: RedisOptions): Cluster {
-  return new Cluster(
+  const cluster = new Cluster(
     urls.map((url) => {
       const { host, port } = addressOf(url);
       return { host, port };
@@ -91,6 +94,8 @@ function connectCluster(urls: readonly string[], { name }: RedisOptions): Cluste
       slotsRefreshTimeout: SLOTS_ANSWER_MS_MAX,
     },
   );
+  cluster.on('+node', gatherWrites);
+  return cluster;
 }
 
 interface Address {

@@ -21,7 +21,7 @@ export class AddressSet {
     else this.#put(this.#six, range.prefix, range.value, until);
   }
 
-  has(address: string | Address, now: number): boolean {
+  has(address: string | Address | null, now: number): boolean {
     const parsed = typeof address === 'string' ? parseAddress(address) : address;
     if (!parsed) return false;
     if (parsed.family === 4) {

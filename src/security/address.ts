@@ -67,7 +67,11 @@ export function rangeText(range: Range): string {
 
 /** Under what name an address is counted: of IPv6 the customer's network. */
 export function addressKey(text: string): string {
-  const address = parseAddress(text);
+  return keyOf(parseAddress(text));
+}
+
+/** Of one that was read already; null for what is none. */
+export function keyOf(address: Address | null): string {
   if (!address) return 'unknown';
   return address.family === 4
     ? text4(address.value)

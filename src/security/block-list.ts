@@ -12,7 +12,7 @@ import { Collection, sortable, type Documents } from '../archive/documents.js';
 import type { Page } from '../archive/port.js';
 import type { Logger } from '../process/log.js';
 import { AddressSet } from './address-set.js';
-import { parseRange, rangeText, type Range } from './address.js';
+import { parseRange, rangeText, type Address, type Range } from './address.js';
 import { BLOCKS_MAX, refusalOf } from './block-rules.js';
 import type { SecurityKeys } from '../redis/keys.js';
 import { ListFile } from './list-file.js';
@@ -109,7 +109,7 @@ export class BlockList {
     await this.#polling;
   }
 
-  blocks(address: string): boolean {
+  blocks(address: string | Address | null): boolean {
     const now = this.#options.clock.now();
     return this.#entries.has(address, now) || this.#fromFiles.has(address, now);
   }

@@ -11,7 +11,7 @@ import type { Documents } from '../archive/documents.js';
 import type { Logger } from '../process/log.js';
 import type { Principal } from '../users/principal.js';
 import { AddressSet } from './address-set.js';
-import { addressKey, parseRange } from './address.js';
+import { addressKey, keyOf, parseAddress, parseRange, type Address } from './address.js';
 import { BlockList } from './block-list.js';
 import { LOOPBACK } from './block-rules.js';
 import { Bots, CHALLENGE_SCORE_MIN, Cadence, denies, isHoneypot, scoreOf, type BotMark } from './bots.js';
@@ -19,7 +19,7 @@ import { Challenges, type ChallengeWork, type Stage } from './challenge.js';
 import { BoundedMap } from './bounded-map.js';
 import type { RedisClient } from '../redis/connection.js';
 import { SecurityKeys } from '../redis/keys.js';
-import { ADDRESS_CEILING_TIMES, Limits, type Limited, type LimitTable } from './limits.js';
+import { ADDRESS_CEILING_TIMES, Limits, type Counted, type Limited, type LimitTable } from './limits.js';
 import { personOf, pseudonym } from './person.js';
 import type { Audit, CheckRequest, PersonCheckRequest, Security, SecurityFact, Verdict } from './port.js';
 import { RedisGuard } from './redis-guard.js';
@@ -66,6 +66,12 @@ const denied = (reason: string, retryAfterMs?: number): Verdict => ({
   ...(retryAfterMs !== undefined && { retryAfterMs }),
 });
 
+/** An address, as far as a check asks about it. */
+interface Origin extends Counted {
+  readonly address: Address | null;
+  readonly isExempt: boolean;
+}
+
 export class InProcessSecurity implements Security {
   /** For the pages and routes of operators. */
   readonly blocks: BlockList;
@@ -107,7 +113,7 @@ export class InProcessSecurity implements Security {
       clock,
       logger,
       pseudonym: (kind, name) => this.#pseudonym(kind, name),
-      isExempt: (address) => this.#isExempt(address),
+      isExempt: (address) => this.#exempt.has(address, 0),
       addressKey,
     });
   }
@@ -123,13 +129,13 @@ export class InProcessSecurity implements Security {
 
   tell(fact: SecurityFact): void {
     const isOfAddress = fact.kind === 'probe' || fact.kind === 'login_failed';
-    if (isOfAddress) this.#suspectAddress(fact.address);
-    else if (OF_PERSONS.has(fact.kind)) this.#suspect(`person:${this.#pseudonym('person', fact.person)}`);
+    if (isOfAddress) this.#suspectOrigin(this.#origin(fact.address));
+    else if (OF_PERSONS.has(fact.kind)) this.#suspect(`person:${personOf(fact.person)}`);
     this.#signals.tell(fact);
   }
 
-  #suspectAddress(address: string): void {
-    if (!this.#isExempt(address)) this.#suspect(`address:${this.#pseudonym('address', addressKey(address))}`);
+  #suspectOrigin({ isExempt, name }: Origin): void {
+    if (!isExempt) this.#suspect(`address:${name}`);
   }
 
   /** Resolves when what was told has taken effect, and what is read behind answers is known, or after a bound. */
@@ -151,37 +157,43 @@ export class InProcessSecurity implements Security {
 
   async check(request: CheckRequest): Promise<Verdict> {
     const { address, routeClass, path } = request;
-    if (this.blocks.blocks(address)) return denied('blocked_address');
+    const origin = this.#origin(address);
+    if (this.blocks.blocks(origin.address)) return denied('blocked_address');
     if (denies(this.#bots.agentMarks(request.signals['user-agent']))) return denied('attack_tool');
     if (isHoneypot(path)) {
-      this.#suspectAddress(address);
+      this.#suspectOrigin(origin);
       this.#signals.tell({ kind: 'honeypot', address });
     }
-    return isChallenged(routeClass) ? this.#checkChallenged(request, routeClass) : this.#checkPlain(request);
+    return isChallenged(routeClass)
+      ? this.#checkChallenged(request, origin, routeClass)
+      : this.#checkPlain(request, origin);
   }
 
   /** Reads, other writes and what machines send: limits only. */
-  async #checkPlain({ address, routeClass, principal }: CheckRequest): Promise<Verdict> {
+  async #checkPlain({ routeClass, principal }: CheckRequest, origin: Origin): Promise<Verdict> {
     const [ofPerson, ofAddress] = await Promise.all([
-      principal ? this.#limits.person(routeClass, this.#pseudonym('person', principal.accountId)) : UNDER,
-      this.#ofAddress(routeClass, address),
+      principal ? this.#limits.person(routeClass, this.#person(principal.accountId)) : UNDER,
+      this.#ofAddress(routeClass, origin),
     ]);
     if (ofPerson.level !== 'under') return denied('rate_limited', ofPerson.restMs);
     if (ofAddress.level === 'beyond') return denied('rate_limited', ofAddress.restMs);
     return allowed(ofAddress.level === 'over' ? ['busy_address'] : []);
   }
 
-  async #checkChallenged(request: CheckRequest, routeClass: ChallengedClass): Promise<Verdict> {
-    const { address } = request;
+  async #checkChallenged(
+    request: CheckRequest,
+    origin: Origin,
+    routeClass: ChallengedClass,
+  ): Promise<Verdict> {
     const [ofAddress, marked, shown] = await Promise.all([
-      this.#ofAddress(routeClass, address),
-      this.#addressMarks(routeClass, address),
+      this.#ofAddress(routeClass, origin),
+      origin.isExempt ? UNMARKED : this.#marksOf('address', origin, routeClass),
       this.#shown('request', routeClass, request.solution),
     ]);
     // Who solved a challenge is no flood, whatever else comes from there.
     if (ofAddress.level === 'beyond' && shown !== 'good') return denied('rate_limited', ofAddress.restMs);
     const marks: BotMark[] = [...this.#bots.marks(request), ...botMarks(marked)];
-    if (!this.#isExempt(address) && this.#cadence.note(`${routeClass}/${addressKey(address)}`, this.#now())) {
+    if (!origin.isExempt && this.#cadence.note(`${routeClass}/${origin.name}`, this.#now())) {
       marks.push('cadence');
     }
     const found: Findings = { reasons: [], score: 0, times: 0 };
@@ -199,7 +211,7 @@ export class InProcessSecurity implements Security {
 
   async checkPerson(request: PersonCheckRequest): Promise<Verdict> {
     const { routeClass } = request;
-    const person = this.#pseudonym('person', request.person);
+    const person = this.#person(request.person);
     const [limited, { marked, shared }, shown] = await Promise.all([
       this.#ofPerson(request, person),
       this.#personMarks(request, person),
@@ -215,7 +227,7 @@ export class InProcessSecurity implements Security {
       times: 0,
     };
     if (shared) found.reasons.push('shared_device');
-    if (this.#cadence.note(`${routeClass}/${person}`, this.#now())) found.reasons.push('cadence');
+    if (this.#cadence.note(`${routeClass}/${person.name}`, this.#now())) found.reasons.push('cadence');
     found.score = CHALLENGE_SCORE_MIN * found.reasons.length;
     return this.#answer(routeClass, found, shown);
   }
@@ -230,32 +242,29 @@ export class InProcessSecurity implements Security {
     return { verdict: 'challenge', reasons: found.reasons, challenge };
   }
 
-  #ofAddress(routeClass: CheckRequest['routeClass'], address: string): Promise<Limited> | Limited {
-    return this.#isExempt(address)
-      ? UNDER
-      : this.#limits.address(routeClass, this.#pseudonym('address', addressKey(address)));
+  #ofAddress(routeClass: CheckRequest['routeClass'], origin: Origin): Promise<Limited> | Limited {
+    return origin.isExempt ? UNDER : this.#limits.address(routeClass, origin);
   }
 
   /** An account that buys under several e-mail addresses is counted as itself too. */
-  async #ofPerson({ routeClass, principal, person }: PersonCheckRequest, name: string): Promise<Limited> {
+  async #ofPerson({ routeClass, principal, person }: PersonCheckRequest, counted: Counted): Promise<Limited> {
     const account = accountOf(principal, person);
     const [first, second] = await Promise.all([
-      this.#limits.person(routeClass, name),
-      account === null ? UNDER : this.#limits.person(routeClass, this.#pseudonym('person', account)),
+      this.#limits.person(routeClass, counted),
+      account === null ? UNDER : this.#limits.person(routeClass, this.#person(account)),
     ]);
     return first.level === 'under' ? second : first;
-  }
-
-  #addressMarks(routeClass: ChallengedClass, address: string): Marked | Promise<Marked> {
-    if (this.#isExempt(address)) return UNMARKED;
-    return this.#marksOf('address', this.#pseudonym('address', addressKey(address)), routeClass);
   }
 
   /**
    * For a hold, one that nothing is known of is answered at once, and its marks are read behind the answer when it
    * comes back: a hold costs nobody money, and the payment waits. One that did something always waits.
    */
-  #marksOf(kind: 'address' | 'person', name: string, routeClass: ChallengedClass): Marked | Promise<Marked> {
+  #marksOf(
+    kind: 'address' | 'person',
+    { name, pseudonym }: Counted,
+    routeClass: ChallengedClass,
+  ): Marked | Promise<Marked> {
     const now = this.#now();
     const subject = `${kind}:${name}`;
     const known = this.#marks.get(subject);
@@ -269,7 +278,7 @@ export class InProcessSecurity implements Security {
     }
     if (isNew || (mayPass && readAt + MARKS_MS > now)) return UNMARKED;
     const read = this.#guard
-      .run((redis) => this.#signals.read(redis, kind, name))
+      .run((redis) => this.#signals.read(redis, kind, pseudonym()))
       .then((answer) => {
         if (answer.away || Object.keys(answer.value).length === 0) return UNMARKED;
         this.#suspect(subject);
@@ -288,14 +297,14 @@ export class InProcessSecurity implements Security {
 
   async #personMarks(
     { routeClass, device }: PersonCheckRequest,
-    person: string,
+    person: Counted,
   ): Promise<{ readonly marked: Marked; readonly shared: boolean }> {
     const [marked, persons] = await Promise.all([
       this.#marksOf('person', person, routeClass),
       device === undefined
         ? 0
         : this.#guard
-            .run((redis) => this.#signals.noteDevice(redis, device, person))
+            .run((redis) => this.#signals.noteDevice(redis, device, person.pseudonym()))
             .then((answer) => (answer.away ? 0 : answer.value)),
     ]);
     const rule = SIGNALS.shared_device;
@@ -312,8 +321,21 @@ export class InProcessSecurity implements Security {
     return solution.routeClass === routeClass ? 'good' : 'none';
   }
 
-  #isExempt(address: string): boolean {
-    return this.#exempt.has(address, 0);
+  /** Read once for all that is asked about it. */
+  #origin(text: string): Origin {
+    const address = parseAddress(text);
+    const name = keyOf(address);
+    return {
+      address,
+      name,
+      isExempt: this.#exempt.has(address, 0),
+      pseudonym: () => this.#pseudonym('address', name),
+    };
+  }
+
+  #person(text: string): Counted {
+    const name = personOf(text);
+    return { name, pseudonym: () => this.#pseudonym('person', name) };
   }
 
   /** The same names come again and again within a purchase. */

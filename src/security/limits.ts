@@ -102,6 +102,12 @@ export interface LimitsOptions {
 
 type Scope = 'person' | 'address';
 
+/** Who is counted: in this process by its name, in Redis by what stands for it there. Most never are in Redis. */
+export interface Counted {
+  readonly name: string;
+  readonly pseudonym: () => string;
+}
+
 export class Limits {
   readonly #table: LimitTable;
   readonly #guard: RedisGuard;
@@ -116,12 +122,12 @@ export class Limits {
     this.#memory = new MemoryWindows(clock);
   }
 
-  person(routeClass: RouteClass, person: string): Limited | Promise<Limited> {
+  person(routeClass: RouteClass, person: Counted): Limited | Promise<Limited> {
     const limit = this.#table[routeClass].personPerMinute;
     return limit === null ? { level: 'under' } : this.#take('person', routeClass, person, limit, limit);
   }
 
-  address(routeClass: RouteClass, address: string): Limited | Promise<Limited> {
+  address(routeClass: RouteClass, address: Counted): Limited | Promise<Limited> {
     const limit = this.#table[routeClass].addressPerMinute;
     if (limit === null) return { level: 'under' };
     return this.#take('address', routeClass, address, limit, limit * ADDRESS_CEILING_TIMES);
@@ -135,19 +141,19 @@ export class Limits {
   #take(
     scope: Scope,
     routeClass: RouteClass,
-    name: string,
+    counted: Counted,
     limit: number,
     ceiling: number,
   ): Limited | Promise<Limited> {
     // Counted here too, so that a Redis that goes away does not give everyone a fresh minute.
-    const key = `${scope}/${routeClass}/${name}`;
+    const key = `${scope}/${routeClass}/${counted.name}`;
     const here = this.#memory.hit(key);
     if (this.#table[routeClass].counted === 'memory') return levelOf(here, limit, ceiling);
     if (here.count <= limit * QUIET_SHARE && routeClass !== 'login') return levelOf(here, limit, ceiling);
     const limiter = this.#limiter(scope, routeClass, ceiling);
     const points = this.#memory.takeUntold(key);
     return this.#guard
-      .run(() => consumed(limiter, name, ceiling, points))
+      .run(() => consumed(limiter, counted.pseudonym(), ceiling, points))
       .then((answer) => levelOf(answer.away ? here : answer.value, limit, ceiling));
   }
 

@@ -125,10 +125,93 @@ describe('the gateway', () => {
     await queues.end();
     expect(queues.sizes).toEqual([1, 1, 4]);
     submit('c8');
+    await reply('c0', outcome);
     await queues.end();
     await queues.end();
     expect(queues.sizes).toEqual([1, 1, 4, 4]);
     expect(queues.ids).toEqual(['c0', 'elsewhere', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8']);
+  });
+
+  describe('ahead of its answers', () => {
+    const ticketOf = (matchNumber: number): TicketId => ({ matchNumber, category: 1 });
+
+    it('has two jobs of a ticket; what comes meanwhile goes together once one of them is answered', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (const id of ['a', 'b', 'c', 'd', 'e']) {
+        submit(id);
+        await settled();
+      }
+      expect(queues.sizes).toEqual([1, 1]);
+      await reply('b', outcome);
+      expect(queues.sizes).toEqual([1, 1, 3]);
+      submit('f');
+      await settled();
+      expect(queues.sizes).toEqual([1, 1, 3]);
+      // All of a job: the third one's are under way still.
+      await reply('c', outcome);
+      await reply('d', outcome);
+      expect(queues.sizes).toEqual([1, 1, 3]);
+      await reply('e', outcome);
+      expect(queues.ids).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+    });
+
+    it('has 64 jobs of all tickets; the others gather, and go in the order in which they came', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (let match = 1; match <= 64; match += 1) submit(`m${match}`, ticketOf(match));
+      await settled();
+      submit('late', ticketOf(1_000));
+      submit('later', ticketOf(1_001));
+      submit('late too', ticketOf(1_000));
+      await settled();
+      expect(queues.jobs).toHaveLength(64);
+      await reply('m7', outcome);
+      expect(queues.ids.slice(64)).toEqual(['late', 'late too']);
+      await reply('m8', outcome);
+      expect(queues.ids.slice(66)).toEqual(['later']);
+    });
+
+    it('waits for no job longer than a quarter of a second: its ticket may have no owner', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (let match = 1; match <= 64; match += 1) submit(`m${match}`, ticketOf(match));
+      for (const id of ['a', 'b', 'c']) submit(id, ticketOf(1_000));
+      await settled();
+      await clock.advance(249);
+      expect(queues.jobs).toHaveLength(64);
+      await clock.advance(1);
+      expect(queues.sizes.slice(64)).toEqual([3]);
+      for (const id of ['d', 'e']) {
+        submit(id, ticketOf(1_000));
+        await settled();
+      }
+      expect(queues.sizes.slice(64)).toEqual([3, 1]);
+      await clock.advance(250);
+      expect(queues.sizes.slice(64)).toEqual([3, 1, 1]);
+    });
+
+    it('counts what was refused or failed as answered', async () => {
+      make({ commandsWaitingMax: 100 });
+      queues.slow = true;
+      submit('a');
+      submit('b');
+      await queues.end(new Error('OOM command not allowed'));
+      submit('c');
+      await queues.end(new Error('OOM command not allowed'));
+      expect(queues.ids).toEqual(['a', 'b', 'c']);
+    });
+
+    it('leaves no timer behind when it stops', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (const id of ['a', 'b', 'c']) {
+        submit(id);
+        await settled();
+      }
+      const stopping = gateway.stop();
+      for (const id of ['a', 'b', 'c']) await reply(id, outcome);
+      await clock.advance(1_000);
+      await stopping;
+      expect(queues.ids).toEqual(['a', 'b', 'c']);
+      expect(clock.timers).toBe(0);
+    });
   });
 
   describe('commands submitted in order', () => {
@@ -152,6 +235,7 @@ describe('the gateway', () => {
       await together('d', 'e');
       submit('f');
       await queues.end();
+      await reply('a', outcome);
       await queues.end();
       await queues.end();
       expect(queues.jobs.map(({ job }) => job.commands.map(({ id }) => id))).toEqual([
@@ -161,6 +245,10 @@ describe('the gateway', () => {
       ]);
       await together('g', 'h', 'i', 'j');
       submit('k');
+      expect(queues.sizes.slice(3)).toEqual([]);
+      await reply('b', outcome);
+      await reply('c', outcome);
+      await reply('f', outcome);
       expect(queues.sizes.slice(3)).toEqual([4]);
       const deadlines = queues.jobs.flatMap(({ job }) => job.commands.map(({ deadline }) => deadline));
       expect(new Set(deadlines).size).toBe(1);
@@ -182,6 +270,7 @@ describe('the gateway', () => {
       for (const id of ['b', 'c']) submit(id);
       await together('d', 'e', 'f');
       await queues.end();
+      await reply('a', outcome);
       await queues.end();
       expect(queues.sizes).toEqual([1, 2, 3]);
     });

@@ -34,6 +34,27 @@ function listening() {
 /** Answers INFO with this text. */
 const told = (info: string) => ({ info: () => Promise.resolve(info) }) as unknown as Redis;
 
+describe('a connection', () => {
+  it('takes what is sent in one turn of the event loop as one message, and answers in its order', async () => {
+    const own = new OwnRedis();
+    await own.start();
+    const redis = connectRedis({ url: own.url, name: 'gathering', logger: silentLogger });
+    try {
+      await redis.ping();
+      const reads = async (): Promise<number> =>
+        Number(/total_reads_processed:(\d+)/.exec(await redis.info('stats'))?.[1]);
+      const before = await reads();
+      const answers = await Promise.all(Array.from({ length: 300 }, () => redis.incr('turns')));
+      // Sent one by one, they would be read in many parts.
+      expect((await reads()) - before).toBeLessThan(5);
+      expect(answers).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+    } finally {
+      redis.disconnect();
+      await own.remove();
+    }
+  });
+});
+
 describe('a Redis that is fit to store tickets', () => {
   it('is new enough', async () => {
     await expect(checkRedis(told('redis_version:6.0.16\r\n'), silentLogger)).rejects.toThrow(
