@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { redisUrlsOf } from './redis-url.js';
 
 /** What a process can do. A process without roles named has all of them. */
 export const ROLES = [
@@ -80,7 +81,7 @@ const bearer = (lengthMin: number) =>
 const redisUrl = () =>
   z
     .string()
-    .refine((value) => URL.canParse(value) && /^rediss?:\/\/./.test(value))
+    .refine((value) => redisUrlsOf(value).length > 0)
     .describe('a URL like redis://host:6379 or rediss://user:password@host:6379');
 const mongoUrl = () =>
   z
@@ -702,7 +703,7 @@ const table = {
   redisUrl: setting({
     env: 'REDIS_URL',
     schema: redisUrl(),
-    doc: 'The Redis to use. Absent: a redis-server is started on this machine, with its data in DATA_DIR.',
+    doc: 'The Redis to use; with several hosts (redis://a:6379,b:6379,c:6379) the Redis Cluster that they are nodes of. Absent: a redis-server is started on this machine, with its data in DATA_DIR.',
     source: 'way of a command',
     masked: passwordHidden,
   }),

@@ -202,7 +202,7 @@ export interface TicketStore {
     publisher: string | null,
     published: LedgerPosition,
   ): Promise<boolean>;
-  /** What each ticket's queue and timers ask for; in the order of `tickets`. */
+  /** What each ticket's queue and timers ask for; without those whose part of Redis does not answer. */
   pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]>;
   /** Recorded outcomes that may be told now; ids without one are absent. */
   recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;

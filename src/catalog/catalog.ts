@@ -2,19 +2,18 @@
  * The catalog: which matches are on sale. The archive keeps the facts; Redis hands them to every process and
  * is filled from the archive when it is empty. Capacity and price go to the actors, as commands.
  */
-import type { Redis } from 'ioredis';
 import type { Clock, CommandBody, CommandResult } from '../actors/ports.js';
 import { ArchiveUnavailableError, type Archive } from '../archive/port.js';
 import type { CatalogLoader, CatalogSource, CommandGateway, ListOrigin } from '../http/ports.js';
 import type { Logger } from '../process/log.js';
-import type { Bus } from '../redis/connection.js';
+import { isCluster, type Bus, type RedisClient } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { CATEGORIES, matchOf, ticketsOf, type Match, type MatchEntry } from './match.js';
 import { NO_NOTICES, noticesOfFields, noticesToFields, type Notices } from './notices.js';
 
 export interface CatalogOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly bus: Bus;
   readonly keys: RedisKeys;
   readonly archive: Pick<Archive, 'matches' | 'saveMatches'>;
@@ -23,6 +22,8 @@ export interface CatalogOptions {
 
 /** Between two tries to learn the matches while the archive is away, milliseconds. */
 const RELOAD_MS = 2_000;
+/** In a cluster a message that something changed can be lost: it is looked for so often, milliseconds. */
+const LOOK_MS = 2_000;
 
 export class Catalog implements CatalogSource {
   readonly #options: CatalogOptions;
@@ -31,6 +32,8 @@ export class Catalog implements CatalogSource {
   #names: ReadonlySet<string> = new Set();
   #notices: Notices = NO_NOTICES;
   #reload: Promise<void> = Promise.resolve();
+  /** What Redis had when it was last looked at; only in a cluster. */
+  #seen = '';
 
   constructor(options: CatalogOptions) {
     this.#options = options;
@@ -40,6 +43,7 @@ export class Catalog implements CatalogSource {
     const { bus, keys, logger } = this.#options;
     await bus.subscribe(keys.channels.catalog(), () => this.#changed());
     bus.onReset(() => this.#changed(true));
+    if (isCluster(this.#options.redis)) this.#lookLater();
     try {
       await this.#load();
     } catch (error) {
@@ -55,6 +59,25 @@ export class Catalog implements CatalogSource {
       this.#load().catch(() => this.#loadLater());
     }, RELOAD_MS);
     timer.unref();
+  }
+
+  #lookLater(): void {
+    const timer = setTimeout(() => {
+      void this.#look()
+        .catch(() => undefined)
+        .then(() => {
+          if (this.#options.redis.status !== 'end') this.#lookLater();
+        });
+    }, LOOK_MS);
+    timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const { redis, keys } = this.#options;
+    const found = await Promise.all([redis.hgetall(keys.catalog), redis.hgetall(keys.notices)]);
+    const seen = JSON.stringify(found.map((fields) => Object.entries(fields).sort()));
+    if (seen !== this.#seen) this.#changed();
+    this.#seen = seen;
   }
 
   /** Every ticket there is, as last heard. */

@@ -6,7 +6,7 @@
  * body is a conflict. The store keeps only hashes: no key, no e-mail and no card number can be read from it.
  */
 import { createHmac } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../redis/connection.js';
 import type { Clock } from '../actors/ports.js';
 import { bounded } from './bounded.js';
 import { digest } from './identity.js';
@@ -27,12 +27,12 @@ const CLAIM_ATTEMPTS = 3;
 
 /** On Redis. SET NX and then GET: one round trip for a first use, on any version of Redis. */
 export class RedisIdempotencyStore implements IdempotencyStore {
-  readonly #redis: Pick<Redis, 'set' | 'get'>;
+  readonly #redis: Pick<RedisClient, 'set' | 'get'>;
   readonly #key: (scope: string) => string;
   readonly #isUp: () => boolean;
 
   /** `isUp` is false while Redis cannot be reached: claims queued until then would outlive their clients. */
-  constructor(redis: Pick<Redis, 'set' | 'get'>, key: (scope: string) => string, isUp: () => boolean) {
+  constructor(redis: Pick<RedisClient, 'set' | 'get'>, key: (scope: string) => string, isUp: () => boolean) {
     this.#redis = redis;
     this.#key = key;
     this.#isUp = isUp;

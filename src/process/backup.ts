@@ -11,6 +11,7 @@ import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promis
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
+import { redisUrlsOf } from '../../config/redis-url.js';
 import type { Settings } from '../../config/settings.js';
 import {
   BackupError,
@@ -29,7 +30,10 @@ import { droppedMail } from '../mail/records.js';
 import { dueIfSettledSince } from '../payments/records.js';
 import { exitCodeOf, Failure, type Environment } from '../peer/program.js';
 import { argumentsOf, HELP_OPTION, keptSettings, placeOf, withArchive } from './archive-program.js';
+import { connectRedis, isCluster, type RedisClient } from '../redis/connection.js';
 import { keptTokenSecret, openDataDir, reasonOf } from './data-dir.js';
+import { createLogger } from './log.js';
+import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
 
 /** Clocks of machines differ by less. */
@@ -345,6 +349,16 @@ async function refuseRedis({ redisUrl, redisPrefix, dataDir }: Settings): Promis
 }
 
 async function firstKey(url: string, prefix: string): Promise<string | null> {
+  try {
+    return redisUrlsOf(url).length > 1
+      ? await firstKeyOfCluster(url, prefix)
+      : await firstKeyOfOne(url, prefix);
+  } catch (error) {
+    throw new Failure(`Whether Redis (REDIS_URL) is empty cannot be seen: ${reasonOf(error)}.`);
+  }
+}
+
+async function firstKeyOfOne(url: string, prefix: string): Promise<string | null> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: REDIS_CONNECT_MS,
@@ -355,19 +369,47 @@ async function firstKey(url: string, prefix: string): Promise<string | null> {
   redis.on('error', () => undefined);
   try {
     await redis.connect();
-    const giveUpAt = Date.now() + REDIS_MS_MAX;
-    for (let cursor = '0'; ;) {
-      const [next, [key]] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_PER_SCAN);
-      if (key !== undefined) return key;
-      if (next === '0') return null;
-      cursor = next;
-      if (Date.now() > giveUpAt)
-        throw new Error(`it has too many keys to be looked through in ${REDIS_MS_MAX} ms`);
-    }
-  } catch (error) {
-    throw new Failure(`Whether Redis (REDIS_URL) is empty cannot be seen: ${reasonOf(error)}.`);
+    return await firstKeyAt(redis, prefix, Date.now() + REDIS_MS_MAX);
   } finally {
     redis.disconnect();
+  }
+}
+
+/** Each master has some of the keys. */
+async function firstKeyOfCluster(url: string, prefix: string): Promise<string | null> {
+  const cluster = connectRedis({ url, name: 'ticktak-restore', logger: createLogger({ logLevel: 'fatal' }) });
+  try {
+    const state = await withTimeout(clusterState(cluster), REDIS_CONNECT_MS, 'the cluster does not answer');
+    if (!/cluster_slots_ok:16384\b/.test(state)) throw new Error('some slots of the cluster are not served');
+    const giveUpAt = Date.now() + REDIS_MS_MAX;
+    const nodes = isCluster(cluster) ? cluster.nodes('master') : [];
+    for (const node of nodes) {
+      const found = firstKeyAt(node, prefix, giveUpAt);
+      const key = await withTimeout(found, REDIS_MS_MAX, 'a node of the cluster does not answer');
+      if (key !== null) return key;
+    }
+    return null;
+  } finally {
+    cluster.disconnect();
+  }
+}
+
+async function clusterState(cluster: RedisClient): Promise<string> {
+  return String(await cluster.call('CLUSTER', 'INFO'));
+}
+
+async function firstKeyAt(
+  redis: Pick<Redis, 'scan'>,
+  prefix: string,
+  giveUpAt: number,
+): Promise<string | null> {
+  for (let cursor = '0'; ;) {
+    const [next, [key]] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_PER_SCAN);
+    if (key !== undefined) return key;
+    if (next === '0') return null;
+    cursor = next;
+    if (Date.now() > giveUpAt)
+      throw new Error(`it has too many keys to be looked through in ${REDIS_MS_MAX} ms`);
   }
 }
 

@@ -76,22 +76,31 @@ export class RedisDurability implements Durability {
 
   async begin(): Promise<Reading> {
     const { store, catalog } = this.#deps;
-    const [runId, progress] = await Promise.all([store.runId(), store.progress(catalog.tickets)]);
-    return new RedisReading(this.#deps, runId, progress);
+    const { tickets } = catalog;
+    const [runId, progress] = await Promise.all([store.runId(tickets), store.progress(tickets)]);
+    return new RedisReading(this.#deps, runId, progress, tickets);
   }
 }
 
 class RedisReading implements Reading {
   readonly #deps: DurabilityDeps;
   readonly #runId: string;
+  /** Those that `#runId` is of, where that matters. */
+  readonly #tickets: readonly TicketId[];
   /** By the ticket's name. Set once: an incarnation that a ticket has later may lack what was handled before. */
   readonly #incarnations = new Map<string, number>();
   /** Met before the catalog here had them. */
   readonly #others: TicketId[] = [];
 
-  constructor(deps: DurabilityDeps, runId: string, progress: ReadonlyMap<string, TicketProgress>) {
+  constructor(
+    deps: DurabilityDeps,
+    runId: string,
+    progress: ReadonlyMap<string, TicketProgress>,
+    tickets: readonly TicketId[],
+  ) {
     this.#deps = deps;
     this.#runId = runId;
+    this.#tickets = tickets;
     this.#meet(progress);
   }
 
@@ -111,7 +120,7 @@ class RedisReading implements Reading {
     const giveUpAt = clock.now() + ARCHIVED_WAIT_MS;
     let left = await this.#progress();
     for (;;) {
-      const [runId, now] = await Promise.all([store.runId(), this.#progress()]);
+      const [runId, now] = await Promise.all([store.runId(this.#tickets), this.#progress()]);
       if (runId !== this.#runId || this.#hasLost(now)) return 'lost';
       left = new Map(
         [...left].filter(([name, { position }]) => {

@@ -3,7 +3,6 @@
  * the catalog and the read side. Made once per process, whatever roles it runs.
  */
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { Clock, Reply } from '../actors/ports.js';
 import type { Archive } from '../archive/port.js';
 import { Catalog } from '../catalog/catalog.js';
@@ -12,7 +11,7 @@ import { ticketOfReservation } from '../http/identity.js';
 import type { ReservationReader } from '../http/ports.js';
 import { Gateway } from '../queues/gateway.js';
 import { BullTicketQueues } from '../queues/ticket-queues.js';
-import { Bus, checkRedis, connectRedis } from '../redis/connection.js';
+import { Bus, checkRedis, connectRedis, connectSubscriber, type RedisClient } from '../redis/connection.js';
 import { RedisKeys } from '../redis/keys.js';
 import { RedisCounters, TicketReservationReader } from '../redis/reads.js';
 import { RedisTicketStore } from '../redis/ticket-store.js';
@@ -32,7 +31,7 @@ export interface Core {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly archive: Archive;
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly bus: Bus;
   readonly keys: RedisKeys;
   readonly store: RedisTicketStore;
@@ -54,7 +53,7 @@ export async function startCore(
 ): Promise<Core> {
   const keys = new RedisKeys(settings.redisPrefix);
   const redis = connectRedis({ url: settings.redisUrl, name: 'ticktak', logger });
-  const subscriber = connectRedis({ url: settings.redisUrl, name: 'ticktak-bus', logger });
+  const subscriber = connectSubscriber({ url: settings.redisUrl, name: 'ticktak-bus', logger }, redis);
   try {
     await withTimeout(
       Promise.all([checkRedis(redis, logger), subscriber.ping()]),
@@ -90,6 +89,7 @@ export async function startCore(
       new TicketReservationReader(store, archive, ticketOfReservation, clock),
     );
     const close = async (): Promise<void> => {
+      counters.stop();
       await queues.close();
       bus.close();
       redis.disconnect();

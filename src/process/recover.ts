@@ -8,6 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { redisUrlsOf } from '../../config/redis-url.js';
 import type { Settings } from '../../config/settings.js';
 import { idleRelay } from '../actors/relay.js';
 import { formatPosition } from '../actors/position.js';
@@ -20,7 +21,7 @@ import { exitCodeOf, Failure, print, type Environment } from '../peer/program.js
 import { BullTicketQueues } from '../queues/ticket-queues.js';
 import { DeadLetterQueue } from '../queues/dead-letter-queue.js';
 import { ACCOUNT_INDEX_KEEP_MS, AccountIndex } from '../redis/account-index.js';
-import { Bus, checkRedis } from '../redis/connection.js';
+import { Bus, checkRedis, connectRedis, type RedisClient } from '../redis/connection.js';
 import { RedisKeys, ticketName } from '../redis/keys.js';
 import { RedlockLeases } from '../redis/leases.js';
 import { RedisTicketStore } from '../redis/ticket-store.js';
@@ -31,6 +32,7 @@ import { openDataDir, reasonOf } from './data-dir.js';
 import { each } from './each.js';
 import { startLocalRedis } from './local-redis.js';
 import { createLogger, type Logger } from './log.js';
+import { withTimeout } from './timeout.js';
 import { compare, find, rebuild, type Comparison, type Finding, type RecoveryOptions } from './recovery.js';
 
 const VARIABLES = ['JOB_LOCK_MS', 'LEASE_MS', 'REDIS_MEMORY_MB', 'REDIS_PREFIX', 'REDIS_URL'];
@@ -51,6 +53,7 @@ const REDIS_CONNECT_MS = 5_000;
 /** One that does not answer for so long fails the recovery, which can be repeated. */
 const REDIS_COMMAND_MS_MAX = 60_000;
 const REDIS_TRIES_MAX = 5;
+const REDIS_START_MS_MAX = 120_000;
 /** How many leases a ticket that somebody else has is waited for, and at least how long, milliseconds. */
 const BUSY_LEASES = 3;
 const BUSY_MS_MIN = 15_000;
@@ -100,7 +103,7 @@ async function recoverWith(settings: Settings, isCheck: boolean): Promise<void> 
 
 interface Run {
   readonly settings: Settings;
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly store: RedisTicketStore;
   readonly archive: Archive;
   readonly logger: Logger;
@@ -142,7 +145,7 @@ const recoveryOf = ({ store, archive }: Run): RecoveryOptions => ({ store, archi
 async function withRedis(
   settings: Settings,
   logger: Logger,
-  work: (redis: Redis) => Promise<void>,
+  work: (redis: RedisClient) => Promise<void>,
 ): Promise<void> {
   if (settings.redisUrl !== undefined) return withConnection(settings.redisUrl, logger, work);
   const folder = await openDataDir(settings.dataDir, { exclusive: true }).catch((error: unknown) => {
@@ -170,20 +173,13 @@ async function withRedis(
 async function withConnection(
   url: string,
   logger: Logger,
-  work: (redis: Redis) => Promise<void>,
+  work: (redis: RedisClient) => Promise<void>,
 ): Promise<void> {
-  const redis = new Redis(url, {
-    connectionName: 'ticktak-recover',
-    lazyConnect: true,
-    connectTimeout: REDIS_CONNECT_MS,
-    commandTimeout: REDIS_COMMAND_MS_MAX,
-    maxRetriesPerRequest: REDIS_TRIES_MAX,
-    retryStrategy: (tries) => (tries > REDIS_TRIES_MAX ? null : 200 * tries),
-  });
-  redis.on('error', () => undefined);
+  const redis = redisUrlsOf(url).length > 1 ? connectAll(url, logger) : connectOne(url);
   try {
-    await redis.connect();
-    await checkRedis(redis, logger);
+    if (redis instanceof Redis) await redis.connect();
+    const answered = checkRedis(redis, logger);
+    await withTimeout(answered, REDIS_START_MS_MAX, `no answer within ${REDIS_START_MS_MAX} ms`);
   } catch (error) {
     redis.disconnect();
     throw new Failure(`Redis cannot be used: ${reasonOf(error)}. Check REDIS_URL.`);
@@ -194,6 +190,23 @@ async function withConnection(
     redis.disconnect();
   }
 }
+
+function connectOne(url: string): Redis {
+  const redis = new Redis(url, {
+    connectionName: 'ticktak-recover',
+    lazyConnect: true,
+    connectTimeout: REDIS_CONNECT_MS,
+    commandTimeout: REDIS_COMMAND_MS_MAX,
+    maxRetriesPerRequest: REDIS_TRIES_MAX,
+    retryStrategy: (tries) => (tries > REDIS_TRIES_MAX ? null : 200 * tries),
+  });
+  redis.on('error', () => undefined);
+  return redis;
+}
+
+/** Of a cluster. */
+const connectAll = (url: string, logger: Logger): RedisClient =>
+  connectRedis({ url, name: 'ticktak-recover', logger });
 
 // --- Looking ---------------------------------------------------------------------------------------------
 
@@ -454,10 +467,12 @@ function advice({ settings }: Run, wrong: readonly (readonly [string, Comparison
   const ticket = first?.[1].folded.ticket;
   if (!ticket) return '';
   const { meta, reservations, remote, persons } = keys.ticket(ticket);
+  const isCluster = redisUrlsOf(settings.redisUrl ?? '').length > 1;
+  const server = isCluster ? '-c -u redis://ONE-OF-ITS-NODES' : '-u "$REDIS_URL"';
   return [
     'Redis has all events of them, so they were left alone. Keep a copy of Redis, stop every worker, remove what Redis has',
     `of each such ticket, here of ${first[0]}:`,
-    `  redis-cli -u "$REDIS_URL" DEL '${meta}' '${reservations}' '${remote}' '${persons}'`,
+    `  redis-cli ${server} DEL '${meta}' '${reservations}' '${remote}' '${persons}'`,
     'and run npm run recover again. Please report it: it is a defect.',
   ].join('\n');
 }

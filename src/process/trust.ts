@@ -4,7 +4,6 @@
  */
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
 import type { Role, Settings } from '../../config/settings.js';
 import { Erasures, personsOfAccount } from '../analytics/lake/erasures.js';
 import { Persons } from '../analytics/lake/persons.js';
@@ -18,7 +17,7 @@ import type { LateOutcome } from '../payments/flow.js';
 import type { Payment, PaymentProvider } from '../payments/port.js';
 import { SandboxPayments } from '../payments/sandbox/provider.js';
 import { StripePayments } from '../payments/stripe.js';
-import { connectRedis } from '../redis/connection.js';
+import { connectRedis, type RedisClient } from '../redis/connection.js';
 import type { Reservation } from '../rules/index.js';
 import { DocumentAudit } from '../security/audit.js';
 import { Devices } from '../security/device.js';
@@ -67,7 +66,7 @@ export class Trust {
   readonly #settings: Settings;
   readonly #mailer: Mailer;
   readonly #local: InProcessSecurity | null;
-  #redis: Redis | null = null;
+  #redis: RedisClient | null = null;
 
   constructor(settings: Settings, secrets: Secrets, core: Core, places: Places) {
     const { dataDir } = places;

@@ -5,8 +5,8 @@
  * time; the job of a process that dies or stops is begun anew by the next. What it says at its end is kept with it.
  */
 import { Queue, Worker, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/connection.js';
 
 const QUEUE_NAME = 'analytics';
 /** A dead process's job is taken over after about so long. */
@@ -21,7 +21,7 @@ const DRAIN_DELAY_S = 30;
 const SHOWN_MAX = 100;
 
 export interface AnalyticsJobsOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly prefix: string;
   readonly logger: Logger;
 }

@@ -12,11 +12,11 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
 import { ArchiveUnavailableError, type Archive, type DeadLetter } from '../archive/port.js';
 import type { DeadLetters, RedriveResult } from '../kafka/dead-letters.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/connection.js';
 
 const QUEUE_NAME = 'dead-letters';
 /** Letters kept on the dashboard; the archive has them all. */
@@ -41,7 +41,7 @@ const REDRIVE_LOOK_MS = 50;
 const DRAIN_DELAY_S = 30;
 
 export interface DeadLetterQueueOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly prefix: string;
   readonly archive: Pick<Archive, 'saveDeadLetter' | 'markRedriven' | 'deadLetter' | 'deadLetters'>;
   readonly clock: Clock;

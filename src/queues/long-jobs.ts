@@ -6,8 +6,8 @@
  * a loss of Redis whoever knows of open work adds its job again.
  */
 import { Queue, Worker, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/connection.js';
 
 const QUEUE_NAME = 'operations';
 /** A dead process's job is taken over after about so long. */
@@ -21,7 +21,7 @@ const COMPLETED_SHOWN_MAX = 100;
 const JOBS_AT_ONCE = 4;
 
 export interface LongJobsOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly prefix: string;
   readonly logger: Logger;
 }

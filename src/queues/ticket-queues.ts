@@ -17,9 +17,9 @@ import {
   type QueueOptions,
   type WorkerOptions,
 } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Clock, CommandJob, TakenJob, TicketQueues } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
+import type { RedisClient } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 
 /** Name of every job on a ticket's queue. */
@@ -74,7 +74,7 @@ class BullJob implements TakenJob {
 }
 
 export interface BullTicketQueuesOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly keys: RedisKeys;
   readonly clock: Clock;
   /** How long a fetched job stays with its owner before another may have it, milliseconds. */

@@ -2,8 +2,8 @@
  * The newest reservations of each account, for reads that must see a hold before the archive has it. Guarantee:
  * an id that was added is in the next read; the archive has what is older, and what a loss of Redis takes.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
+import type { RedisClient } from './connection.js';
 import type { RedisKeys } from './keys.js';
 
 /** Reservations of one account that are kept; with more the oldest are left to the archive. */
@@ -12,12 +12,12 @@ const IDS_MAX = 200;
 export const ACCOUNT_INDEX_KEEP_MS = 24 * 60 * 60_000;
 
 export class AccountIndex {
-  readonly #redis: Pick<Redis, 'multi' | 'zrange'>;
+  readonly #redis: Pick<RedisClient, 'multi' | 'zrange'>;
   readonly #keys: Pick<RedisKeys, 'accountReservations'>;
   readonly #clock: Clock;
 
   constructor(
-    redis: Pick<Redis, 'multi' | 'zrange'>,
+    redis: Pick<RedisClient, 'multi' | 'zrange'>,
     keys: Pick<RedisKeys, 'accountReservations'>,
     clock: Clock,
   ) {

@@ -2,10 +2,10 @@
  * Leases by Redlock: one key per ticket on one Redis. They keep two owners apart for efficiency only; a
  * holder that sleeps past its lease is stopped by the owner compare in every commit.
  */
-import type { Redis } from 'ioredis';
 import Redlock, { ExecutionError, type Lock, ResourceLockedError } from 'redlock';
 import type { Lease, Leases } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
+import type { RedisClient } from './connection.js';
 import type { RedisKeys } from './keys.js';
 
 export class RedlockLeases implements Leases {
@@ -13,7 +13,7 @@ export class RedlockLeases implements Leases {
   readonly #keys: RedisKeys;
   readonly #leaseMs: number;
 
-  constructor(redis: Redis, keys: RedisKeys, leaseMs: number) {
+  constructor(redis: RedisClient, keys: RedisKeys, leaseMs: number) {
     // No retries: whoever does not get a ticket is told by the sweep when to ask again.
     this.#redlock = new Redlock([redis], { retryCount: 0, automaticExtensionThreshold: 0 });
     this.#redlock.on('error', () => {

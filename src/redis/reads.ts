@@ -4,14 +4,26 @@ import type { Archive } from '../archive/port.js';
 import type { CountersSource, ReservationReader } from '../http/ports.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 import type { Bus } from './connection.js';
-import type { RedisKeys } from './keys.js';
+import { ticketName, type RedisKeys } from './keys.js';
 import { NotArchivedError } from './stored-ticket.js';
 import { WaitsToBeRebuiltError, type RedisTicketStore } from './ticket-store.js';
 
+/** In a cluster counters are looked at so often at least, milliseconds: a change that was published can be lost. */
+const LOOK_MS = 1_000;
+
+/**
+ * Live counters. Guarantee: after `barrier` every change committed before it was called has been handed to who
+ * subscribed. Of one Redis the order of its messages tells; the nodes of a cluster have no order among them, so there
+ * the counters are read from the nodes that have them.
+ */
 export class RedisCounters implements CountersSource {
   readonly #store: RedisTicketStore;
   readonly #bus: Bus;
   readonly #listeners = new Set<(counters: TicketCounters) => void>();
+  /** Tickets that were ever read, and their counters as stored when last looked at. */
+  readonly #tickets = new Map<string, TicketId>();
+  readonly #seen = new Map<string, string>();
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(store: RedisTicketStore, bus: Bus) {
     this.#store = store;
@@ -20,13 +32,17 @@ export class RedisCounters implements CountersSource {
 
   /** Resolves when changes are being heard. */
   async start(keys: RedisKeys): Promise<void> {
-    await this.#bus.subscribe(keys.channels.changes(), (message) => {
-      const counters = JSON.parse(message) as TicketCounters;
-      for (const listener of this.#listeners) listener(counters);
-    });
+    await this.#bus.subscribe(keys.channels.changes(), (message) => this.#hear(message));
+    if (this.#store.isInCluster) this.#lookLater();
   }
 
-  read(tickets: readonly TicketId[]): Promise<readonly TicketCounters[]> {
+  stop(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  async read(tickets: readonly TicketId[]): Promise<readonly TicketCounters[]> {
+    for (const ticket of tickets) this.#tickets.set(ticketName(ticket), ticket);
     return this.#store.counters(tickets);
   }
 
@@ -40,7 +56,31 @@ export class RedisCounters implements CountersSource {
   }
 
   barrier(): Promise<void> {
-    return this.#bus.barrier();
+    return this.#store.isInCluster ? this.#look() : this.#bus.barrier();
+  }
+
+  #hear(json: string): void {
+    const counters = JSON.parse(json) as TicketCounters;
+    for (const listener of this.#listeners) listener(counters);
+  }
+
+  async #look(): Promise<void> {
+    const tickets = [...this.#tickets];
+    const found = await this.#store.countersAsStored(tickets.map(([, ticket]) => ticket));
+    tickets.forEach(([name], i) => {
+      const json = found[i];
+      if (typeof json !== 'string' || json === this.#seen.get(name)) return;
+      this.#seen.set(name, json);
+      this.#hear(json);
+    });
+  }
+
+  #lookLater(): void {
+    this.#timer = setTimeout(() => {
+      const looked = this.#listeners.size > 0 ? this.#look() : Promise.resolve();
+      // A node is away: the next look finds what changed meanwhile.
+      void looked.catch(() => undefined).then(() => this.#timer && this.#lookLater());
+    }, LOOK_MS).unref();
   }
 }
 

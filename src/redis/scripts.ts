@@ -1,17 +1,19 @@
 /** Lua scripts: read from their files once, sent by hash, sent whole when Redis does not know them yet. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './connection.js';
 
 export type Script = (
-  redis: Redis,
+  redis: RedisClient,
   keys: readonly string[],
   args: readonly (string | number)[],
 ) => Promise<unknown>;
 
-/** `name` is the file's name in ./lua, without its ending. */
-export function loadScript(name: string): Script {
-  const source = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+/** `name` is the file's name in ./lua, without its ending; `included` are files that it needs in front of it. */
+export function loadScript(name: string, ...included: readonly string[]): Script {
+  const source = [...included, name]
+    .map((file) => readFileSync(new URL(`./lua/${file}.lua`, import.meta.url), 'utf8'))
+    .join('');
   const sha = createHash('sha1').update(source).digest('hex');
   return async (redis, keys, args) => {
     try {

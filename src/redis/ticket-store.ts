@@ -3,7 +3,6 @@
  * takes effect whole or not at all; only the last claimer's commits take effect; a command id takes effect
  * once; what a reader is told of a sale is durable outside Redis.
  */
-import type { Redis } from 'ioredis';
 import type {
   Claim,
   Clock,
@@ -22,6 +21,9 @@ import { NewerSchemaError, SCHEMA_VERSION } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
 import type { Orphan, Outcome, RemoteTally, Reservation, TicketEvent, TicketId } from '../rules/index.js';
+import { askAll, type Question } from './ask-all.js';
+import { isCluster, type RedisClient } from './connection.js';
+import { Fence } from './fence.js';
 import { ticketName, type RedisKeys } from './keys.js';
 import { loadScript } from './scripts.js';
 import {
@@ -38,6 +40,9 @@ import {
 
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
+
+/** In a cluster a sweep waits so long for one match at most, milliseconds. */
+const PULSE_MS_MAX = 1_000;
 
 /** States of a connection that was lost. */
 const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
@@ -71,31 +76,52 @@ export class WaitsToBeRebuiltError extends Error {
 }
 
 export class RedisTicketStore implements TicketStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: RedisKeys;
   readonly #clock: Clock;
+  readonly #fence: Fence;
   readonly #claim = loadScript('claim-1');
+  readonly #claimInCluster = loadScript('claim-3', 'holder');
+  readonly #findInCluster = loadScript('find-3', 'holder');
   readonly #commit = loadScript('commit-n');
   readonly #advance = loadScript('advance-2');
   readonly #publisher = loadScript('publisher-1');
 
-  constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
+  constructor(redis: RedisClient, keys: RedisKeys, clock: Clock) {
     this.#redis = redis;
     this.#keys = keys;
     this.#clock = clock;
+    this.#fence = new Fence(redis, keys);
+  }
+
+  /** Whether the tickets are spread over several nodes. */
+  get isInCluster(): boolean {
+    return isCluster(this.#redis);
   }
 
   async claim(ticket: TicketId, owner: string): Promise<Claim> {
+    if (isCluster(this.#redis)) return this.#claimAtOnce(ticket, owner);
     const keys = this.#keys.ticket(ticket);
     await this.#claim(this.#redis, [keys.meta], [owner, this.#clock.now()]);
     // From here on nobody else can commit, so these reads see one state.
-    const [info, meta, reservations, remote] = await Promise.all([
-      this.#redis.info('server'),
+    const [runId, meta, reservations, remote] = await Promise.all([
+      this.#fence.runId(ticket),
       this.#redis.hgetall(keys.meta),
       this.#redis.hvals(keys.reservations),
       this.#redis.hgetall(keys.remote),
     ]);
-    return { runId: runIdOf(info), stored: decodeTicket(ticket, meta, reservations, remote) };
+    return { runId, stored: decodeTicket(ticket, meta, reservations, remote) };
+  }
+
+  /** In a cluster another node could answer the reads than the claim. */
+  async #claimAtOnce(ticket: TicketId, owner: string): Promise<Claim> {
+    const { meta, reservations, remote } = this.#keys.ticket(ticket);
+    const [runId, fields, jsons, tallies] = (await this.#claimInCluster(
+      this.#redis,
+      [meta, reservations, remote],
+      [owner, this.#clock.now()],
+    )) as [string, string[], string[], string[]];
+    return { runId, stored: decodeTicket(ticket, recordOf(fields), jsons, recordOf(tallies)) };
   }
 
   async commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -199,12 +225,12 @@ export class RedisTicketStore implements TicketStore {
 
   /** How far each ticket that Redis knows is committed and archived, by name. */
   async progress(tickets: readonly TicketId[]): Promise<ReadonlyMap<string, TicketProgress>> {
-    const pipeline = this.#redis.pipeline();
-    for (const ticket of tickets) pipeline.hmget(this.#keys.ticket(ticket).meta, 'position', 'archived');
-    const results = (await pipeline.exec()) ?? [];
+    const results = await askAll(
+      this.#redis,
+      tickets.map((ticket) => ['hmget', this.#keys.ticket(ticket).meta, 'position', 'archived'] as const),
+    );
     const found = new Map<string, TicketProgress>();
-    results.forEach(([error, value], i) => {
-      if (error) throw error;
+    results.forEach((value, i) => {
       const [position, archived] = value as [string | null, string | null];
       const ticket = tickets[i];
       if (!ticket || position === null) return;
@@ -231,26 +257,52 @@ export class RedisTicketStore implements TicketStore {
     );
   }
 
-  /** Which run of the server answers now; asked each time, for a proxy may put another behind a connection. */
-  async runId(): Promise<string> {
-    return runIdOf(await this.#redis.info('server'));
+  /**
+   * Which run of the server answers now, in a cluster which runs of those that have these tickets; asked each time, for
+   * a proxy may put another behind a connection.
+   */
+  async runId(tickets: readonly TicketId[] = []): Promise<string> {
+    const runIdOf = await this.#fence.runIds(tickets);
+    return isCluster(this.#redis) ? tickets.map(runIdOf).join(' ') : runIdOf();
   }
 
+  /** In a cluster those of a node that does not answer are left out: the others must not wait for them. */
   async pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
-    const pipeline = this.#redis.pipeline();
+    if (!isCluster(this.#redis)) return this.#pulseOf(tickets);
+    const matches = new Map<number, TicketId[]>();
     for (const ticket of tickets) {
-      const keys = this.#keys.ticket(ticket);
-      pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:wait`);
-      pipeline.llen(`${keys.queuePrefix}:${keys.queueName}:active`);
-      pipeline.hmget(keys.meta, 'due', 'runId', 'position', 'archived', 'published');
+      matches.set(ticket.matchNumber, [...(matches.get(ticket.matchNumber) ?? []), ticket]);
     }
-    const [results, runId] = await Promise.all([pipeline.exec(), this.runId()]);
+    const found = await Promise.all([...matches.values()].map((some) => this.#inTime(this.#pulseOf(some))));
+    if (tickets.length > 0 && found.every((some) => some === null))
+      throw new Error('no node of Redis answers');
+    return found.flatMap((some) => some ?? []);
+  }
+
+  /** Null when it fails, or takes too long for a sweep. */
+  #inTime<T>(work: Promise<T>): Promise<T | null> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(PULSE_MS_MAX, () => resolve(null));
+      work.then(resolve, () => resolve(null)).finally(cancel);
+    });
+  }
+
+  async #pulseOf(tickets: readonly TicketId[]): Promise<readonly Pulse[]> {
+    const questions = tickets.flatMap((ticket): Question[] => {
+      const { queuePrefix, queueName, meta } = this.#keys.ticket(ticket);
+      return [
+        ['llen', `${queuePrefix}:${queueName}:wait`],
+        ['llen', `${queuePrefix}:${queueName}:active`],
+        ['hmget', meta, 'due', 'runId', 'position', 'archived', 'published'],
+      ];
+    });
+    const [results, runIdOf] = await Promise.all([
+      askAll(this.#redis, questions),
+      this.#fence.runIds(tickets),
+    ]);
     return tickets.map((ticket, i) => {
-      const [waiting, active, meta] = [0, 1, 2].map((k) => {
-        const [error, value] = results?.[3 * i + k] ?? [new Error('Redis answered too little'), null];
-        if (error) throw error;
-        return value;
-      });
+      const [waiting, active, meta] = results.slice(3 * i, 3 * i + 3);
+      const runId = runIdOf(ticket);
       const [due = null, claimedRun = null, ...cursors] = meta as (string | null)[];
       const [position = '', archived = '', published = ''] = cursors.map((text) => text ?? '');
       // After a restart Redis may be behind what buyers were told: a claim finds out, needed or not.
@@ -267,24 +319,24 @@ export class RedisTicketStore implements TicketStore {
 
   /** Of tickets with work in their queues: how old it is, and whether anybody has them. */
   async standing(tickets: readonly TicketId[]): Promise<readonly QueueStanding[]> {
-    const lists = this.#redis.pipeline();
-    for (const ticket of tickets) {
+    const lists = tickets.flatMap((ticket): Question[] => {
       const { queuePrefix, queueName, lease } = this.#keys.ticket(ticket);
       // Jobs join at the head and leave at the tail.
-      lists.lindex(`${queuePrefix}:${queueName}:active`, -1);
-      lists.lindex(`${queuePrefix}:${queueName}:wait`, -1);
-      lists.exists(lease);
-    }
-    const found = valuesOf(await lists.exec());
+      return [
+        ['lindex', `${queuePrefix}:${queueName}:active`, -1],
+        ['lindex', `${queuePrefix}:${queueName}:wait`, -1],
+        ['exists', lease],
+      ];
+    });
+    const found = await askAll(this.#redis, lists);
     const heads = tickets.map((ticket, i) => {
       const { queuePrefix, queueName } = this.#keys.ticket(ticket);
       const [active, waiting, leases] = found.slice(3 * i, 3 * i + 3);
       const jobs = [active, waiting].filter((id) => typeof id === 'string');
       return { keys: jobs.map((id) => `${queuePrefix}:${queueName}:${id}`), isOwned: leases === 1 };
     });
-    const times = this.#redis.pipeline();
-    for (const { keys } of heads) for (const key of keys) times.hget(key, 'timestamp');
-    const addedAt = valuesOf(await times.exec()).values();
+    const times = heads.flatMap(({ keys }) => keys.map((key) => ['hget', key, 'timestamp'] as const));
+    const addedAt = (await askAll(this.#redis, times)).values();
     return heads.map(({ keys, isOwned }) => {
       // One that was completed meanwhile has no time.
       const all = keys.map(() => Number(addedAt.next().value ?? NaN)).filter((at) => !Number.isNaN(at));
@@ -318,19 +370,42 @@ export class RedisTicketStore implements TicketStore {
   async findReservation(ticket: TicketId, id: string): Promise<Reservation | null | 'unknown_ticket'> {
     // A read queued until Redis is back would pile up behind readers who have long gone.
     if (AWAY.has(this.#redis.status)) throw new Error('Redis cannot be reached');
+    const { live, archivedText, claimedRun, ended, runId } = isCluster(this.#redis)
+      ? await this.#findAtOnce(ticket, id)
+      : await this.#find(ticket, id);
+    if (claimedRun !== null) checkRun(ticket, claimedRun, runId);
+    const archived = parsePosition(archivedText);
+    if (live !== null) return toldOf(decodeReservation(live), archived);
+    if (ended !== null) return toldOf(decodeEnded(ended), archived);
+    return claimedRun === null ? 'unknown_ticket' : null;
+  }
+
+  async #find(ticket: TicketId, id: string) {
     const keys = this.#keys.ticket(ticket);
     const [live, [archivedText = null, claimedRun = null], ended, runId] = await Promise.all([
       this.#redis.hget(keys.reservations, id),
       this.#redis.hmget(keys.meta, 'archived', 'runId'),
       this.#redis.get(this.#keys.ended(ticket, id)),
       // The last of them: another server can have come behind the same connection.
-      this.runId(),
+      this.#fence.runId(ticket),
     ]);
-    if (claimedRun !== null) checkRun(ticket, claimedRun, runId);
-    const archived = parsePosition(archivedText);
-    if (live !== null) return toldOf(decodeReservation(live), archived);
-    if (ended !== null) return toldOf(decodeEnded(ended), archived);
-    return claimedRun === null ? 'unknown_ticket' : null;
+    return { live, archivedText, claimedRun, ended, runId };
+  }
+
+  /** In a cluster each of these could be answered by another node. */
+  async #findAtOnce(ticket: TicketId, id: string) {
+    const { meta, reservations } = this.#keys.ticket(ticket);
+    const keys = [meta, reservations, this.#keys.ended(ticket, id)];
+    const [runId, live, archivedText, claimedRun, ended] = (await this.#findInCluster(this.#redis, keys, [
+      id,
+    ])) as [string, ...(string | null)[]];
+    return {
+      runId,
+      live: live ?? null,
+      archivedText: archivedText ?? null,
+      claimedRun: claimedRun ?? null,
+      ended: ended ?? null,
+    };
   }
 
   /**
@@ -358,7 +433,7 @@ export class RedisTicketStore implements TicketStore {
     do {
       const [next, found] = await this.#redis.hscan(keys.reservations, cursor, 'COUNT', SCAN_COUNT);
       // After the look, too: what is read may be what a Redis that lost writes has left.
-      const [claimedRun, runId] = await Promise.all([this.#redis.hget(keys.meta, 'runId'), this.runId()]);
+      const { claimedRun, runId } = await this.#fence.compare(ticket);
       checkRun(ticket, claimedRun, runId);
       for (let i = 1; i < found.length; i += 2) {
         const stored = decodeReservation(found[i] ?? '');
@@ -390,14 +465,15 @@ export class RedisTicketStore implements TicketStore {
   async holders(
     tickets: readonly TicketId[],
   ): Promise<readonly { readonly owner: string | null; readonly outbox: number }[]> {
-    const pipeline = this.#redis.pipeline();
-    for (const ticket of tickets) {
+    const questions = tickets.flatMap((ticket): Question[] => {
       const keys = this.#keys.ticket(ticket);
-      pipeline.hget(keys.meta, 'owner');
-      pipeline.exists(keys.lease);
-      pipeline.xlen(keys.outbox);
-    }
-    const found = valuesOf(await pipeline.exec());
+      return [
+        ['hget', keys.meta, 'owner'],
+        ['exists', keys.lease],
+        ['xlen', keys.outbox],
+      ];
+    });
+    const found = await askAll(this.#redis, questions);
     return tickets.map((_, i) => {
       const [owner, isLeased, outbox] = found.slice(3 * i, 3 * i + 3);
       // An owner is a worker and a claim of it.
@@ -408,15 +484,17 @@ export class RedisTicketStore implements TicketStore {
 
   /** Counters as committed; tickets that were never opened are absent. */
   async counters(tickets: readonly TicketId[]): Promise<readonly TicketCounters[]> {
-    const pipeline = this.#redis.pipeline();
-    for (const ticket of tickets) pipeline.hget(this.#keys.ticket(ticket).meta, 'counters');
-    const results = (await pipeline.exec()) ?? [];
     const found: TicketCounters[] = [];
-    for (const [error, value] of results) {
-      if (error) throw error;
-      if (typeof value === 'string') found.push(JSON.parse(value) as TicketCounters);
+    for (const json of await this.countersAsStored(tickets)) {
+      if (json !== null) found.push(JSON.parse(json) as TicketCounters);
     }
     return found;
+  }
+
+  /** The same as text, in the order of `tickets`; null for one that was never opened. */
+  async countersAsStored(tickets: readonly TicketId[]): Promise<readonly (string | null)[]> {
+    const questions = tickets.map((ticket) => ['hget', this.#keys.ticket(ticket).meta, 'counters'] as const);
+    return (await askAll(this.#redis, questions)) as (string | null)[];
   }
 }
 
@@ -436,10 +514,11 @@ function checkRun(ticket: TicketId, claimedRun: string | null, runId: string): v
   if (claimedRun !== runId) throw new WaitsToBeRebuiltError(ticket);
 }
 
-function runIdOf(info: string): string {
-  const runId = /run_id:(\w+)/.exec(info)?.[1];
-  if (runId === undefined) throw new Error('Redis did not tell its run_id');
-  return runId;
+/** A hash as a script answers it. */
+function recordOf(flat: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (let i = 0; i + 1 < flat.length; i += 2) record[flat[i] ?? ''] = flat[i + 1] ?? '';
+  return record;
 }
 
 /** As fields and values of the hash. */

@@ -1,20 +1,19 @@
 /** Worker membership and wake-ups on Redis. */
-import type { Redis } from 'ioredis';
 import { EVERYTHING, type Membership, type WakeUps } from '../actors/host.js';
 import type { Clock } from '../actors/ports.js';
 import type { TicketId } from '../rules/index.js';
-import type { Bus } from './connection.js';
+import type { Bus, RedisClient } from './connection.js';
 import { ticketName, type RedisKeys } from './keys.js';
 
 /** A worker that has not said that it lives for this long is dead to the others. */
 export const HEARTBEAT_MS = 3_500;
 
 export class RedisMembership implements Membership {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: RedisKeys;
   readonly #clock: Clock;
 
-  constructor(redis: Redis, keys: RedisKeys, clock: Clock) {
+  constructor(redis: RedisClient, keys: RedisKeys, clock: Clock) {
     this.#redis = redis;
     this.#keys = keys;
     this.#clock = clock;
@@ -41,11 +40,11 @@ export class RedisMembership implements Membership {
 }
 
 export class RedisWakeUps implements WakeUps {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #bus: Bus;
   readonly #keys: RedisKeys;
 
-  constructor(redis: Redis, bus: Bus, keys: RedisKeys) {
+  constructor(redis: RedisClient, bus: Bus, keys: RedisKeys) {
     this.#redis = redis;
     this.#bus = bus;
     this.#keys = keys;

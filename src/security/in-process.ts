@@ -6,7 +6,6 @@
  * an exempt address without an account needs no Redis before its body is read. A solved challenge answers the
  * challenge, never a denial and never a person's own limit.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
 import type { Documents } from '../archive/documents.js';
 import type { Logger } from '../process/log.js';
@@ -18,6 +17,7 @@ import { LOOPBACK } from './block-rules.js';
 import { Bots, CHALLENGE_SCORE_MIN, Cadence, denies, isHoneypot, scoreOf, type BotMark } from './bots.js';
 import { Challenges, type ChallengeWork, type Stage } from './challenge.js';
 import { BoundedMap } from './bounded-map.js';
+import type { RedisClient } from '../redis/connection.js';
 import { SecurityKeys } from '../redis/keys.js';
 import { ADDRESS_CEILING_TIMES, Limits, type Counted, type Limited, type LimitTable } from './limits.js';
 import { personOf, pseudonym } from './person.js';
@@ -27,7 +27,7 @@ import { isChallenged, type ChallengedClass } from './route-classes.js';
 import { SIGNALS, Signals, UNMARKED, type Marked } from './signals.js';
 
 export interface InProcessSecurityOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Of the whole installation. */
   readonly redisPrefix: string;
   readonly documents: Documents;

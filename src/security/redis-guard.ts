@@ -2,11 +2,11 @@
  * Redis as the security check uses it: it must answer at once or is done without. Guarantee: `run` answers
  * within `waitMs`, and while Redis does not answer most calls do not even wait for that.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
+import type { RedisClient } from '../redis/connection.js';
 
 export interface RedisGuardOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly clock: Clock;
   /** How long one call may take. */
   readonly waitMs?: number;
@@ -21,7 +21,7 @@ const REST_MS = 500;
 export type Guarded<T> = { readonly away: true } | { readonly away: false; readonly value: T };
 
 export class RedisGuard {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly #clock: Clock;
   readonly #waitMs: number;
   readonly #restMs: number;
@@ -39,7 +39,7 @@ export class RedisGuard {
   }
 
   /** Never rejects. */
-  run<T>(work: (redis: Redis) => Promise<T>): Promise<Guarded<T>> {
+  run<T>(work: (redis: RedisClient) => Promise<T>): Promise<Guarded<T>> {
     if (this.away) return Promise.resolve({ away: true });
     return new Promise((resolve) => {
       const cancel = this.#clock.schedule(this.#waitMs, () => {

@@ -7,9 +7,10 @@
  * or address stands in Redis.
  */
 import { randomUUID } from 'node:crypto';
-import type { ChainableCommander, Redis } from 'ioredis';
 import type { Clock } from '../actors/ports.js';
 import type { Logger } from '../process/log.js';
+import { askEach, type Question } from '../redis/ask-all.js';
+import type { RedisClient } from '../redis/connection.js';
 import type { SecurityKeys } from '../redis/keys.js';
 import type { SecurityFact } from './port.js';
 import type { RedisGuard } from './redis-guard.js';
@@ -136,6 +137,7 @@ type Event = SecurityFact | { readonly kind: 'honeypot'; readonly address: strin
 export class Signals {
   readonly #options: SignalsOptions;
   #facts: Event[] = [];
+  readonly #made = new WeakMap<Event, readonly Step[]>();
   #dropped = 0;
   #draining: Promise<void> | null = null;
   #stopped = false;
@@ -156,7 +158,8 @@ export class Signals {
       this.#facts.shift();
       this.#dropped += 1;
     }
-    this.#facts.push(fact);
+    // A fact of its own, however often the same is told.
+    this.#facts.push({ ...fact });
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = null;
     });
@@ -180,7 +183,7 @@ export class Signals {
   }
 
   /** All marks of a person or address (a pseudonym). */
-  read(redis: Redis, kind: 'person' | 'address', subject: string): Promise<Record<string, string>> {
+  read(redis: RedisClient, kind: 'person' | 'address', subject: string): Promise<Record<string, string>> {
     return redis.hgetall(this.#options.keys.marks(`${kind}:${subject}`));
   }
 
@@ -199,17 +202,18 @@ export class Signals {
   }
 
   /** Notes that a person uses a device; answers how many persons have used it. */
-  async noteDevice(redis: Redis, device: string, person: string): Promise<number> {
+  async noteDevice(redis: RedisClient, device: string, person: string): Promise<number> {
     const { keys, clock, pseudonym } = this.#options;
     const key = keys.window('shared_device', pseudonym('device', device));
     const { windowMs } = SIGNALS.shared_device;
     const now = clock.now();
-    const noted = redis.pipeline();
-    noted.zadd(key, now, person);
-    noted.zremrangebyrank(key, 0, -(EVENTS_MAX + 1));
-    noted.pexpire(key, windowMs);
-    noted.zcount(key, now - windowMs, '+inf');
-    return Number((await noted.exec())?.at(-1)?.[1] ?? 0);
+    const noted = await askEach(redis, [
+      ['zadd', key, now, person],
+      ['zremrangebyrank', key, 0, -(EVENTS_MAX + 1)],
+      ['pexpire', key, windowMs],
+      ['zcount', key, now - windowMs, '+inf'],
+    ]);
+    return Number(noted.at(-1)?.[1] ?? 0);
   }
 
   async #drain(): Promise<void> {
@@ -237,27 +241,33 @@ export class Signals {
     });
   }
 
-  /** False when Redis was away. Some may have been written then: an event counted twice harms little. */
+  /** False when Redis was away. Some may have been written then; written again they are the same events. */
   async #write(batch: readonly Event[]): Promise<boolean> {
     const { guard, keys, clock, logger } = this.#options;
     const now = clock.now();
-    const steps = batch.flatMap((fact) => this.#steps(fact));
+    const steps = batch.flatMap((fact) => this.#stepsOf(fact));
     const answer = await guard.run(async (redis) => {
-      const events = redis.pipeline();
-      for (const step of steps) addEvent(events, keys, step, now);
-      for (const fact of batch) if (fact.kind === 'bought') this.#forgive(events, fact.person);
-      const counts = (await events.exec()) ?? [];
-      const marks = redis.pipeline();
-      steps.forEach((step, index) => {
+      const counts = await askEach(redis, [
+        ...steps.flatMap((step) => eventOf(keys, step, now)),
+        ...batch.flatMap((fact) => (fact.kind === 'bought' ? this.#forgive(fact.person) : [])),
+      ]);
+      const marks = steps.flatMap((step, index) => {
         const count = Number(counts[index * EVENT_COMMANDS + EVENT_COMMANDS - 1]?.[1] ?? 0);
-        addMarks(marks, keys, step, count, now);
+        return marksOf(keys, step, count, now);
       });
-      if (marks.length > 0) await marks.exec();
+      if (marks.length > 0) await askEach(redis, marks);
     });
     if (answer.away) return false;
     if (this.#dropped > 0)
       logger.debug({ dropped: this.#dropped }, 'facts of the security check were dropped');
     return true;
+  }
+
+  /** The same for a fact that is written again: in a cluster a node may be away for a while and the others not. */
+  #stepsOf(fact: Event): readonly Step[] {
+    const steps = this.#made.get(fact) ?? this.#steps(fact);
+    this.#made.set(fact, steps);
+    return steps;
   }
 
   #steps(fact: Event): Step[] {
@@ -296,12 +306,14 @@ export class Signals {
   }
 
   /** A purchase ends the suspicion that somebody only holds. */
-  #forgive(pipeline: ChainableCommander, name: string): void {
+  #forgive(name: string): readonly Question[] {
     const { keys, pseudonym } = this.#options;
     const person = pseudonym('person', name);
-    pipeline.del(keys.window('holds_not_bought', person));
-    pipeline.hdel(keys.marks(`person:${person}`), 'holds_not_bought/challenge', 'holds_not_bought/deny');
-    pipeline.set(keys.bought(person), '1', 'PX', BOUGHT_MS);
+    return [
+      ['del', keys.window('holds_not_bought', person)],
+      ['hdel', keys.marks(`person:${person}`), 'holds_not_bought/challenge', 'holds_not_bought/deny'],
+      ['set', keys.bought(person), '1', 'PX', BOUGHT_MS],
+    ];
   }
 }
 
@@ -318,29 +330,30 @@ const ofPerson = (signal: Signal, person: string, member: string): Step => ({
 /** Commands of one event; the last one answers how many there are. */
 const EVENT_COMMANDS = 5;
 
-function addEvent(pipeline: ChainableCommander, keys: SecurityKeys, step: Step, now: number): void {
+function eventOf(keys: SecurityKeys, step: Step, now: number): readonly Question[] {
   const key = keys.window(step.signal, step.window);
   const { windowMs } = SIGNALS[step.signal];
-  pipeline.zremrangebyscore(key, '-inf', now - windowMs);
-  pipeline.zadd(key, now, step.member);
-  pipeline.zremrangebyrank(key, 0, -(EVENTS_MAX + 1));
-  pipeline.pexpire(key, windowMs);
-  pipeline.zcard(key);
+  return [
+    ['zremrangebyscore', key, '-inf', now - windowMs],
+    ['zadd', key, now, step.member],
+    ['zremrangebyrank', key, 0, -(EVENTS_MAX + 1)],
+    ['pexpire', key, windowMs],
+    ['zcard', key],
+  ];
 }
 
-function addMarks(
-  pipeline: ChainableCommander,
+function marksOf(
   keys: SecurityKeys,
   { signal, marks }: Step,
   count: number,
   now: number,
-): void {
+): readonly Question[] {
   const rule: SignalRule = SIGNALS[signal];
   const levels: Level[] = [];
   if (count > rule.challengeAbove) levels.push('challenge');
   if (rule.denyAbove !== undefined && count > rule.denyAbove) levels.push('deny');
-  for (const level of levels) {
-    pipeline.hset(keys.marks(marks), `${signal}/${level}`, now + rule.markMs);
-    pipeline.pexpire(keys.marks(marks), DAY);
-  }
+  return levels.flatMap((level): Question[] => [
+    ['hset', keys.marks(marks), `${signal}/${level}`, now + rule.markMs],
+    ['pexpire', keys.marks(marks), DAY],
+  ]);
 }

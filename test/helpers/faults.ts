@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { Clock } from '../../src/actors/ports.js';
+import type { RedisClient } from '../../src/redis/connection.js';
 import { freePort } from './ports.js';
 
 /** `target` with some members replaced. The others run on `target` itself, private members included. */
@@ -149,7 +150,7 @@ export interface RedisDump {
   restore(): Promise<void>;
 }
 
-export async function dumpKeys(redis: Redis, prefix: string): Promise<RedisDump> {
+export async function dumpKeys(redis: RedisClient, prefix: string): Promise<RedisDump> {
   const keys = await redis.keys(`${prefix}:*`);
   const values = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
   const lives = await Promise.all(keys.map((key) => redis.pttl(key)));
@@ -166,7 +167,7 @@ export async function dumpKeys(redis: Redis, prefix: string): Promise<RedisDump>
   return { restore };
 }
 
-export async function deleteKeys(redis: Redis, prefix: string): Promise<void> {
+export async function deleteKeys(redis: RedisClient, prefix: string): Promise<void> {
   const keys = await redis.keys(`${prefix}:*`);
   if (keys.length > 0) await redis.del(keys);
 }

@@ -149,7 +149,7 @@ describe('a connection to a Redis that comes and goes', () => {
     for (const moment of ['connecting', 'connect', 'ready'] as const) {
       const redis = connectRedis({ url: server.url, name: 'b', logger: silentLogger });
       const errors: Error[] = [];
-      redis.on('error', (error) => errors.push(error));
+      redis.on('error', (error: Error) => errors.push(error));
       const bus = new Bus(redis);
       if (moment !== 'connecting') await once(redis, moment);
       const heard: string[] = [];

@@ -7,11 +7,11 @@
  * because how far the stream was read is part of the entry that adds the rows, and an id that is there already, of the
  * same day or one beside it, is not added again. What waits when Redis is lost is lost.
  */
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Clock } from '../../actors/ports.js';
 import { namesOf } from '../../catalog/facts.js';
 import type { Match } from '../../catalog/match.js';
+import type { RedisClient } from '../../redis/connection.js';
 import { loadScript } from '../../redis/scripts.js';
 import type { ViewEvent, ViewIntake } from '../views.js';
 import type { LakeWriter } from './lake.js';
@@ -30,7 +30,7 @@ const ID = /^[A-Za-z0-9-]{16,64}$/;
 const COUNTRY = /^[A-Z]{2}$/;
 
 export interface RedisViewIntakeOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Of the stream. */
   readonly key: string;
   readonly persons: Persons;
@@ -107,7 +107,7 @@ const waitingSchema = z.union([
 type Waiting = z.output<typeof waitingSchema>;
 
 export interface ViewStreamOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly key: string;
   /** Events of one step. */
   readonly batchMax: number;
