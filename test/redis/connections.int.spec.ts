@@ -30,6 +30,12 @@ describe('connections', () => {
     const { redis, queues } = engine.core;
     const clients = async () => ((await redis.client('LIST')) as string).trim().split('\n');
     const counts: number[] = [];
+    // Those that have nothing to do are given up again, sooner than a slow machine has told all of them.
+    let mostOwned = 0;
+    const tell = async (ticket: TicketId, available: number): Promise<void> => {
+      await engine.tell(ticket, loadBody(available));
+      mostOwned = Math.max(mostOwned, engine.workers[0]?.host.owned.length ?? 0);
+    };
     for (const [from, to] of [
       [0, 10],
       [10, 192],
@@ -38,11 +44,11 @@ describe('connections', () => {
       for (let i = from; i < to; i += 1) await queues.queue(ticketAt(i)).getJobCounts('wait');
       // Some of them with a worker of their own.
       const used = Array.from({ length: Math.min(200, to) }, (_, i) => ticketAt(i));
-      await Promise.all(used.map((ticket) => engine.tell(ticket, loadBody(to))));
+      await Promise.all(used.map((ticket) => tell(ticket, to)));
       counts.push((await clients()).length);
     }
     expect(counts).toEqual([2, 2, 2]);
     expect((await clients()).filter((line) => /flags=b/.test(line))).toEqual([]);
-    expect(engine.workers[0]?.host.owned.length).toBeGreaterThan(100);
+    expect(mostOwned).toBeGreaterThan(100);
   });
 });
