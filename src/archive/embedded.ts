@@ -30,7 +30,7 @@
  *    `eventTurnBatching` is off because its internal promise is rejected unhandled when a commit fails, which
  *    would end the process.
  */
-import { fork, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open as openFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -503,13 +503,13 @@ export class EmbeddedArchive implements Archive {
   private nudge({ folder }: Stores): void {
     if (this.nudging) return;
     const { program, execArgv } = this.nudgeWith;
-    const child = fork(program, [join(folder, FILE_NAME)], { stdio: 'ignore', execArgv: [...execArgv] });
+    const args = [...execArgv, program, join(folder, FILE_NAME)];
+    const child = spawn(process.execPath, args, { stdio: 'ignore' });
     this.nudging = child;
     const ended = (): void => void (this.nudging = null);
     child.once('exit', ended);
     child.once('error', ended);
     child.unref();
-    child.channel?.unref();
   }
 
   private async close(stores: Stores): Promise<void> {

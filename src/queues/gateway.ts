@@ -278,16 +278,20 @@ export class Gateway implements OrderedGateway {
 
   #hold(lane: Lane): void {
     this.#held.add(lane);
+    this.#lookLater();
+  }
+
+  /** When the oldest job ahead has been waited for long enough, as long as somebody is held up. */
+  #lookLater(): void {
     const [oldest] = this.#ahead;
-    if (!oldest || this.#cancelLook) return;
+    if (!oldest || this.#held.size === 0 || this.#cancelLook) return;
     const { clock } = this.#options;
     const leftMs = Math.max(0, oldest.since + AHEAD_MS_MAX - clock.now());
     this.#cancelLook = clock.schedule(leftMs, () => {
       this.#cancelLook = null;
       const now = clock.now();
       this.#leaveBehind([...this.#ahead].filter(({ since }) => now - since >= AHEAD_MS_MAX));
-      const [next] = this.#held;
-      if (next) this.#hold(next);
+      this.#lookLater();
     });
   }
 

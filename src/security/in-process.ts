@@ -112,7 +112,7 @@ export class InProcessSecurity implements Security {
       keys,
       clock,
       logger,
-      pseudonym: (kind, name) => this.#pseudonym(kind, name),
+      pseudonym: (kind, name) => this.#pseudonym(kind, kind === 'person' ? personOf(name) : name),
       isExempt: (address) => this.#exempt.has(address, 0),
       addressKey,
     });
@@ -150,7 +150,7 @@ export class InProcessSecurity implements Security {
 
   /** Whether the person is known to have bought before; false also when Redis does not say. */
   async hasBought(person: string): Promise<boolean> {
-    const key = this.#keys.bought(this.#pseudonym('person', person));
+    const key = this.#keys.bought(this.#person(person).pseudonym());
     const answer = await this.#guard.run((redis) => redis.exists(key));
     return !answer.away && answer.value === 1;
   }
@@ -343,7 +343,7 @@ export class InProcessSecurity implements Security {
     const key = `${kind}:${name}`;
     const known = this.#pseudonyms.get(key);
     if (known !== undefined) return known;
-    const made = pseudonym(this.#options.secret, kind, kind === 'person' ? personOf(name) : name);
+    const made = pseudonym(this.#options.secret, kind, name);
     this.#pseudonyms.set(key, made);
     return made;
   }
