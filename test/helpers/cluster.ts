@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { until } from './engine.js';
 import { freePort } from './ports.js';
 import { ServerProcess } from './server-process.js';
 
@@ -14,7 +15,6 @@ const SLOTS = 16_384;
 /** A master that does not answer for so long is replaced. */
 const NODE_TIMEOUT_MS = 2_000;
 const WAIT_MS_MAX = 30_000;
-const LOOK_MS = 50;
 const KEYS_AT_ONCE = 10;
 
 interface Member {
@@ -75,13 +75,13 @@ export class TestCluster {
     );
     for (const { port, server } of others)
       await first?.redis.call('CLUSTER', 'MEET', '127.0.0.1', port, busPortOf(server));
-    await until(async () => (await this.#nodes()).every((nodes) => nodes.length === 2 * MASTERS));
+    await settled(async () => (await this.#nodes()).every((nodes) => nodes.length === 2 * MASTERS));
     await Promise.all(
       this.#members
         .slice(MASTERS)
         .map(({ redis }, i) => redis.call('CLUSTER', 'REPLICATE', masters[i]?.id ?? '')),
     );
-    await until(async () => {
+    await settled(async () => {
       const states = await Promise.all(
         this.#members.map(async ({ redis }) => String(await redis.call('CLUSTER', 'INFO'))),
       );
@@ -169,7 +169,7 @@ export class TestCluster {
     const victim = await this.#holder(key);
     victim.redis.disconnect();
     await victim.server.kill();
-    await until(async () => (await this.#holder(key)) !== victim);
+    await settled(async () => (await this.#holder(key)) !== victim);
   }
 
   async stop(): Promise<void> {
@@ -226,10 +226,6 @@ async function shownBy(redis: Redis): Promise<readonly Shown[]> {
     });
 }
 
-async function until(check: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + WAIT_MS_MAX;
-  while (!(await check().catch(() => false))) {
-    if (Date.now() > giveUpAt) throw new Error(`the cluster is not there after ${WAIT_MS_MAX} ms`);
-    await sleep(LOOK_MS);
-  }
-}
+/** A node that does not answer has not settled yet. */
+const settled = (check: () => Promise<boolean>): Promise<void> =>
+  until(() => check().catch(() => false), WAIT_MS_MAX);
