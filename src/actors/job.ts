@@ -23,6 +23,13 @@ const body = z.discriminatedUnion('type', [
     account: z.string().exactOptional(),
     country: z.string().max(2).exactOptional(),
     price: z.number().exactOptional(),
+    limits: z
+      .object({
+        perPerson: quantity.exactOptional(),
+        perReservation: quantity.exactOptional(),
+        until: z.number().exactOptional(),
+      })
+      .exactOptional(),
   }),
   z.object({
     type: z.literal('rehold'),

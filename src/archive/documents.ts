@@ -57,6 +57,10 @@ export const COLLECTIONS = {
   salesControl: [],
   /** Matches that operators cancelled or moved, with how far that is done. `all`: by match number. */
   matchChanges: ['all'],
+  /** Sale phases of tickets. `all`: by ticket. */
+  salePhases: ['all'],
+  /** Codes of sale phases, hashed, by the name of their set. */
+  saleCodes: [],
   /** What was sold and refunded by the hour: `<ticket>/<month>`. */
   sales: [],
   /** How far each ticket's ledger is counted in them. `all`: by ticket. */

@@ -1,5 +1,6 @@
 /**
- * In which country an address is, for figures only: nothing is allowed or refused by it.
+ * In which country an address is: for figures, and for presales that an operator opens to some countries only
+ * (src/phases). It proves little of a buyer: whoever wants to comes by an address elsewhere.
  *
  * Guarantees: it asks nobody, it never throws, and what it does not know, or what is nobody's in public, it says
  * nothing of. The list comes with a package and is read at the first question: 8 MB, which stay. It is as old as

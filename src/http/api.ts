@@ -85,6 +85,8 @@ export interface RouteSpec<
   readonly body?: B;
   /** The body as it came, for what is signed; it is a Buffer then, and `body` only documents it. */
   readonly rawBody?: boolean;
+  /** Lists of operators may be longer than what buyers send. */
+  readonly isLargeBody?: boolean;
   /** Whether the request may go on, asked before its body is read. */
   readonly authorize?: (
     input: Omit<RouteInput<z.output<P>, z.output<Q>, z.output<H>, undefined>, 'body'>,
@@ -109,6 +111,7 @@ export interface Route extends RouteFacts {
 export type BodyReader = (request: Request, response: Response) => Promise<void>;
 export interface BodyReaders {
   readonly json: BodyReader;
+  readonly largeJson: BodyReader;
   /** Leaves a Buffer, whatever the content type. */
   readonly raw: BodyReader;
 }
@@ -119,7 +122,8 @@ export function defineRoute<
   H extends z.ZodObject,
   B extends z.ZodType,
 >(spec: RouteSpec<P, Q, H, B>): Route {
-  const { params, query, headers, body, rawBody = false, authorize, handle, ...facts } = spec;
+  const { params, query, headers, body, rawBody = false, isLargeBody = false, ...more } = spec;
+  const { authorize, handle, ...facts } = more;
   return {
     ...facts,
     schemas: {
@@ -150,7 +154,7 @@ export function defineRoute<
       if (refused) return refused;
       const content = rawBody
         ? await readRaw<B>(request, response, readers.raw)
-        : await readBody(body, request, response, readers.json);
+        : await readBody(body, request, response, isLargeBody ? readers.largeJson : readers.json);
       if (content instanceof Problem) return invalidBody(content, facts.invalidBodyStatus);
       return handle({ ...known, body: content.value });
     },
@@ -314,6 +318,11 @@ export const problemSchema = z
     detail: z.string().optional(),
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     remaining: z.number().int().min(0).optional().meta({ description: 'Tickets that can be held now.' }),
+    opensAt: z.iso
+      .datetime()
+      .optional()
+      .meta({ description: 'With `not_on_sale` and refusals of a presale: when the next phase opens.' }),
+    countries: z.array(z.string()).optional().meta({ description: 'With `country_not_allowed`.' }),
     outcome: z.enum(['refused', 'unknown']).optional(),
     challenge: z
       .looseObject({})

@@ -2,6 +2,7 @@
 import type { CommandBody, CommandResult, TicketCounters } from '../actors/ports.js';
 import type { MatchEntry, Match } from '../catalog/match.js';
 import type { Notices } from '../catalog/notices.js';
+import type { SaleView } from '../phases/phase.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 
 export interface Submission {
@@ -64,6 +65,16 @@ export interface CatalogSource {
   /** What operators tell buyers, as of the newest `matches`. */
   readonly notices: Notices;
   /** `onChange` is called when the list may have changed. */
+  subscribe(onChange: () => void): () => void;
+}
+
+/** Where the sale of tickets has phases. */
+export interface SalesSource {
+  /** What buyers are told at a moment, epoch milliseconds; null where the ticket is sold without phases. */
+  saleOf(ticket: TicketId, at: number): SaleView | null;
+  /** When that changes next after `at`, and of which tickets; null when it does not. */
+  nextChange(at: number): { readonly at: number; readonly tickets: readonly TicketId[] } | null;
+  /** `onChange` is called when operators have changed phases. */
   subscribe(onChange: () => void): () => void;
 }
 

@@ -20,6 +20,10 @@ export const PROBLEMS = {
   hold_expired: [409, 'the hold has ended'],
   sales_closed: [409, 'sales are closed'],
   sales_paused: [409, 'sales are paused'],
+  not_on_sale: [403, 'not on sale now'],
+  access_code_required: [403, 'an access code is required'],
+  access_code_invalid: [403, 'the access code is not valid'],
+  country_not_allowed: [403, 'not on sale in this country yet'],
   invalid_state: [409, 'not possible in the current state'],
   payment_declined: [402, 'payment declined'],
   validation_failed: [422, 'the request does not validate'],
@@ -177,6 +181,10 @@ export function refusalProblem(refusal: Refusal): Problem {
       return new Problem('sales_closed', { detail: 'Sales of this ticket are closed.' });
     case 'paused':
       return new Problem('sales_paused', { detail: 'Sales of this ticket are paused for now.' });
+    case 'phase_over':
+      return new Problem('not_on_sale', {
+        detail: 'This phase of the sale ended before the request was decided; nothing is held. Look what is on now.',
+      });
     case 'nothing_sold':
       return new Problem('invalid_state', {
         detail: 'This marketplace has no sale of the ticket that could be given back; dismiss it instead.',

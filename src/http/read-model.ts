@@ -3,7 +3,8 @@
  *
  * Guarantees: what `fresh` answers includes every change committed before it was called, so reads after a write
  * are true; while that cannot be known it rejects instead (`UnavailableError`), within a bound. A change that
- * is older than what is shown never shows.
+ * is older than what is shown never shows. Where the sale of a ticket has phases, what is shown is what holds at that
+ * moment, and listeners hear when one begins or ends.
  */
 import { createHash } from 'node:crypto';
 import type { Clock, TicketCounters } from '../actors/ports.js';
@@ -12,7 +13,8 @@ import { pauseOf, NO_NOTICES, type Message, type Notices } from '../catalog/noti
 import type { Logger } from '../process/log.js';
 import type { TicketId } from '../rules/index.js';
 import { bounded } from './bounded.js';
-import type { CatalogSource, CountersSource } from './ports.js';
+import type { SaleView } from '../phases/phase.js';
+import type { CatalogSource, CountersSource, SalesSource } from './ports.js';
 import { UnavailableError } from './problem.js';
 
 export const TICKET_STATUSES = ['available', 'temporarily_unavailable', 'sold_out'] as const;
@@ -28,6 +30,8 @@ export interface CategoryView {
   readonly closed?: true;
   /** Present while an operator has stopped its sales. */
   readonly paused?: true;
+  /** Present where its sale has phases. */
+  readonly sale?: SaleView;
 }
 
 /** What operators tell whoever looks at a match. */
@@ -71,13 +75,15 @@ export interface Listing {
   readonly etag: string;
 }
 
-/** `ticket`: one listed ticket changed. `listing`: other matches are listed, or anything may have changed. */
+/** `ticket`: one listed ticket changed, or its sale began or ended. `listing`: other matches are listed, or anything may have changed. */
 export type ReadModelChange =
   { readonly kind: 'ticket'; readonly counters: TicketCounters } | { readonly kind: 'listing' };
 
 export interface ReadModelOptions {
   readonly counters: CountersSource;
   readonly catalog: CatalogSource;
+  /** Absent: everything is sold without phases. */
+  readonly sales?: SalesSource;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a read may wait for the model to be known to be up to date. */
@@ -87,6 +93,8 @@ export interface ReadModelOptions {
 }
 
 const RETRY_MS = 500;
+/** A timer is set for so long at most: the longest that Node.js knows is 24 days. */
+const TIMER_MS_MAX = 24 * 60 * 60_000;
 
 const keyOf = ({ matchNumber, category }: TicketId): number => matchNumber * 10 + category;
 
@@ -99,7 +107,7 @@ export function statusOf({
   return paused || pending <= 0 ? 'temporarily_unavailable' : 'available';
 }
 
-export function categoryView(counters: TicketCounters): CategoryView {
+export function categoryView(counters: TicketCounters, sale: SaleView | null = null): CategoryView {
   return {
     available: Math.max(0, counters.available),
     pending: Math.max(0, counters.pending),
@@ -107,6 +115,7 @@ export function categoryView(counters: TicketCounters): CategoryView {
     status: statusOf(counters),
     ...(counters.closed && { closed: true as const }),
     ...(counters.paused === true && { paused: true as const }),
+    ...(sale && { sale }),
   };
 }
 
@@ -127,6 +136,9 @@ export class ReadModel {
   #reloadAgain = false;
   #stops: (() => void)[] = [];
   #stopped = false;
+  /** When a sale phase begins or ends next, and of which tickets. */
+  #turn: ReturnType<SalesSource['nextChange']> = null;
+  #cancelTurn: (() => void) | null = null;
 
   constructor(options: ReadModelOptions) {
     this.#options = options;
@@ -138,15 +150,18 @@ export class ReadModel {
 
   /** Subscribes and begins to load; resolves when the first load is done. */
   async start(): Promise<void> {
-    const { counters, catalog } = this.#options;
+    const { counters, catalog, sales } = this.#options;
     const reload = (): void => this.#reload();
     this.#stops = [counters.subscribe((change) => this.#take(change), reload), catalog.subscribe(reload)];
+    if (sales) this.#stops.push(sales.subscribe(() => this.#salesChanged()));
+    this.#planTurn();
     this.#reload();
     await this.#loading;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#cancelTurn?.();
     for (const stop of this.#stops) stop();
     this.#stops = [];
   }
@@ -164,7 +179,14 @@ export class ReadModel {
 
   /** The listing as far as it is known, without waiting. */
   current(): Listing {
+    this.#keepTime();
     return (this.#listing ??= this.#list());
+  }
+
+  /** How the sale of a ticket stands now; null where it has no phases. */
+  saleOf(ticket: TicketId): SaleView | null {
+    const { sales, clock } = this.#options;
+    return sales?.saleOf(ticket, clock.now()) ?? null;
   }
 
   /** Whether a match number is in the catalog; asks again before it says no. */
@@ -192,6 +214,48 @@ export class ReadModel {
     this.#forget(change.matchNumber);
     if (!this.#isOpen(change.matchNumber)) return;
     this.#emit(wasOpen ? { kind: 'ticket', counters: change } : { kind: 'listing' });
+  }
+
+  /** A timer may come late, and reads must not show what was before. */
+  #keepTime(): void {
+    const { clock } = this.#options;
+    while (this.#turn && this.#turn.at <= clock.now()) {
+      const { tickets } = this.#turn;
+      this.#planTurn(this.#turn.at);
+      for (const ticket of tickets) this.#turned(ticket);
+    }
+  }
+
+  #turned(ticket: TicketId): void {
+    this.#forget(ticket.matchNumber);
+    const counters = this.#counters.get(keyOf(ticket));
+    if (counters && this.#isOpen(ticket.matchNumber)) this.#emit({ kind: 'ticket', counters });
+  }
+
+  #planTurn(after = this.#options.clock.now()): void {
+    const { sales, clock } = this.#options;
+    this.#cancelTurn?.();
+    this.#cancelTurn = null;
+    this.#turn = sales?.nextChange(after) ?? null;
+    if (this.#turn && !this.#stopped) this.#waitForTurn(this.#turn.at - clock.now());
+  }
+
+  #waitForTurn(ms: number): void {
+    const { clock } = this.#options;
+    this.#cancelTurn = clock.schedule(Math.min(Math.max(ms, 0), TIMER_MS_MAX), () => {
+      this.#cancelTurn = null;
+      this.#keepTime();
+      // It came too early, as after the longest timer there is.
+      const waits = this.#turn && !this.#cancelTurn && !this.#stopped;
+      if (this.#turn && waits) this.#waitForTurn(Math.max(1, this.#turn.at - clock.now()));
+    });
+  }
+
+  #salesChanged(): void {
+    this.#planTurn();
+    this.#cache.clear();
+    this.#listing = null;
+    this.#emit({ kind: 'listing' });
   }
 
   #isOpen(matchNumber: number): boolean {
@@ -267,7 +331,7 @@ export class ReadModel {
     const facts = this.#facts.get(matchNumber);
     const tickets = this.#ticketsOf(matchNumber);
     if (!facts || !tickets) return null;
-    const view = matchView(facts, tickets, this.#notices);
+    const view = matchView(facts, tickets, this.#notices, (ticket) => this.saleOf(ticket));
     const listed = { view, json: JSON.stringify(view), counters: tickets };
     this.#cache.set(matchNumber, listed);
     return listed;
@@ -286,6 +350,7 @@ function matchView(
   facts: Match,
   [first, second, third]: readonly [TicketCounters, TicketCounters, TicketCounters],
   notices: Notices,
+  saleOf: (ticket: TicketId) => SaleView | null,
 ): MatchView {
   const notice = noticeOf(facts.matchNumber, notices);
   return {
@@ -294,9 +359,9 @@ function matchView(
     dateUtc: facts.dateUtc,
     location: facts.location,
     availability: {
-      category1: categoryView(first),
-      category2: categoryView(second),
-      category3: categoryView(third),
+      category1: categoryView(first, saleOf(first)),
+      category2: categoryView(second, saleOf(second)),
+      category3: categoryView(third, saleOf(third)),
     },
     homeTeam: facts.homeTeam,
     awayTeam: facts.awayTeam,

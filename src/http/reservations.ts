@@ -19,8 +19,10 @@ import type { Principal } from '../users/principal.js';
 import type { GuestPolicy } from './buyer.js';
 import { attemptIdOf } from '../payments/flow.js';
 import type { BuyerFacts, FlowIds, PaymentFlow, PaymentResult, ReservationRef } from '../payments/flow.js';
-import type { Reservation, ReservationStatus, TicketId } from '../rules/index.js';
+import type { HoldLimits, Reservation, ReservationStatus, TicketId } from '../rules/index.js';
 import { COUNTRY } from '../geo/country.js';
+import { CODE_CHARS_MAX } from '../phases/codes.js';
+import type { Admitted, SaleGate } from '../phases/sale-gate.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from './api.js';
 import { bounded } from './bounded.js';
 import type { Idempotency, RequestIdentity } from './idempotency.js';
@@ -67,6 +69,8 @@ export interface ReservationsOptions {
   readonly waitMs: number;
   /** In which country an address is, ISO 3166-1 alpha-2; null when that is not known. */
   readonly countryOf: (address: string) => string | null;
+  /** Whether the sale of a ticket lets a buyer in now. Absent: nothing is sold in phases. */
+  readonly sale?: Pick<SaleGate, 'admit'>;
   /** Whether there is such a ticket: nobody may fill Redis with queues of tickets that do not exist. */
   readonly knows: (ticket: TicketId) => Promise<boolean>;
 }
@@ -158,6 +162,14 @@ export const keyHeader = z.object({
 type KeyHeader = z.output<typeof keyHeader>;
 const payHeader = keyHeader.extend({ 'Accept-Language': acceptLanguage });
 type PayHeader = z.output<typeof payHeader>;
+const oneShotHeader = payHeader.extend({
+  'Access-Code': z
+    .string()
+    .max(CODE_CHARS_MAX)
+    .optional()
+    .meta({ description: 'The code of a presale: the body has no place for it.' }),
+});
+type OneShotHeader = z.output<typeof oneShotHeader>;
 
 /** What is kept of the buyer with the payment. */
 function buyerFacts(headers: PayHeader): BuyerFacts {
@@ -205,6 +217,11 @@ function holdRoute(options: ReservationsOptions): Route {
         description:
           'Where the buyer is, ISO 3166-1 alpha-2: for figures only. When absent, what is known of the address.',
       }),
+      accessCode: z
+        .string()
+        .max(CODE_CHARS_MAX)
+        .optional()
+        .meta({ description: 'The code of a presale. It may be corrected under the same Idempotency-Key.' }),
     })
     .meta({ id: 'Hold' });
   return defineRoute({
@@ -224,6 +241,7 @@ function holdRoute(options: ReservationsOptions): Route {
       'purchase_limit',
       'sales_closed',
       'sales_paused',
+      ...PHASED,
       'not_found',
       'unauthorized',
       ...CHECKED,
@@ -234,7 +252,9 @@ function holdRoute(options: ReservationsOptions): Route {
       const buyer = options.buyers.buyerOf(principal, body.email);
       if (buyer instanceof Problem) return buyer;
       const caller = buyer.account ?? buyer.email;
-      const wanted = { ...body, email: buyer.email };
+      // Like the solution of a challenge, the code is no part of what is asked for.
+      const { accessCode, ...asks } = body;
+      const wanted = { ...asks, email: buyer.email };
       if (!(await options.knows(wanted))) return notFound('This ticket');
       const asked = { route: 'hold', caller, address, key: headers['Idempotency-Key'], body: wanted };
       const [refusal, identity] = await Promise.all([
@@ -246,10 +266,12 @@ function holdRoute(options: ReservationsOptions): Route {
       // used says nothing, because it may have been refused then.
       const isRepeat = !identity.first && (await isHeld(options, wanted, identity.id));
       if (refusal && !isRepeat) return refusal;
+      const admitted = isRepeat ? {} : await admit(options, wanted, buyer, { accessCode, address });
+      if (admitted instanceof Problem) return admitted;
       const from = body.country ?? options.countryOf(address);
       const held = await hold(
         options,
-        { ...wanted, ...buyer, country: from },
+        { ...wanted, ...buyer, ...admitted, country: from },
         idsOf(identity, requestId),
         identity,
       );
@@ -266,6 +288,24 @@ function holdRoute(options: ReservationsOptions): Route {
 /** What the security check of a person may answer. */
 const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
 
+/** What the sale phases may answer. */
+const PHASED = [
+  'not_on_sale',
+  'access_code_required',
+  'access_code_invalid',
+  'country_not_allowed',
+] as const;
+
+/** Whether the sale lets the buyer in now, and to what limits. */
+async function admit(
+  { sale }: ReservationsOptions,
+  ticket: TicketId,
+  buyer: Buyer,
+  { accessCode, address }: { readonly accessCode: string | undefined; readonly address: string },
+): Promise<Admitted | Problem> {
+  return sale ? sale.admit(ticket, { person: subjectOf(buyer), accessCode, address }) : {};
+}
+
 /** Whether the command of this id has held something before. */
 async function isHeld(options: ReservationsOptions, ticket: TicketId, id: string): Promise<boolean> {
   return (await options.reader.find(reservationId(ticket, id))) !== null;
@@ -278,11 +318,13 @@ interface Wanted extends Buyer {
   readonly price?: number | undefined;
   /** Where the buyer is; null when that is not known. */
   readonly country: string | null;
+  /** Of the sale phase that lets the buyer in. */
+  readonly limits?: HoldLimits;
 }
 
 async function hold(
   options: ReservationsOptions,
-  { matchNumber, category, quantity, email, person, account, price, country }: Wanted,
+  { matchNumber, category, quantity, email, person, account, price, country, limits }: Wanted,
   { id, keepMs, requestId }: FlowIds,
   { keyed, first }: RequestIdentity,
 ): Promise<Reservation | Problem> {
@@ -298,6 +340,7 @@ async function hold(
     ...(account !== undefined && { account }),
     ...(country !== null && { country }),
     ...(price !== undefined && { price }),
+    ...(limits && { limits }),
   };
   const submission = { ticket, id, body, keepMs, ...(requestId !== undefined && { requestId }) };
   // Before it is answered: the account's next read must have it.
@@ -794,7 +837,7 @@ function oneShotRoute(options: ReservationsOptions): Route {
     summary: 'Hold and pay at once',
     description:
       'For clients that know one request only. A body that does not validate is 403, a decline is 400.',
-    headers: payHeader,
+    headers: oneShotHeader,
     body,
     invalidBodyStatus: ONE_SHOT_INVALID_STATUS,
     routeClass: 'hold',
@@ -806,6 +849,7 @@ function oneShotRoute(options: ReservationsOptions): Route {
       'hold_expired',
       'sales_closed',
       'sales_paused',
+      ...PHASED,
       'not_found',
       'unauthorized',
       ...CHECKED,
@@ -837,7 +881,7 @@ interface Purchase {
 async function purchase(
   options: ReservationsOptions,
   body: Purchase,
-  input: RouteInput<unknown, unknown, PayHeader, unknown>,
+  input: RouteInput<unknown, unknown, OneShotHeader, unknown>,
 ): Promise<Handled> {
   const { headers, address, requestId, principal } = input;
   const { email, matchNumber, tickets, card } = body;
@@ -858,7 +902,10 @@ async function purchase(
     (await buyers.refusal(buyer, 'hold', input)) ??
     (isRepeat ? null : await addressRefusal(options, payer, principal));
   if (refusal && !isRepeat) return refusal;
-  const held = await hold(options, wanted, { ...ids, id: holdId }, identity);
+  const accessCode = headers['Access-Code'];
+  const admitted = isRepeat ? {} : await admit(options, wanted, buyer, { accessCode, address });
+  if (admitted instanceof Problem) return admitted;
+  const held = await hold(options, { ...wanted, ...admitted }, { ...ids, id: holdId }, identity);
   if (held instanceof Problem) return oneShotProblem(held);
   const ref = { ticket: { matchNumber, category: tickets.category }, reservationId: held.id };
   const late = isRepeat ? null : await placeRefusal(options, payer);

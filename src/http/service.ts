@@ -105,7 +105,12 @@ export function createService(options: ServiceOptions): Service {
   const state = { closing: false };
   const routes: Route[] = [...options.routes, ...commonRoutes(options, limits, state, () => routes)];
   const { bodyBytesMax } = limits;
-  const readers = { json: jsonReader(bodyBytesMax), raw: rawReader(Math.max(bodyBytesMax, RAW_BYTES_MIN)) };
+  const largeBytesMax = Math.max(bodyBytesMax, RAW_BYTES_MIN);
+  const readers = {
+    json: jsonReader(bodyBytesMax),
+    largeJson: jsonReader(largeBytesMax),
+    raw: rawReader(largeBytesMax),
+  };
   const app = createApp(options, routes, readers, state);
   const server = createHttpServer(app, limits, state);
   return {

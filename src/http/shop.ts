@@ -5,6 +5,7 @@
 import MiniSearch from 'minisearch';
 import { z } from 'zod';
 import { MATCH_NUMBER_MAX } from '../catalog/match.js';
+import { saleSchema } from '../phases/phase.js';
 import { defineRoute, type Answer, type Handled, type Route } from './api.js';
 import { digest } from './identity.js';
 import { notFound, overloaded } from './problem.js';
@@ -31,6 +32,7 @@ const categorySchema = z
     status: z.enum(TICKET_STATUSES),
     closed: z.literal(true).optional().meta({ description: 'Present once sales were closed.' }),
     paused: z.literal(true).optional().meta({ description: 'Present while sales are stopped.' }),
+    sale: saleSchema.optional(),
   })
   .meta({ id: 'Category' });
 
@@ -209,7 +211,7 @@ function streamRoute(stream: AvailabilityStream): Route {
     tag: 'shop',
     summary: 'Availability as it changes',
     description:
-      'Server-sent events: first `snapshot` with `{ tickets: [...], matches: [...] }`, where `matches` have `matchNumber`, `dateUtc`, `location` and, where there is one, `notice`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status, closed?, paused? }`. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything: it does when a match is moved or cancelled, sales are paused or go on, or others are listed.',
+      'Server-sent events: first `snapshot` with `{ tickets: [...], matches: [...] }`, where `matches` have `matchNumber`, `dateUtc`, `location` and, where there is one, `notice`, then `availability` with one ticket each: `{ matchNumber, category, available, pending, price, status, closed?, paused?, sale? }`. One comes too at the moment at which a phase of its sale begins or ends. After a reconnect a new snapshot comes first. Another `snapshot` may come at any time and replaces everything: it does when a match is moved or cancelled, sales are paused or go on, or others are listed.',
     responses: { 200: { description: 'A stream that does not end', contentType: 'text/event-stream' } },
     problems: ['overloaded'],
     handle: async ({ request, response }): Promise<Handled> => {

@@ -9,6 +9,7 @@
 import type { Response } from 'express';
 import type { Clock, TicketCounters } from '../actors/ports.js';
 import type { Metrics } from './metrics.js';
+import type { SaleView } from '../phases/phase.js';
 import { categoryView, type MatchView, type ReadModel } from './read-model.js';
 
 export interface StreamOptions {
@@ -111,7 +112,11 @@ export class AvailabilityStream {
 
   #note(counters: TicketCounters): void {
     const { matchNumber, category } = counters;
-    this.#changed.set(matchNumber * 10 + category, this.#event('availability', ticketData(counters)));
+    this.#changed.set(matchNumber * 10 + category, this.#event('availability', this.#ticketData(counters)));
+  }
+
+  #ticketData(counters: TicketCounters): object {
+    return ticketData(counters, this.#options.model.saleOf(counters));
   }
 
   #event(name: string, data: unknown): string {
@@ -122,7 +127,7 @@ export class AvailabilityStream {
   #snapshot(): string {
     const { matches } = this.#options.model.current();
     return this.#event('snapshot', {
-      tickets: matches.flatMap(({ counters }) => counters.map(ticketData)),
+      tickets: matches.flatMap(({ counters }) => counters.map((one) => this.#ticketData(one))),
       matches: matches.map(({ view }) => matchData(view)),
     });
   }
@@ -172,9 +177,9 @@ export const STREAM_HEADERS = {
   'X-Accel-Buffering': 'no',
 } as const;
 
-export function ticketData(counters: TicketCounters): object {
+export function ticketData(counters: TicketCounters, sale: SaleView | null = null): object {
   const { matchNumber, category } = counters;
-  return { matchNumber, category, ...categoryView(counters) };
+  return { matchNumber, category, ...categoryView(counters, sale) };
 }
 
 /** What an operator may change of a match. */

@@ -32,6 +32,9 @@ import { MailFeed } from '../mail/feed.js';
 import { QUEUED } from '../mail/kinds.js';
 import { MailWriter } from '../mail/writer.js';
 import { PaymentFlow } from '../payments/flow.js';
+import { PhaseBook } from '../phases/book.js';
+import { CodeSets } from '../phases/codes.js';
+import { SaleGate } from '../phases/sale-gate.js';
 import { PayoutDesk } from '../payments/payouts.js';
 import { PayoutResults } from '../payments/payouts/results.js';
 import { payoutRoutes } from '../payments/payouts/routes.js';
@@ -170,6 +173,9 @@ const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, o
 
 type Mount = NonNullable<ServiceOptions['mount']>;
 
+/** Roles that show, sell or decide what is sold in phases. */
+const SELLING: ReadonlySet<Role> = new Set(['shop', 'reservations', 'payments']);
+
 /** Roles that speak to the payment provider. */
 const PAYING: ReadonlySet<Role> = new Set(['reservations', 'payments', 'worker']);
 
@@ -227,6 +233,10 @@ class Starter {
     this.#undo.push('jobs of operators', () => parts.jobs.stop());
     this.#undo.push('jobs of analytics', () => parts.analyticsJobs.stop());
     if (settings.roles.some((role) => role === 'worker' || role === 'consumer')) await startLog(log);
+    if (settings.roles.some((role) => SELLING.has(role))) {
+      await parts.phases.start();
+      this.#undo.push('sale phases', () => parts.phases.stop());
+    }
 
     // The client last: what it forwards to is open by then.
     const order = [
@@ -426,6 +436,7 @@ class Starter {
     const model = new ReadModel({
       counters: core.counters,
       catalog: core.catalog,
+      sales: parts.phases,
       clock: core.clock,
       logger: this.#logger,
       waitMs: this.#settings.replyWaitMs,
@@ -454,6 +465,8 @@ class Starter {
   async #startReservations(parts: Parts): Promise<void> {
     const tickets = parts.tickets();
     this.#undo.push('look-up of guests', () => tickets.lookup.stop());
+    const endSale = parts.saleGate.start();
+    this.#undo.push('codes of sale phases', () => Promise.resolve(endSale()));
     const routes = [
       ...reservationRoutes(parts.reservations()),
       ...ticketRoutes(tickets),
@@ -567,6 +580,9 @@ class Parts {
   readonly #shares: Shares;
   readonly #admissions: AdmissionRecords;
   readonly #tickets: TicketDesk;
+  readonly phases: PhaseBook;
+  readonly #codes: CodeSets;
+  readonly saleGate: SaleGate;
 
   constructor(
     settings: Settings,
@@ -654,6 +670,11 @@ class Parts {
     this.deadLetters = new DeadLetterQueue({ redis, prefix: keys.queuePrefix, archive, clock, logger });
     this.jobs = new LongJobs({ redis, prefix: keys.queuePrefix, logger });
     this.analyticsJobs = new AnalyticsJobs({ redis, prefix: keys.queuePrefix, logger });
+    const { replyWaitMs: waitMs } = settings;
+    this.phases = new PhaseBook({ documents: archive, redis, bus: core.bus, keys, clock, logger, waitMs });
+    this.#codes = new CodeSets({ documents: archive, secret: secrets.tokenSecret, clock, waitMs });
+    const { security } = trust;
+    this.saleGate = new SaleGate({ book: this.phases, codes: this.#codes, security, countryOf, clock });
     this.loader = new MasterListLoader(catalog, gateway, { clock, currency: settings.currency });
   }
 
@@ -862,6 +883,7 @@ class Parts {
       ticketsPerReservationMax,
       waitMs: replyWaitMs,
       countryOf,
+      sale: this.saleGate,
       knows: this.#knows,
     };
   }
@@ -1059,6 +1081,8 @@ class Parts {
       records: this.#records,
       deadLetters: this.deadLetters,
       jobs: this.jobs,
+      phases: this.phases,
+      codes: this.#codes,
     });
   }
 

@@ -16,6 +16,9 @@ import { makeSales, type Sales } from '../operations/sales/index.js';
 import { CANCEL_JOB, RESCHEDULE_JOB, salesRoutes } from '../operations/sales-routes.js';
 import { SalesStop } from '../operations/sales-stop.js';
 import { systemRoutes, type ConsumerView } from '../operations/system-routes.js';
+import type { PhaseBook } from '../phases/book.js';
+import type { CodeSets } from '../phases/codes.js';
+import { phaseRoutes } from '../phases/routes.js';
 import type { PaymentFlow } from '../payments/flow.js';
 import type { PaymentRecords } from '../payments/records.js';
 import type { DeadLetterQueue } from '../queues/dead-letter-queue.js';
@@ -35,6 +38,8 @@ export interface OperationsDeps {
   readonly records: PaymentRecords;
   readonly deadLetters: DeadLetterQueue;
   readonly jobs: LongJobs;
+  readonly phases: PhaseBook;
+  readonly codes: CodeSets;
 }
 
 export interface Operations {
@@ -105,6 +110,7 @@ export function makeOperations(deps: OperationsDeps): Operations {
       knows: (ticket) => catalog.has(ticket),
       flaggedAfterMs: settings.remoteHoldFlagMs,
     }),
+    ...phaseRoutes({ ...operators, book: deps.phases, codes: deps.codes, match }),
     ...deadLetterRoutes({ ...operators, archive, letters: deadLetters }),
     ...reservationSearchRoutes({
       ...operators,

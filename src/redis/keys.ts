@@ -92,6 +92,11 @@ export class RedisKeys {
     return `${this.#prefix}:notices`;
   }
 
+  /** Hash: `mark` of the newest change of the sale phases, and all of them (`phases`), see phases/book.ts. */
+  get salePhases(): string {
+    return `${this.#prefix}:sale-phases`;
+  }
+
   /** Hash: what each consumer says of itself, by its id. */
   get consumers(): string {
     return `${this.#prefix}:consumers`;
@@ -119,6 +124,7 @@ export class RedisKeys {
     /** A ticket was rebuilt: what Redis alone knew of it is to be read again. */
     rebuilt: (): string => `${this.#prefix}:rebuilt`,
     catalog: (): string => `${this.#prefix}:catalog-changed`,
+    salePhases: (): string => `${this.#prefix}:sale-phases-changed`,
   };
 }
 

@@ -96,10 +96,12 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   if (command.price !== undefined && command.price !== state.price) {
     return refused({ kind: 'price_mismatch', price: state.price });
   }
-  if (command.quantity > policy.ticketsPerReservationMax) {
-    return refused({ kind: 'purchase_limit', limit: policy.ticketsPerReservationMax, owned: 0 });
+  if (command.at >= (command.limits?.until ?? Infinity)) return refused({ kind: 'phase_over' });
+  const limits = limitsOf(command, policy);
+  if (command.quantity > limits.ticketsPerReservationMax) {
+    return refused({ kind: 'purchase_limit', limit: limits.ticketsPerReservationMax, owned: 0 });
   }
-  const refusal = withoutRoom(state, command, policy);
+  const refusal = withoutRoom(state, command, limits);
   if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
@@ -124,11 +126,21 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   };
 }
 
+/** A sale phase can narrow what the policy allows, and not widen it. */
+function limitsOf({ limits = {} }: Hold, policy: Policy): Pick<Policy, PurchaseLimits> {
+  const { perPerson = Infinity, perReservation = Infinity } = limits;
+  return {
+    ticketsPerPersonMax: Math.min(policy.ticketsPerPersonMax, perPerson),
+    ticketsPerReservationMax: Math.min(policy.ticketsPerReservationMax, perReservation),
+  };
+}
+type PurchaseLimits = 'ticketsPerPersonMax' | 'ticketsPerReservationMax';
+
 /** Why the tickets cannot be held; null when they can. */
 function withoutRoom(
   state: TicketState,
   { person, quantity, personElsewhere }: Pick<Hold, 'person' | 'quantity' | 'personElsewhere'>,
-  policy: Policy,
+  policy: Pick<Policy, 'ticketsPerPersonMax'>,
 ): Outcome | null {
   if (available(state) <= 0) return { kind: 'sold_out' };
   const owned = (state.persons.get(person) ?? 0) + personElsewhere;

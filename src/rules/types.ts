@@ -160,6 +160,14 @@ export interface Hold extends CommandBase {
   readonly price?: number;
   /** Tickets the person has in the match's other categories, as observed; guarded at the commit. */
   readonly personElsewhere: number;
+  /** Of the sale phase that let the buyer in; the smaller of these and the policy's hold. */
+  readonly limits?: HoldLimits;
+}
+export interface HoldLimits {
+  readonly perPerson?: number;
+  readonly perReservation?: number;
+  /** The phase is over then, epoch milliseconds. */
+  readonly until?: number;
 }
 /**
  * Takes the tickets of a reservation that has ended again, at its price, if they are to be had: because its
@@ -389,6 +397,8 @@ export type Outcome =
   | { readonly kind: 'closed' }
   /** An operator has stopped sales for now. */
   | { readonly kind: 'paused' }
+  /** The sale phase that let the buyer in was over when the hold was decided. */
+  | { readonly kind: 'phase_over' }
   | { readonly kind: 'paying'; readonly reservation: Reservation }
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
   | { readonly kind: 'released'; readonly reservation: Reservation }

@@ -39,6 +39,8 @@ export const BOT_MARKS = {
   enumeration: { score: 60 },
   /** Log-ins of many persons fail from there. */
   credential_stuffing: { score: 60 },
+  /** Tries codes of presales. */
+  code_guessing: { score: 60 },
 } as const satisfies Record<string, Mark>;
 export type BotMark = keyof typeof BOT_MARKS;
 

@@ -128,9 +128,10 @@ export class InProcessSecurity implements Security {
   }
 
   tell(fact: SecurityFact): void {
-    const isOfAddress = fact.kind === 'probe' || fact.kind === 'login_failed';
-    if (isOfAddress) this.#suspectOrigin(this.#origin(fact.address));
-    else if (OF_PERSONS.has(fact.kind)) this.#suspect(`person:${personOf(fact.person)}`);
+    if (fact.kind === 'probe' || fact.kind === 'login_failed' || fact.kind === 'code_wrong') {
+      this.#suspectOrigin(this.#origin(fact.address));
+    }
+    if (fact.kind !== 'probe' && OF_PERSONS.has(fact.kind)) this.#suspect(`person:${personOf(fact.person)}`);
     this.#signals.tell(fact);
   }
 
@@ -356,7 +357,13 @@ export class InProcessSecurity implements Security {
 const UNDER: Limited = { level: 'under' };
 
 /** Facts by which a person may come to be marked. */
-const OF_PERSONS: ReadonlySet<SecurityFact['kind']> = new Set(['released', 'expired', 'declined', 'card']);
+const OF_PERSONS: ReadonlySet<SecurityFact['kind']> = new Set([
+  'released',
+  'expired',
+  'declined',
+  'card',
+  'code_wrong',
+]);
 
 /** What is known of the marks of an address or a person. */
 interface KnownMarks {
@@ -377,5 +384,8 @@ const accountOf = (principal: Principal | null, person: string): string | null =
 const botMarks = ({ challenges }: Marked): BotMark[] =>
   challenges.filter(
     (signal): signal is Extract<typeof signal, BotMark> =>
-      signal === 'honeypot' || signal === 'enumeration' || signal === 'credential_stuffing',
+      signal === 'honeypot' ||
+      signal === 'enumeration' ||
+      signal === 'credential_stuffing' ||
+      signal === 'code_guessing',
   );

@@ -62,7 +62,12 @@ export type SecurityFact =
       readonly address?: string;
     }
   | { readonly kind: 'card'; readonly person: string; readonly fingerprint: string }
-  | { readonly kind: 'login_failed' | 'login_succeeded'; readonly person: string; readonly address: string }
+  | {
+      /** `code_wrong`: a code of a presale that opens nothing. */
+      readonly kind: 'login_failed' | 'login_succeeded' | 'code_wrong';
+      readonly person: string;
+      readonly address: string;
+    }
   /** Somebody asked for what is not theirs, or is not there. */
   | { readonly kind: 'probe'; readonly address: string };
 

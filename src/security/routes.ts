@@ -156,7 +156,7 @@ const factSchema = z.discriminatedUnion('kind', [
     address: addressSchema.exactOptional(),
   }),
   z.object({
-    kind: z.enum(['login_failed', 'login_succeeded']),
+    kind: z.enum(['login_failed', 'login_succeeded', 'code_wrong']),
     person: personSchema,
     address: addressSchema,
   }),

@@ -83,6 +83,17 @@ export const SIGNALS = {
     markMs: HOUR,
     challenges: ['hold', 'pay', 'login', 'account'],
   },
+  /** Wrong codes of presales that one person tried: they have one on paper, or none. */
+  wrong_codes: {
+    windowMs: HOUR,
+    challengeAbove: 5,
+    denyAbove: 20,
+    markMs: HOUR,
+    challenges: ['hold'],
+    denies: ['hold'],
+  },
+  /** The same from one address, under whatever names. */
+  code_guessing: { windowMs: 10 * MINUTE, challengeAbove: 15, markMs: HOUR, challenges: ['hold'] },
   /** Pages that only break-in scripts ask for. */
   honeypot: {
     windowMs: HOUR,
@@ -288,6 +299,11 @@ export class Signals {
       }
       case 'login_failed':
         return this.#ofAddress('credential_stuffing', fact.address, person(fact.person));
+      case 'code_wrong':
+        return [
+          ofPerson('wrong_codes', person(fact.person), randomUUID()),
+          ...this.#ofAddress('code_guessing', fact.address, randomUUID()),
+        ];
       case 'probe':
         return this.#ofAddress('enumeration', fact.address, randomUUID());
       case 'honeypot':
