@@ -16,15 +16,22 @@ import { bounded } from '../http/bounded.js';
 import { UnavailableError } from '../http/problem.js';
 import type { Logger } from '../process/log.js';
 import { Loop } from '../process/loop.js';
-import type { Bus, RedisClient } from '../redis/connection.js';
+import type { Bus } from '../redis/connection.js';
 import { ticketName, type RedisKeys } from '../redis/keys.js';
 import type { TicketId } from '../rules/index.js';
 import { nextChange, saleView, type Phase, type SaleView } from './phase.js';
 import { allPhasesSchema, PhaseRecords, type TicketPhases } from './records.js';
 
+/** Of Redis. */
+interface Hashes {
+  hget(key: string, field: string): Promise<string | null>;
+  hset(key: string, fields: Record<string, string>): Promise<number>;
+  publish(channel: string, message: string): Promise<number>;
+}
+
 export interface PhaseBookOptions {
   readonly documents: Documents;
-  readonly redis: Pick<RedisClient, 'hget' | 'hset' | 'publish'>;
+  readonly redis: Hashes;
   readonly bus: Pick<Bus, 'subscribe' | 'onReset'>;
   readonly keys: RedisKeys;
   readonly clock: Clock;
@@ -189,7 +196,7 @@ export class PhaseBook {
     const { redis, keys, clock, waitMs } = this.#options;
     try {
       if ((await this.#copy()) === this.#text) return;
-      await bounded(clock, waitMs, 'Redis', redis.hset(keys.salePhases, COPY, this.#text));
+      await bounded(clock, waitMs, 'Redis', redis.hset(keys.salePhases, { [COPY]: this.#text }));
     } catch {
       // The next reading does.
     }

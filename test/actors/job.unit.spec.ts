@@ -29,6 +29,14 @@ const bodies: CommandBody[] = [
   { type: 'load', capacity: 0, price: 75, currency: 'USD', position },
   { type: 'close', endHolds: true },
   { type: 'reopen' },
+  {
+    type: 'hold',
+    reservationId,
+    quantity: 1,
+    email: '',
+    person: 'a',
+    limits: { perPerson: 1, perReservation: 2, until: 5 },
+  },
 ];
 
 describe('the data of a job', () => {

@@ -26,6 +26,11 @@ import { createService, type Service, type ServiceOptions } from '../../src/http
 import { shopRoutes } from '../../src/http/shop.js';
 import { AvailabilityStream } from '../../src/http/stream.js';
 import { PaymentFlow } from '../../src/payments/flow.js';
+import { PhaseBook } from '../../src/phases/book.js';
+import { CodeSets } from '../../src/phases/codes.js';
+import { phaseRoutes } from '../../src/phases/routes.js';
+import { SaleGate } from '../../src/phases/sale-gate.js';
+import { RedisKeys } from '../../src/redis/keys.js';
 import { PaymentRecords } from '../../src/payments/records.js';
 import { paymentRoutes } from '../../src/payments/routes.js';
 import { CheckInDesk } from '../../src/tickets/check-in.js';
@@ -49,6 +54,7 @@ import {
   FakeSecurity,
   ManualClock,
   Market,
+  MemoryHashes,
   MemoryIdempotency,
   POLICY,
   fakeTokens,
@@ -155,9 +161,16 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
   const logger = pino({ level: 'info' }, { write: (line: string) => void logs.push(line) });
   const registry = new Registry();
   const metrics = createMetrics(registry);
+  const ports = { documents, clock, logger, waitMs: 1_000 };
+  const hashes = new MemoryHashes();
+  const book = new PhaseBook({ ...ports, redis: hashes, bus: hashes.bus, keys: new RedisKeys('t') });
+  // Nothing looks again by itself: time stands still here.
+  await book.read();
+  const codes = new CodeSets({ ...ports, secret: SECRET });
   const model = new ReadModel({
     counters: market.counters,
     catalog: market.catalog,
+    sales: book,
     clock,
     logger,
     waitMs: 1_000,
@@ -342,7 +355,17 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
         ticketsPerReservationMax: POLICY.ticketsPerReservationMax,
         waitMs: 1_000,
         countryOf: place,
+        sale: new SaleGate({ book, codes, security, countryOf: place, clock }),
         knows,
+      }),
+      ...phaseRoutes({
+        book,
+        codes,
+        match: findMatch,
+        clock,
+        waitMs: 1_000,
+        audit,
+        requireOperator: requireOperatorHere,
       }),
       ...paymentRoutes({
         provider,

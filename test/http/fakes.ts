@@ -93,6 +93,50 @@ export function someMatch(matchNumber: number): Match {
   };
 }
 
+/** Of Redis only what hands sale phases around. */
+export class MemoryHashes {
+  readonly fields = new Map<string, string>();
+  readonly #handlers = new Set<(message: string) => void>();
+  readonly #resets = new Set<() => void>();
+  isAway = false;
+
+  readonly bus = {
+    subscribe: async (_channel: string, handler: (message: string) => void) => {
+      this.#handlers.add(handler);
+      return () => void this.#handlers.delete(handler);
+    },
+    onReset: (handler: () => void) => {
+      this.#resets.add(handler);
+      return () => void this.#resets.delete(handler);
+    },
+  };
+
+  reset(): void {
+    for (const reset of this.#resets) reset();
+  }
+
+  async hget(key: string, field: string): Promise<string | null> {
+    this.#reach();
+    return this.fields.get(`${key}/${field}`) ?? null;
+  }
+
+  async hset(key: string, fields: Record<string, string>): Promise<number> {
+    this.#reach();
+    for (const [field, value] of Object.entries(fields)) this.fields.set(`${key}/${field}`, value);
+    return Object.keys(fields).length;
+  }
+
+  async publish(_channel: string, message: string): Promise<number> {
+    this.#reach();
+    for (const handler of this.#handlers) handler(message);
+    return this.#handlers.size;
+  }
+
+  #reach(): void {
+    if (this.isAway) throw new Error('Redis is away');
+  }
+}
+
 type Interception = SubmissionResult | 'answer lost' | 'rejects';
 
 /** All actors of a small market, in memory. What a crash loses it does not keep: `restart` of its users. */

@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { UnavailableError } from '../../src/http/problem.js';
 import { ReadModel, SharedBarrier, type ReadModelChange } from '../../src/http/read-model.js';
+import type { SaleView } from '../../src/phases/phase.js';
+import type { TicketId } from '../../src/rules/index.js';
 import { ManualClock, Market, someMatch } from './fakes.js';
 
 const T11 = { matchNumber: 1, category: 1 };
@@ -142,6 +144,101 @@ describe('a reset', () => {
     stop();
     market.do(T11, { ...PEER, quantity: 1 });
     expect(changes).toEqual(['ticket', 'listing']);
+  });
+});
+
+describe('a sale in phases', () => {
+  const OPENS_MS = 60_000;
+  const stand = { opensAt: 0, closesAt: 0 };
+  const changed = new Set<() => void>();
+  const sales = {
+    saleOf: ({ matchNumber, category }: TicketId, at: number): SaleView | null => {
+      if (matchNumber !== 1 || category !== 1) return null;
+      if (at < stand.opensAt) return { state: 'not_yet' };
+      return { state: at < stand.closesAt ? 'open' : 'closed' };
+    },
+    nextChange: (after: number) => {
+      const at = [stand.opensAt, stand.closesAt].find((time) => time > after);
+      return at === undefined ? null : { at, tickets: [T11] };
+    },
+    subscribe: (onChange: () => void) => {
+      changed.add(onChange);
+      return () => changed.delete(onChange);
+    },
+  };
+  const stateOf = (of: ReadModel): string | undefined =>
+    of.current().matches[0]?.view.availability.category1.sale?.state;
+  let phased: ReadModel;
+  let heard: string[];
+  beforeEach(async () => {
+    stand.opensAt = clock.now() + OPENS_MS;
+    stand.closesAt = stand.opensAt + OPENS_MS;
+    market.open(someMatch(2), 20);
+    phased = new ReadModel({
+      counters: market.counters,
+      catalog: market.catalog,
+      sales,
+      clock,
+      logger: pino({ level: 'silent' }),
+      waitMs: WAIT_MS,
+    });
+    await phased.start();
+    heard = [];
+    phased.onChange((change) =>
+      heard.push(
+        change.kind === 'ticket' ? `${change.counters.matchNumber}:${change.counters.category}` : 'listing',
+      ),
+    );
+  });
+
+  it('shows what holds, from the millisecond on, and tells listeners of that ticket only', () => {
+    const before = phased.current();
+    clock.advance(OPENS_MS - 1);
+    expect(phased.current()).toBe(before);
+    expect(stateOf(phased)).toBe('not_yet');
+    clock.advance(1);
+    expect(stateOf(phased)).toBe('open');
+    expect(phased.current().etag).not.toBe(before.etag);
+    clock.advance(OPENS_MS);
+    expect(stateOf(phased)).toBe('closed');
+    expect(heard).toEqual(['1:1', '1:1']);
+  });
+
+  it('shows it also where the timer is late, and where several moments were missed', () => {
+    const late = clock.schedule.bind(clock);
+    clock.schedule = (_ms, task) => late(1_000_000, task);
+    for (const change of changed) change();
+    clock.advance(OPENS_MS);
+    expect(stateOf(phased)).toBe('open');
+    clock.advance(OPENS_MS);
+    expect(stateOf(phased)).toBe('closed');
+  });
+
+  it('waits for what is further off than a timer can be', () => {
+    stand.opensAt = clock.now() + 40 * 24 * 60 * 60_000;
+    stand.closesAt = stand.opensAt + OPENS_MS;
+    for (const change of changed) change();
+    const waits: number[] = [];
+    const schedule = clock.schedule.bind(clock);
+    clock.schedule = (ms, task) => {
+      waits.push(ms);
+      return schedule(ms, task);
+    };
+    for (let day = 0; day < 40; day += 1) clock.advance(24 * 60 * 60_000);
+    expect(Math.max(...waits)).toBeLessThan(2 ** 31);
+    expect(heard).toEqual(['listing', '1:1']);
+    expect(stateOf(phased)).toBe('open');
+  });
+
+  it('shows what operators changed, and stops with the model', async () => {
+    stand.opensAt = clock.now();
+    for (const change of changed) change();
+    expect(stateOf(phased)).toBe('open');
+    expect(heard).toEqual(['listing']);
+    await phased.stop();
+    expect(changed.size).toBe(0);
+    clock.advance(OPENS_MS);
+    expect(heard).toEqual(['listing']);
   });
 });
 

@@ -429,6 +429,33 @@ const CASES = MEANWHILE.flatMap(([ticket, meanwhile]) =>
   ),
 );
 
+describe('a hold of a sale phase', () => {
+  const owned = (quantity: number): TicketState => run(OPEN, hold({ reservationId: 'first', quantity }));
+  const again = (limits: Hold['limits'], over: Partial<Hold> = {}): Hold =>
+    hold({ reservationId: 'again', quantity: 1, ...over, ...(limits && { limits }) });
+
+  it.each<[string, TicketState, Hold, Partial<Outcome>]>([
+    ['with nothing yet', OPEN, again({ perPerson: 1 }), { kind: 'held' }],
+    ['more at once than a person may', OPEN, again({ perPerson: 1 }, { quantity: 2 }), { kind: 'purchase_limit', limit: 1, owned: 0 }],
+    ['with the share of this phase', owned(1), again({ perPerson: 1 }), { kind: 'purchase_limit', limit: 1, owned: 1 }],
+    ['with the share of an earlier phase', owned(1), again({ perPerson: 2 }), { kind: 'held' }],
+    ['with its share elsewhere in the match', OPEN, again({ perPerson: 2 }, { personElsewhere: 2 }), { kind: 'purchase_limit', limit: 2, owned: 2 }],
+    ['beyond the policy, whatever the phase allows', owned(2), again({ perPerson: 9 }, { personElsewhere: 2 }), { kind: 'purchase_limit', limit: 4, owned: 4 }],
+    ['more at once than the phase allows', OPEN, again({ perReservation: 1 }, { quantity: 2 }), { kind: 'purchase_limit', limit: 1, owned: 0 }],
+    ['more at once than the policy allows', OPEN, again({ perReservation: 9 }, { quantity: 3 }), { kind: 'purchase_limit', limit: 2, owned: 0 }],
+    ['in its last millisecond', OPEN, again({ until: T0 + 1 }), { kind: 'held' }],
+    ['at its end', OPEN, again({ until: T0 }), { kind: 'phase_over' }],
+    ['that was granted before the end and is asked for again', owned(1), hold({ reservationId: 'first', limits: { until: T0 } }), { kind: 'held' }],
+  ])('%s', (_what, state, command, outcome) => {
+    expect(step(state, command).outcome).toMatchObject(outcome);
+  });
+
+  it('is held like any other: what is on record says nothing of the phase', () => {
+    const { events } = step(OPEN, again({ perPerson: 1, until: T0 + 1 }));
+    expect(events).toEqual(step(OPEN, again(undefined)).events);
+  });
+});
+
 describe('commands about a reservation', () => {
   it.each(MEANWHILE)('the ticket of the table is %s', (_name, meanwhile, holds) => {
     expect(holds(run(OPEN, hold(), ...meanwhile))).toBe(true);

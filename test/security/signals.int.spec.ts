@@ -98,6 +98,29 @@ describe('what a person does', () => {
     expect(await memberVerdictOf('hold')).toBe('deny declines');
   });
 
+  it('wrong codes of presales', async () => {
+    const address = '198.51.100.9';
+    await tell(5, () => ({ kind: 'code_wrong', ...fan, address }));
+    expect(await verdictOf()).toBe('allow');
+    await tell(1, () => ({ kind: 'code_wrong', ...fan, address }));
+    expect(await verdictOf()).toBe('challenge wrong_codes');
+    expect(await verdictOf('pay')).toBe('allow');
+    expect(await addressVerdict('hold', address)).toBe('allow');
+    await tell(15, () => ({ kind: 'code_wrong', ...fan, address: '198.51.100.10' }));
+    expect(await memberVerdictOf()).toBe('deny wrong_codes');
+    expect(await verdictOf()).toMatch(/^challenge /);
+  });
+
+  it('wrong codes from one address, whatever names it gives', async () => {
+    const address = '198.51.100.9';
+    await tell(15, (i) => ({ kind: 'code_wrong', person: `fan${i}@example.org`, address }));
+    expect(await addressVerdict('hold', address)).toBe('allow');
+    await tell(1, () => ({ kind: 'code_wrong', person: 'other@example.org', address }));
+    expect(await addressVerdict('hold', address)).toBe('challenge');
+    expect(await addressVerdict('pay', address)).toBe('allow');
+    expect(await addressVerdict('hold')).toBe('allow');
+  });
+
   it('denies nobody what others may have done under an address that they typed', async () => {
     await tell(30, () => ({ kind: 'released', ...fan }));
     await tell(20, () => ({ kind: 'declined', ...fan }));
