@@ -184,6 +184,7 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
       'Content-Type',
       'Idempotency-Key',
       'X-Challenge-Solution',
+      'Access-Code',
       'X-Request-Id',
       'X-Reservation-Token',
     ],
