@@ -28,6 +28,7 @@ const body = z.discriminatedUnion('type', [
         perPerson: quantity.exactOptional(),
         perReservation: quantity.exactOptional(),
         until: z.number().exactOptional(),
+        code: z.object({ digest: z.string().min(1).max(100), ticketsMax: quantity }).exactOptional(),
       })
       .exactOptional(),
   }),

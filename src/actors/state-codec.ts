@@ -62,6 +62,7 @@ export const reservationSchema = z.object({
     .readonly()
     .exactOptional(),
   card: z.string().exactOptional(),
+  code: z.string().exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
 

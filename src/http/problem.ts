@@ -168,11 +168,14 @@ export function refusalProblem(refusal: Refusal): Problem {
         detail: 'ticket is temporarily unavailable',
         members: { remaining: refusal.remaining },
       });
-    case 'purchase_limit':
-      return new Problem('purchase_limit', {
-        detail: `At most ${refusal.limit} tickets; you have ${refusal.owned} of this match.`,
-        members: { limit: refusal.limit, owned: refusal.owned },
-      });
+    case 'purchase_limit': {
+      const { limit, owned, of } = refusal;
+      const detail =
+        of === 'code'
+          ? `At most ${limit} tickets with this code; ${owned} are held or sold.`
+          : `At most ${limit} tickets; you have ${owned} of this match.`;
+      return new Problem('purchase_limit', { detail, members: { limit, owned, ...(of && { of }) } });
+    }
     case 'price_mismatch':
       return validationFailed([{ path: 'price', message: `the price is ${refusal.price}` }]);
     case 'not_open':

@@ -67,10 +67,15 @@ export class CodeSets {
     return { codesId, codeCount: different.size };
   }
 
-  /** Whether a code is in a set. Rejects with `UnavailableError` while that cannot be known. */
-  async has(codesId: string, code: string): Promise<boolean> {
+  /**
+   * What stands for a code in a set, which says nothing of it and is another in every set; null when it is not in there.
+   * Rejects with `UnavailableError` while that cannot be known.
+   */
+  async find(codesId: string, code: string): Promise<string | null> {
     const text = plain(code);
-    return CODE.test(text) && isIn(await this.#set(codesId), this.#digest(codesId, text));
+    if (!CODE.test(text)) return null;
+    const digest = this.#digest(codesId, text);
+    return isIn(await this.#set(codesId), digest) ? digest.toString('base64url') : null;
   }
 
   /** Learns a set before somebody asks about it. */

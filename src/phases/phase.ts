@@ -37,6 +37,8 @@ export const phaseSchema = z.object({
   /** Of the whole match, as the marketplace's own limit counts them. The smaller of the two holds. */
   ticketsPerPersonMax: z.number().int().exactOptional(),
   ticketsPerReservationMax: z.number().int().exactOptional(),
+  /** Of this ticket, with one code, whoever uses it. Of a phase by code only. */
+  ticketsPerCodeMax: z.number().int().exactOptional(),
 });
 export type Phase = z.output<typeof phaseSchema>;
 
@@ -60,8 +62,8 @@ export function nextChange(phases: readonly Phase[], at: number): number | null 
 
 /** What a buyer brings that a phase may ask for. */
 export interface Presented {
-  /** Sets of codes that the presented code is in. */
-  readonly codesIds: ReadonlySet<string>;
+  /** Sets of codes that the presented code is in, each with its digest there. */
+  readonly digests: ReadonlyMap<string, string>;
   /** ISO 3166-1 alpha-2; null when it is not known. */
   readonly country: string | null;
 }
@@ -70,8 +72,8 @@ export interface Presented {
  * The phase that lets a buyer in: of those that are on the one with the buyer's code, else the one for the buyer's
  * country, else the one for all; the first in the list among equals.
  */
-export function phaseFor(on: readonly Phase[], { codesIds, country }: Presented): Phase | null {
-  const byCode = on.find(({ access }) => access.kind === 'code' && codesIds.has(access.codesId));
+export function phaseFor(on: readonly Phase[], { digests, country }: Presented): Phase | null {
+  const byCode = on.find(({ access }) => access.kind === 'code' && digests.has(access.codesId));
   const byCountry = on.find(
     ({ access }) => access.kind === 'country' && country !== null && access.countries.includes(country),
   );
@@ -80,15 +82,18 @@ export function phaseFor(on: readonly Phase[], { codesIds, country }: Presented)
 
 /** Why a list of phases cannot be; null when it can. The field is named as the operator wrote it. */
 export function mistakeIn(
-  phases: readonly Pick<Phase, 'name' | 'opensAt' | 'closesAt' | 'access'>[] | readonly Phase[],
+  phases: readonly Phase[],
 ): { readonly path: string; readonly message: string } | null {
-  for (const [index, { name, opensAt, closesAt, access }] of phases.entries()) {
+  for (const [index, { name, opensAt, closesAt, access, ticketsPerCodeMax }] of phases.entries()) {
     const earlier = phases.slice(0, index);
     if (closesAt !== undefined && closesAt <= opensAt) {
       return { path: `phases.${index}.closesAt`, message: 'must be after opensAt' };
     }
     if (earlier.some((other) => other.name === name)) {
       return { path: `phases.${index}.name`, message: 'names must differ: codes are kept by them' };
+    }
+    if (ticketsPerCodeMax !== undefined && access.kind !== 'code') {
+      return { path: `phases.${index}.ticketsPerCodeMax`, message: 'is for a phase by code' };
     }
     const clash = earlier.find(
       (other) =>
@@ -119,6 +124,7 @@ const shownSchema = z.object({
   countries: z.array(z.string()).optional(),
   ticketsPerPersonMax: z.number().int().optional(),
   ticketsPerReservationMax: z.number().int().optional(),
+  ticketsPerCodeMax: z.number().int().optional(),
 });
 
 export const saleSchema = shownSchema

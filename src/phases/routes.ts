@@ -34,6 +34,9 @@ const limitsShape = {
     description: 'Of the match, with what the person has already. The smaller of this and the setting holds.',
   }),
   ticketsPerReservationMax: ticketsSchema.optional(),
+  ticketsPerCodeMax: ticketsSchema.optional().meta({
+    description: 'Of this ticket with one code, whoever uses it; for a phase by code. Given back when a hold ends.',
+  }),
 };
 const countrySchema = z.string().regex(COUNTRY, 'two capital letters');
 
@@ -219,7 +222,8 @@ function summaryOf(phases: readonly NewPhase[]): Record<string, string> {
 
 /** Its codes come later. */
 function planOf(phase: NewPhase): Phase {
-  const { name, opensAt, closesAt, access, ticketsPerPersonMax, ticketsPerReservationMax } = phase;
+  const { name, opensAt, closesAt, access } = phase;
+  const { ticketsPerPersonMax, ticketsPerReservationMax, ticketsPerCodeMax } = phase;
   return {
     name,
     opensAt: Date.parse(opensAt),
@@ -227,6 +231,7 @@ function planOf(phase: NewPhase): Phase {
     access: access.kind === 'code' ? { kind: 'code', codesId: '', codeCount: 0 } : access,
     ...(ticketsPerPersonMax !== undefined && { ticketsPerPersonMax }),
     ...(ticketsPerReservationMax !== undefined && { ticketsPerReservationMax }),
+    ...(ticketsPerCodeMax !== undefined && { ticketsPerCodeMax }),
   };
 }
 

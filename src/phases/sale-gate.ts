@@ -12,11 +12,11 @@ import type { HoldLimits, TicketId } from '../rules/index.js';
 import type { Security } from '../security/port.js';
 import type { PhaseBook } from './book.js';
 import type { CodeSets } from './codes.js';
-import { phaseFor, phasesOn, phasesToCome, type Phase } from './phase.js';
+import { phaseFor, phasesOn, phasesToCome, type Phase, type Presented } from './phase.js';
 
 export interface SaleGateOptions {
   readonly book: Pick<PhaseBook, 'phasesOf' | 'all' | 'subscribe'>;
-  readonly codes: Pick<CodeSets, 'has' | 'warm'>;
+  readonly codes: Pick<CodeSets, 'find' | 'warm'>;
   readonly security: Pick<Security, 'tell'>;
   /** In which country an address is; null when that is not known. */
   readonly countryOf: (address: string) => string | null;
@@ -74,26 +74,29 @@ export class SaleGate {
     const on = phasesOn(phases, at);
     const opensAt = phasesToCome(phases, at)[0]?.opensAt;
     if (on.length === 0) return notOnSale(at, opensAt);
-    const codesIds = await this.#opened(on, entrant);
-    if (codesIds instanceof Problem) return codesIds;
+    const digests = await this.#opened(on, entrant);
+    if (digests instanceof Problem) return digests;
     const countries = on.flatMap(({ access }) => (access.kind === 'country' ? access.countries : []));
     const country = countries.length > 0 ? countryOf(entrant.address) : null;
-    const phase = phaseFor(on, { codesIds, country });
-    if (phase) return { limits: limitsOf(phase) };
+    const phase = phaseFor(on, { digests, country });
+    if (phase) return { limits: limitsOf(phase, digests) };
     const byCode = on.some(({ access }) => access.kind === 'code');
     return byCode ? codeRequired(opensAt) : countryNotAllowed(countries, country, opensAt);
   }
 
-  /** Sets that the buyer's code is in. */
+  /** Sets that the buyer's code is in, with what stands for it there. */
   async #opened(
     on: readonly Phase[],
     { accessCode, person, address }: Entrant,
-  ): Promise<ReadonlySet<string> | Problem> {
+  ): Promise<Presented['digests'] | Problem> {
     const sets = on.flatMap(({ access }) => (access.kind === 'code' ? [access.codesId] : []));
     // One of an earlier phase does no harm once nobody asks for codes.
-    if (accessCode === undefined || sets.length === 0) return new Set<string>();
-    const has = await Promise.all(sets.map((codesId) => this.#options.codes.has(codesId, accessCode)));
-    const opened = new Set(sets.filter((_, index) => has[index]));
+    if (accessCode === undefined || sets.length === 0) return new Map();
+    const opened = new Map<string, string>();
+    for (const codesId of sets) {
+      const digest = await this.#options.codes.find(codesId, accessCode);
+      if (digest !== null) opened.set(codesId, digest);
+    }
     if (opened.size > 0) return opened;
     this.#options.security.tell({ kind: 'code_wrong', person, address });
     return new Problem('access_code_invalid', {
@@ -102,11 +105,15 @@ export class SaleGate {
   }
 }
 
-function limitsOf({ closesAt, ticketsPerPersonMax, ticketsPerReservationMax }: Phase): HoldLimits {
+function limitsOf(phase: Phase, digests: Presented['digests']): HoldLimits {
+  const { access, closesAt, ticketsPerPersonMax, ticketsPerReservationMax, ticketsPerCodeMax } = phase;
+  const digest = access.kind === 'code' ? digests.get(access.codesId) : undefined;
   return {
     ...(ticketsPerPersonMax !== undefined && { perPerson: ticketsPerPersonMax }),
     ...(ticketsPerReservationMax !== undefined && { perReservation: ticketsPerReservationMax }),
     ...(closesAt !== undefined && { until: closesAt }),
+    ...(digest !== undefined &&
+      ticketsPerCodeMax !== undefined && { code: { digest, ticketsMax: ticketsPerCodeMax } }),
   };
 }
 

@@ -152,9 +152,15 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
   };
 }
 
-/** Keys of the tallies that a reservation counts in: its buyer's, and its card's once that is known. */
-export function personsOf({ person, card }: Reservation): readonly string[] {
-  return card === undefined ? [person] : [person, cardKey(card)];
+/** Keys of the tallies that a reservation counts in: its buyer's, its card's once that is known, its code's. */
+export function personsOf({ person, card, code }: Reservation): readonly string[] {
+  const keys = card === undefined ? [person] : [person, cardKey(card)];
+  return code === undefined ? keys : [...keys, codeKey(code)];
+}
+
+/** Tally of a presale's code among those of persons. */
+export function codeKey(digest: string): string {
+  return `code:${digest}`;
 }
 
 /** Tally of a card among those of persons, which are e-mail addresses or accounts and hold no colon first. */

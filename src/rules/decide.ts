@@ -1,5 +1,5 @@
 /** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
-import { available, cardKey, pending, remoteKey } from './apply.js';
+import { available, cardKey, codeKey, pending, remoteKey } from './apply.js';
 import type {
   Command,
   Confirm,
@@ -101,7 +101,7 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   if (command.quantity > limits.ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: limits.ticketsPerReservationMax, owned: 0 });
   }
-  const refusal = withoutRoom(state, command, limits);
+  const refusal = withoutRoom(state, command, limits) ?? codeLimit(state, command);
   if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
@@ -116,6 +116,7 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     person: command.person,
     ...(command.account !== undefined && { account: command.account }),
     ...(command.country !== undefined && { country: command.country }),
+    ...(command.limits?.code && { code: command.limits.code.digest }),
     createdAt: command.at,
     updatedAt: command.at,
     expiresAt: command.at + policy.holdMs,
@@ -135,6 +136,13 @@ function limitsOf({ limits = {} }: Hold, policy: Policy): Pick<Policy, PurchaseL
   };
 }
 type PurchaseLimits = 'ticketsPerPersonMax' | 'ticketsPerReservationMax';
+
+function codeLimit(state: TicketState, { quantity, limits }: Hold): Outcome | null {
+  if (!limits?.code) return null;
+  const { digest, ticketsMax: limit } = limits.code;
+  const owned = state.persons.get(codeKey(digest)) ?? 0;
+  return owned + quantity > limit ? { kind: 'purchase_limit', limit, owned, of: 'code' } : null;
+}
 
 /** Why the tickets cannot be held; null when they can. */
 function withoutRoom(

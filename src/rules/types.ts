@@ -53,6 +53,8 @@ export interface Reservation {
   readonly attempts?: readonly PaymentAttempt[];
   /** Fingerprint of the card that pays or paid: it counts against the purchase limit like a person. */
   readonly card?: string;
+  /** Digest of the presale's code, where what one code gets is limited: it counts like a person. */
+  readonly code?: string;
   readonly reason?: ReleaseReason | 'paid' | 'refunded';
 }
 
@@ -168,6 +170,8 @@ export interface HoldLimits {
   readonly perReservation?: number;
   /** The phase is over then, epoch milliseconds. */
   readonly until?: number;
+  /** What one code gets of this ticket in all, whoever uses it. */
+  readonly code?: { readonly digest: string; readonly ticketsMax: number };
 }
 /**
  * Takes the tickets of a reservation that has ended again, at its price, if they are to be had: because its
@@ -391,7 +395,8 @@ export type Outcome =
   | { readonly kind: 'sold_out' }
   /** `remaining` tickets can be held now: fewer than asked, 0 while all that is left is held. */
   | { readonly kind: 'temporarily_unavailable'; readonly remaining: number }
-  | { readonly kind: 'purchase_limit'; readonly limit: number; readonly owned: number }
+  /** `of`: not the person has its share, but the code. */
+  | { readonly kind: 'purchase_limit'; readonly limit: number; readonly owned: number; readonly of?: 'code' }
   | { readonly kind: 'price_mismatch'; readonly price: number }
   | { readonly kind: 'not_open' }
   | { readonly kind: 'closed' }

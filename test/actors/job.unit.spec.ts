@@ -35,7 +35,7 @@ const bodies: CommandBody[] = [
     quantity: 1,
     email: '',
     person: 'a',
-    limits: { perPerson: 1, perReservation: 2, until: 5 },
+    limits: { perPerson: 1, perReservation: 2, until: 5, code: { digest: 'd', ticketsMax: 1 } },
   },
 ];
 

@@ -14,6 +14,8 @@ beforeEach(() => {
   clock = new ManualClock();
 });
 
+const has = async (asked: CodeSets, codesId: string, code: string): Promise<boolean> =>
+  (await asked.find(codesId, code)) !== null;
 const stored = (): string => [...documents.rows.values()].map(({ text }) => text).join('\n');
 
 describe('a set of codes', () => {
@@ -23,20 +25,29 @@ describe('a set of codes', () => {
     expect(codeCount).toBe(3);
     const asked = sets();
     for (const code of [...codes, 'fan-2022', ' Summer-At-Home ', ' 0001']) {
-      expect([code, await asked.has(codesId, code)]).toEqual([code, true]);
+      expect([code, await has(asked, codesId, code)]).toEqual([code, true]);
     }
     for (const code of ['', '000', '0002', 'FAN-2023', 'FAN 2022', 'FAN-2022\n0001', 'x'.repeat(65)]) {
-      expect([code, await asked.has(codesId, code)]).toEqual([code, false]);
+      expect([code, await has(asked, codesId, code)]).toEqual([code, false]);
     }
+  });
+
+  it('stands for a code by the same text however it is typed, and by another in another set', async () => {
+    const asked = sets();
+    const [first, second] = [await asked.make(['FAN-2022']), await asked.make(['FAN-2022'])];
+    const text = await asked.find(first.codesId, 'fan-2022');
+    expect(text).toBe(await sets().find(first.codesId, ' FAN-2022'));
+    expect(text).not.toBe(await asked.find(second.codesId, 'FAN-2022'));
+    expect(text).toMatch(/^[\w-]{22}$/);
   });
 
   it('finds every one of many', async () => {
     const codes = Array.from({ length: 1_000 }, (_, i) => `CODE-${i * 7_919}`);
     const { codesId } = await sets().make(codes);
     const asked = sets();
-    const found = await Promise.all(codes.map((code) => asked.has(codesId, code)));
+    const found = await Promise.all(codes.map((code) => has(asked, codesId, code)));
     expect(found.filter(Boolean)).toHaveLength(1_000);
-    const others = await Promise.all(codes.map((code) => asked.has(codesId, `${code}X`)));
+    const others = await Promise.all(codes.map((code) => has(asked, codesId, `${code}X`)));
     expect(others.some(Boolean)).toBe(false);
   });
 
@@ -52,7 +63,7 @@ describe('a set of codes', () => {
 
   it('opens nothing under another secret', async () => {
     const { codesId } = await sets().make(['FAN-2022']);
-    expect(await sets('another secret').has(codesId, 'FAN-2022')).toBe(false);
+    expect(await has(sets('another secret'), codesId, 'FAN-2022')).toBe(false);
   });
 
   it('is read once, and is not known while the archive does not say', async () => {
@@ -66,19 +77,19 @@ describe('a set of codes', () => {
       if (isAway) throw new Error('away');
       return read(collection, id);
     };
-    await expect(asked.has(codesId, 'FAN-2022')).rejects.toBeInstanceOf(UnavailableError);
+    await expect(has(asked, codesId, 'FAN-2022')).rejects.toBeInstanceOf(UnavailableError);
     isAway = false;
-    const answers = await Promise.all([1, 2, 3].map(() => asked.has(codesId, 'FAN-2022')));
+    const answers = await Promise.all([1, 2, 3].map(() => has(asked, codesId, 'FAN-2022')));
     expect(answers).toEqual([true, true, true]);
     isAway = true;
-    expect(await asked.has(codesId, 'FAN-2022')).toBe(true);
+    expect(await has(asked, codesId, 'FAN-2022')).toBe(true);
     expect(reads).toBe(2);
   });
 
   it('says nothing of codes that were taken away', async () => {
     const { codesId } = await sets().make(['FAN-2022']);
     await sets().remove(codesId);
-    await expect(sets().has(codesId, 'FAN-2022')).rejects.toBeInstanceOf(UnavailableError);
+    await expect(has(sets(), codesId, 'FAN-2022')).rejects.toBeInstanceOf(UnavailableError);
   });
 });
 

@@ -71,11 +71,11 @@ describe('the phases that are on', () => {
 
 describe('the phase that lets a buyer in', () => {
   const on = [forAll({ opensAt: T0 }), byCountry(), byCode()];
-  const nothing = { codesIds: new Set<string>(), country: null };
+  const nothing = { digests: new Map<string, string>(), country: null };
   it.each<[string, Parameters<typeof phaseFor>[1], string | undefined]>([
-    ['with the code', { codesIds: new Set(['set-a']), country: 'QA' }, 'Members'],
-    ['with another code, in the country', { codesIds: new Set(['set-b']), country: 'QA' }, 'Residents'],
-    ['in another country', { codesIds: new Set(), country: 'DE' }, 'General sale'],
+    ['with the code', { digests: new Map([['set-a', 'x']]), country: 'QA' }, 'Members'],
+    ['with another code, in the country', { digests: new Map([['set-b', 'x']]), country: 'QA' }, 'Residents'],
+    ['in another country', { ...nothing, country: 'DE' }, 'General sale'],
     ['who brings nothing', nothing, 'General sale'],
   ])('is that for one %s', (_who, presented, name) => {
     expect(phaseFor(on, presented)?.name).toBe(name);
@@ -84,7 +84,7 @@ describe('the phase that lets a buyer in', () => {
   it('is none where nothing fits: an unknown country is no country', () => {
     expect(phaseFor([byCountry(), byCode()], nothing)).toBeNull();
     expect(phaseFor([byCountry(), byCode()], { ...nothing, country: 'DE' })).toBeNull();
-    expect(phaseFor([], { codesIds: new Set(['set-a']), country: 'QA' })).toBeNull();
+    expect(phaseFor([], { digests: new Map([['set-a', 'x']]), country: 'QA' })).toBeNull();
   });
 
   it('is the first of the list among equals', () => {
@@ -98,6 +98,7 @@ describe('a list that cannot be', () => {
     ['closes before it opens', [byCode({ closesAt: T0 - 1 })], 'phases.0.closesAt'],
     ['closes as it opens', [byCode({ closesAt: T0 })], 'phases.0.closesAt'],
     ['has a name twice', [byCode(), forAll({ name: 'Members' })], 'phases.1.name'],
+    ['limits codes where none is asked for', [forAll({ ticketsPerCodeMax: 1 })], 'phases.0.ticketsPerCodeMax'],
     [
       'is open to all twice at a time',
       [forAll({ opensAt: T0, closesAt: T0 + HOUR + 1 }), forAll({ name: 'Second', opensAt: T0 + HOUR })],

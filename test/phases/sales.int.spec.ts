@@ -289,6 +289,27 @@ describe('limits of a phase', () => {
     expect((await hold()).body).toMatchObject({ code: 'purchase_limit', limit: 4, owned: 4 });
   });
 
+  it('can be of a code: what it gets in all, whoever has it, until a hold is given back', async () => {
+    const members = byCode(at(0), at(HOUR), ['FAN-2022', 'FAN-2023'], { ticketsPerCodeMax: 2 });
+    await put([members]);
+    expect(await shown()).toMatchObject({ sale: { ticketsPerCodeMax: 2 } });
+    const by = (email: string, accessCode = 'FAN-2022', quantity = 1): Promise<Reply> =>
+      hold({ email: `${email}@example.com`, accessCode, quantity });
+    const all = await Promise.all(Array.from({ length: 10 }, (_, i) => by(`fan${i}`)));
+    expect(all.filter(({ status }) => status === 201)).toHaveLength(2);
+    expect((await by('late')).body).toMatchObject({ code: 'purchase_limit', limit: 2, owned: 2, of: 'code' });
+    expect(codeOf(await by('other', 'FAN-2023', 2))).toEqual(HELD);
+    const held = all.find(({ status }) => status === 201)!;
+    const path = `/api/v1/reservations/${String(held.body['id'])}`;
+    await bench.call('DELETE', path, undefined, bearer(held.body['token']));
+    expect(codeOf(await by('late'))).toEqual(HELD);
+    expect(codeOf(await by('later'))).toEqual([409, 'purchase_limit']);
+    // Written again without codes they are the same codes, used as often.
+    await put([{ ...members, access: { kind: 'code' }, ticketsPerCodeMax: 3 }]);
+    expect(codeOf(await by('later'))).toEqual(HELD);
+    expect((await by('last')).body).toMatchObject({ limit: 3, owned: 3 });
+  });
+
   it('are those of the code where the sale for all is on too', async () => {
     const members = byCode(at(0), at(HOUR), ['FAN-2022'], { ticketsPerPersonMax: 2 });
     await put([forAll(at(0), { ticketsPerPersonMax: 1 }), members]);
@@ -360,6 +381,7 @@ describe('operators', () => {
     ['an empty list of codes', (ms) => [byCode(ms(0), ms(1), [])], 'phases.0.access.codes'],
     ['a country in words', (ms) => [byCountry(ms(0), ms(1), ['Qatar'])], 'phases.0.access.countries.0'],
     ['no country', (ms) => [byCountry(ms(0), ms(1), [])], 'phases.0.access.countries'],
+    ['a limit of codes without codes', (ms) => [forAll(ms(0), { ticketsPerCodeMax: 1 })], 'phases.0.ticketsPerCodeMax'],
     ['a limit of nothing', (ms) => [forAll(ms(0), { ticketsPerPersonMax: 0 })], 'phases.0.ticketsPerPersonMax'],
     [
       'too many phases',

@@ -4,6 +4,7 @@ import {
   apply,
   available,
   cardKey,
+  codeKey,
   decide,
   EARLY_ENTRIES_MAX,
   initialState,
@@ -448,6 +449,20 @@ describe('a hold of a sale phase', () => {
     ['that was granted before the end and is asked for again', owned(1), hold({ reservationId: 'first', limits: { until: T0 } }), { kind: 'held' }],
   ])('%s', (_what, state, command, outcome) => {
     expect(step(state, command).outcome).toMatchObject(outcome);
+  });
+
+  it('counts what one code gets, whoever uses it, and gives it back with the hold', () => {
+    const code = { digest: 'abc', ticketsMax: 3 };
+    const by = (person: string, quantity: number): Hold =>
+      hold({ reservationId: person, person, quantity, limits: { code } });
+    const both = run(OPEN, by('ann', 2), by('bob', 1));
+    expect(both.persons.get(codeKey('abc'))).toBe(3);
+    expect(step(both, by('cy', 1)).outcome).toEqual({ kind: 'purchase_limit', limit: 3, owned: 3, of: 'code' });
+    expect(kindOf(both, hold({ reservationId: 'cy', person: 'cy', limits: { code: { ...code, digest: 'other' } } }))).toBe('held');
+    const fewer = run(both, { ...base(T0), type: 'release', reservationId: 'ann' });
+    expect(fewer.persons.get(codeKey('abc'))).toBe(1);
+    expect(kindOf(fewer, by('cy', 2))).toBe('held');
+    expect(kindOf(fewer, by('cy', 3))).toBe('purchase_limit');
   });
 
   it('is held like any other: what is on record says nothing of the phase', () => {
