@@ -403,6 +403,23 @@ describe('operators', () => {
   });
 });
 
+describe('recommendations', () => {
+  it('name no match whose sale is for some, or still to come', async () => {
+    const named = async (): Promise<unknown[]> => {
+      const { body } = await get('/api/v1/recommendations', {});
+      const { recommendations } = body as unknown as { recommendations: { match: { matchNumber: number } }[] };
+      return recommendations.map(({ match }) => match.matchNumber);
+    };
+    expect(await named()).toContain(1);
+    for (const category of [1, 2]) await put([forAll(at(HOUR))], `1/${category}`);
+    expect(await named()).toContain(1);
+    await put([byCode(at(0), at(HOUR), ['FAN-2022'])], '1/3');
+    expect(await named()).not.toContain(1);
+    bench.clock.advance(HOUR);
+    expect(await named()).toContain(1);
+  });
+});
+
 describe('the stream', () => {
   it('tells of the moment at which a sale opens', async () => {
     await put([forAll(at(HOUR))]);

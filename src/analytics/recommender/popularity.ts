@@ -3,6 +3,7 @@
  * is said of availability whoever ranks. Pure.
  */
 import type { TicketCounters } from '../../actors/ports.js';
+import type { Category } from '../../catalog/match.js';
 import { statusOf, type ListedMatch, type MatchView } from '../../http/read-model.js';
 import type { Reason } from '../model/artefact.js';
 
@@ -27,17 +28,22 @@ const POPULAR_SHARE = 0.25;
 /** At most so many left in a category are called few. */
 const FEW_LEFT = 5;
 
-const isOnSale = (ticket: TicketCounters): boolean =>
-  statusOf(ticket) === 'available' && !ticket.closed && ticket.cancelled !== true;
+/** Its tickets that can be bought now, by everybody: not those whose sale is for some, or still to come. */
+const ticketsOnSale = ({ view, counters }: ListedMatch): readonly TicketCounters[] =>
+  counters.filter((ticket) => {
+    const sale = view.availability[`category${ticket.category as Category}`].sale?.state ?? 'open';
+    return statusOf(ticket) === 'available' && !ticket.closed && ticket.cancelled !== true && sale === 'open';
+  });
 
 /** Whether a ticket of it can be bought now, whatever the time is. */
-export const isBuyable = ({ view, counters }: ListedMatch): boolean =>
-  view.notice?.kind !== 'cancelled' && counters.some(isOnSale);
+export const isBuyable = (match: ListedMatch): boolean =>
+  match.view.notice?.kind !== 'cancelled' && ticketsOnSale(match).length > 0;
 
 /** `teams`: names in lower case whose matches come first. */
-export function byPopularity({ view, counters }: ListedMatch, teams: ReadonlySet<string>): Ranked {
+export function byPopularity(match: ListedMatch, teams: ReadonlySet<string>): Ranked {
+  const { view, counters } = match;
   const taken = takenShare(counters);
-  const onSale = counters.filter(isOnSale).length / counters.length;
+  const onSale = ticketsOnSale(match).length / counters.length;
   const team = teamsOf(view).find((name) => teams.has(name.toLowerCase()));
   const score = WEIGHTS.taken * taken + WEIGHTS.onSale * onSale + (team === undefined ? 0 : WEIGHTS.team);
   const because: Reason[] = [
@@ -50,9 +56,9 @@ export function byPopularity({ view, counters }: ListedMatch, teams: ReadonlySet
 export const teamsOf = ({ homeTeam, awayTeam }: MatchView): readonly string[] => [homeTeam, awayTeam];
 
 /** What can be said of its tickets, in plain English. */
-export function availabilityReasons({ counters }: ListedMatch): string[] {
-  const onSale = counters.filter(isOnSale);
-  const taken = takenShare(counters);
+export function availabilityReasons(match: ListedMatch): string[] {
+  const onSale = ticketsOnSale(match);
+  const taken = takenShare(match.counters);
   const few = onSale
     .filter((ticket) => ticket.pending <= FEW_LEFT)
     .map((ticket) => `Only ${ticket.pending} left in category ${ticket.category}`);
