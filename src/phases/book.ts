@@ -116,9 +116,9 @@ export class PhaseBook {
 
   /** When what `saleOf` answers changes next after `at`, and of which tickets; null when it does not. */
   nextChange(at: number): { readonly at: number; readonly tickets: readonly TicketId[] } | null {
-    const changes = this.all().flatMap(({ phases, ...ticket }) => {
+    const changes = this.all().flatMap(({ matchNumber, category, phases }) => {
       const next = nextChange(phases, at);
-      return next === null ? [] : [{ ticket, next }];
+      return next === null ? [] : [{ ticket: { matchNumber, category }, next }];
     });
     if (changes.length === 0) return null;
     const first = Math.min(...changes.map(({ next }) => next));

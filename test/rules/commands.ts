@@ -102,8 +102,17 @@ const holdWish = fc
       personElsewhere: fc.constantFrom(0, 0, 0, 1, 3),
     }),
     fc.constantFrom({}, {}, { price: 75 }),
+    // Of sale phases; times of the commands begin at 0.
+    fc.constantFrom(
+      {},
+      {},
+      {},
+      { limits: { perPerson: 2 } },
+      { limits: { perReservation: 1, until: 2_000 } },
+      { limits: { code: { digest: 'c', ticketsMax: 3 } } },
+    ),
   )
-  .map(([wish, price]) => ({ ...wish, ...price }));
+  .map(([wish, price, limits]) => ({ ...wish, ...price, ...limits }));
 
 const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
   { weight: 8, arbitrary: holdWish },

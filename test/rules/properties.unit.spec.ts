@@ -613,6 +613,7 @@ const EVERY_OUTCOME: Record<Outcome['kind'], true> = {
   unchanged: true,
   remote_limit: true,
   paused: true,
+  phase_over: true,
   orphan_decided: true,
   nothing_sold: true,
   remote_released: true,
