@@ -20,7 +20,7 @@ import { comparePositions, formatPosition, parsePosition } from '../actors/posit
 import { NewerSchemaError, SCHEMA_VERSION } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
-import type { Orphan, Outcome, RemoteTally, Reservation, TicketEvent, TicketId } from '../rules/index.js';
+import type { Orphan, RemoteTally, Reservation, TicketEvent, TicketId, Told } from '../rules/index.js';
 import { askAll, type Question } from './ask-all.js';
 import { isCluster, type RedisClient } from './connection.js';
 import { Fence } from './fence.js';
@@ -30,6 +30,7 @@ import {
   changesOf,
   countersAfter,
   ENDED_KEEP_MS,
+  isPeerKey,
   isSaleTold,
   metaChangesOf,
   storedTicket,
@@ -344,8 +345,8 @@ export class RedisTicketStore implements TicketStore {
     });
   }
 
-  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    const found = new Map<string, Outcome>();
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>> {
+    const found = new Map<string, Told>();
     if (ids.length === 0) return found;
     const [values, archivedText] = await Promise.all([
       this.#redis.mget(ids.map((id) => this.#keys.outcome(ticket, id))),
@@ -457,7 +458,11 @@ export class RedisTicketStore implements TicketStore {
     ]);
     return {
       orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
-      remote: new Map(Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally])),
+      remote: new Map(
+        Object.entries(remote)
+          .filter(([key]) => isPeerKey(key))
+          .map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+      ),
     };
   }
 
@@ -574,7 +579,7 @@ function decodeTicket(
     ticket,
     decodeMeta(ticket, meta),
     reservations.map((json) => decodeReservation(json).r),
-    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json)]),
   );
 }
 
@@ -628,7 +633,7 @@ function encodeOutcome({ result, durableAt }: RecordedOutcome): string {
 }
 
 function decodeOutcome(json: string): RecordedOutcome {
-  const { r, d } = JSON.parse(json) as { r: Outcome; d?: string };
+  const { r, d } = JSON.parse(json) as { r: Told; d?: string };
   return d === undefined ? { result: r } : { result: r, durableAt: parsePosition(d) };
 }
 

@@ -3,14 +3,14 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { CommandJob, CommandResult, Reply } from '../../src/actors/ports.js';
 import type { SubmissionResult } from '../../src/http/ports.js';
 import { Gateway, type GatewayOptions } from '../../src/queues/gateway.js';
-import type { Outcome, TicketId } from '../../src/rules/index.js';
+import type { TicketId, Told } from '../../src/rules/index.js';
 import { holdBody, silentLogger } from '../helpers/engine.js';
 import { ManualClock, settled } from '../helpers/faults.js';
 import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 1, category: 1 };
 const other: TicketId = { matchNumber: 2, category: 1 };
-const outcome: Outcome = { kind: 'sold_out' };
+const outcome: Told = { kind: 'sold_out' };
 
 /** Queues whose adds end when the test says so. */
 class SlowQueues {
@@ -43,7 +43,7 @@ class SlowQueues {
 describe('the gateway', () => {
   let clock: ManualClock;
   let queues: SlowQueues;
-  let recorded: Map<string, Outcome>;
+  let recorded: Map<string, Told>;
   let recall: GatewayOptions['store']['recall'];
   let up: boolean;
   let gateway: Gateway;

@@ -34,7 +34,7 @@ import {
   type TicketProgress,
 } from '../../src/redis/ticket-store.js';
 import { HEARTBEAT_MS } from '../../src/redis/workers.js';
-import type { Orphan, Outcome, RemoteTally, Reservation, TicketId } from '../../src/rules/index.js';
+import type { Orphan, RemoteTally, Reservation, TicketId, Told } from '../../src/rules/index.js';
 import type { FetchedJob, LostJobCode, MemoryRedis } from './memory-redis.js';
 
 /** Runs a step on the server and resolves with its answer, or rejects with what the step or the way threw. */
@@ -143,8 +143,8 @@ export class MemoryTicketStore implements TicketStore {
     );
   }
 
-  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    const found = new Map<string, Outcome>();
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>> {
+    const found = new Map<string, Told>();
     if (ids.length === 0) return found;
     const [values, { archived = NOWHERE }] = await Promise.all([
       this.#send(() => this.#redis.outcomes(ticket, ids)),
