@@ -705,6 +705,7 @@ export class TicketActor {
     // Even a refusal that changes nothing goes through the compare: only the owner may give it.
     if (draft.replace === null && isIdle && hold.version > 0) {
       hold.lane.push([], later);
+      awaitAnswers(hold, draft);
       return { kind: 'committed' } as const;
     }
     const commit: Commit = {
@@ -730,10 +731,7 @@ export class TicketActor {
       hold.state = draft.state;
       hold.dueAt = dueAt;
       hold.lane.push(draft.events, later);
-      for (const id of draft.answers.keys()) hold.askers.delete(id);
-      for (const envelope of draft.commands ?? []) {
-        if (draft.results.get(envelope.id)?.kind === 'asked') awaitAnswer(hold, envelope);
-      }
+      awaitAnswers(hold, draft);
       for (const event of draft.events) this.#deps.observe.event(event);
       this.#armDue();
     }
@@ -937,6 +935,17 @@ const emptyDraft = (state: TicketState): Draft => ({
   guards: new Map(),
   answers: new Map(),
 });
+
+/** Who was answered waits no more; who asked does from now on. */
+function awaitAnswers(
+  hold: Hold,
+  { answers, commands = [], results }: Draft & { readonly commands?: readonly CommandEnvelope[] },
+): void {
+  for (const id of answers.keys()) hold.askers.delete(id);
+  for (const envelope of commands) {
+    if (results.get(envelope.id)?.kind === 'asked') awaitAnswer(hold, envelope);
+  }
+}
 
 /** One that asks again under the same id waits in its place. */
 function awaitAnswer({ askers }: Hold, envelope: CommandEnvelope): void {

@@ -36,9 +36,6 @@ const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 const ASKED = '%asked/';
 const LOGGED = '%logged/';
 
-/** Whether the entry is the tally of a peer. */
-export const isPeerKey = (key: string): boolean => !key.startsWith(ASKED) && !key.startsWith(LOGGED);
-
 /** A reservation as stored: with the position of the event that left it so. */
 export interface StoredReservation {
   readonly r: Reservation;
@@ -268,8 +265,8 @@ export function storedTicket(
   };
 }
 
-/** What stands beside each other in Redis; written by `changesOf`, so its values are not checked again. */
-function sortedRemote(entries: Iterable<[string, unknown]>): {
+/** What stands beside each other in Redis, taken apart; written by `changesOf`, so its values are not checked again. */
+export function sortedRemote(entries: Iterable<[string, unknown]>): {
   readonly remote: [string, RemoteTally][];
   readonly asked: [string, Asked][];
   readonly logged: [string, RemoteTally][];

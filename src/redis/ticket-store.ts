@@ -30,9 +30,9 @@ import {
   changesOf,
   countersAfter,
   ENDED_KEEP_MS,
-  isPeerKey,
   isSaleTold,
   metaChangesOf,
+  sortedRemote,
   storedTicket,
   toldOf,
   type CommittedMeta,
@@ -458,11 +458,7 @@ export class RedisTicketStore implements TicketStore {
     ]);
     return {
       orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
-      remote: new Map(
-        Object.entries(remote)
-          .filter(([key]) => isPeerKey(key))
-          .map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
-      ),
+      remote: new Map(sortedRemote(parsedRemote(remote)).remote),
     };
   }
 
@@ -579,9 +575,12 @@ function decodeTicket(
     ticket,
     decodeMeta(ticket, meta),
     reservations.map((json) => decodeReservation(json).r),
-    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json)]),
+    parsedRemote(remote),
   );
 }
+
+const parsedRemote = (remote: Record<string, string>): [string, unknown][] =>
+  Object.entries(remote).map(([key, json]) => [key, JSON.parse(json)]);
 
 function encodeReservation({ r, p }: StoredReservation): string {
   return JSON.stringify({ r, p: formatPosition(p) });

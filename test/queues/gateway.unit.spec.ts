@@ -10,6 +10,8 @@ import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 1, category: 1 };
 const other: TicketId = { matchNumber: 2, category: 1 };
+const third: TicketId = { matchNumber: 3, category: 1 };
+const fourth: TicketId = { matchNumber: 4, category: 1 };
 const outcome: Told = { kind: 'sold_out' };
 
 /** Queues whose adds end when the test says so. */
@@ -105,11 +107,20 @@ describe('the gateway', () => {
     queues.slow = true;
     for (const id of ['a', 'b']) void gateway.submit({ ticket, id, body: holdBody(id), keepMs: 5 });
     void gateway.submit({ ticket, id: 'c', body: { type: 'reopen' }, keepMs: 5 });
+    const said = { action: 'pending', quantity: 1, reservationId: 'r', recordedAt: 1 } as const;
+    const position = { source: 's', offset: '1', index: 0 };
+    const peer = { ...said, type: 'remote', clientId: 'peer', position } as const;
+    void gateway.submit({ ticket: other, id: 'd', body: peer, keepMs: 5 });
+    void gateway.submit({ ticket: third, id: 'e', body: { ...peer, ordered: true }, keepMs: 5 });
+    void gateway.submit({ ticket: fourth, id: 'f', body: { ...said, type: 'own', position }, keepMs: 5 });
     await settled();
     await queues.end();
-    expect(SCHEMA_VERSION).toBe(4);
+    expect(SCHEMA_VERSION).toBe(5);
     expect(queues.jobs.map(({ job: { schema, commands } }) => [schema, commands.length])).toEqual([
       [3, 1],
+      [3, 1],
+      [5, 1],
+      [5, 1],
       [4, 2],
     ]);
   });

@@ -27,7 +27,7 @@ import type {
 import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { ticketName } from '../../src/redis/keys.js';
-import { isSaleTold, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
+import { isSaleTold, sortedRemote, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
 import {
   WaitsToBeRebuiltError,
   type QueueStanding,
@@ -201,7 +201,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => this.#redis.meta(ticket)),
       this.#send(() => this.#redis.remote(ticket)),
     ]);
-    return { orphans: new Map(orphans ?? []), remote: new Map(remote) };
+    return { orphans: new Map(orphans ?? []), remote: new Map(sortedRemote(remote).remote) };
   }
 
   async holders(
