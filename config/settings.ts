@@ -1284,8 +1284,14 @@ const QUANTITY_PER_RECORD_MAX = 2;
 
 /** The order of the log decides about whole reservations, one record each. */
 function checkOrdered(settings: Settings, problems: string[]): void {
-  const { salesMode, ticketsPerReservationMax, kafkaSalesPartitions } = settings;
+  const { salesMode, ticketsPerReservationMax, kafkaSalesPartitions, kafkaFencing } = settings;
   if (salesMode !== 'ordered') return;
+  if (!kafkaFencing) {
+    problems.push(
+      'KAFKA_FENCING is false with SALES_MODE=ordered: a message that a process repeats after a sleep could give away ' +
+        'tickets that somebody has. Use brokers with transactions.',
+    );
+  }
   if (ticketsPerReservationMax > QUANTITY_PER_RECORD_MAX) {
     problems.push(
       `TICKETS_PER_RESERVATION_MAX=${ticketsPerReservationMax} with SALES_MODE=ordered: a record has at most ` +
