@@ -972,7 +972,7 @@ function splitReplies(
     recorded: RecordedOutcome | undefined,
     result: CommandResult | { readonly kind: 'asked' } | undefined,
   ): void => {
-    if (replyTo === undefined || !result || result.kind === 'asked') return;
+    if (replyTo === undefined || !result) return;
     const durableAt = recorded?.durableAt;
     if (durableAt && comparePositions(durableAt, hold.lane.archived) > 0) {
       later.push({ gatewayId: replyTo, reply: { id, result }, durableAt });

@@ -59,7 +59,8 @@ export type CommandResult =
 
 export interface Reply {
   readonly id: string;
-  readonly result: CommandResult;
+  /** `asked`: it was taken, and its outcome follows when the log has decided. */
+  readonly result: CommandResult | { readonly kind: 'asked' };
   /** Of a result that is not on record: the deadline of the one attempt that it answers. */
   readonly deadline?: number;
 }

@@ -1,6 +1,6 @@
 /** The gateway over queues and records that the test drives by hand. */
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { CommandJob, CommandResult, Reply } from '../../src/actors/ports.js';
+import type { CommandJob, Reply } from '../../src/actors/ports.js';
 import type { SubmissionResult } from '../../src/http/ports.js';
 import { Gateway, type GatewayOptions } from '../../src/queues/gateway.js';
 import type { TicketId, Told } from '../../src/rules/index.js';
@@ -82,7 +82,7 @@ describe('the gateway', () => {
       answers.set(id, [...(answers.get(id) ?? []), answer]);
     });
   };
-  const reply = async (id: string, result: CommandResult, more: Partial<Reply> = {}): Promise<void> => {
+  const reply = async (id: string, result: Reply['result'], more: Partial<Reply> = {}): Promise<void> => {
     gateway.onReplies([{ id, result, ...more }]);
     await settled();
   };
@@ -179,6 +179,24 @@ describe('the gateway', () => {
       expect(queues.ids.slice(64)).toEqual(['late', 'late too']);
       await reply('m8', outcome);
       expect(queues.ids.slice(66)).toEqual(['later']);
+    });
+
+    it('does not count what was taken and is decided by the log: that decision comes by another job', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (const id of ['a', 'b', 'c', 'd']) {
+        submit(id);
+        await settled();
+      }
+      expect(queues.sizes).toEqual([1, 1]);
+      await reply('a', { kind: 'asked' });
+      expect(queues.sizes).toEqual([1, 1, 2]);
+      expect(answers.get('a')).toBeUndefined();
+      await reply('a', outcome);
+      expect(answers.get('a')).toEqual([{ kind: 'answered', result: outcome }]);
+      // Once is enough: what was taken leaves its job a single time.
+      submit('e');
+      await settled();
+      expect(queues.sizes).toEqual([1, 1, 2]);
     });
 
     it('waits for no job longer than a quarter of a second: its ticket may have no owner', async () => {
