@@ -188,6 +188,11 @@ export function refusalProblem(refusal: Refusal): Problem {
       return new Problem('not_on_sale', {
         detail: 'This phase of the sale ended before the request was decided; nothing is held. Look what is on now.',
       });
+    case 'only_by_log':
+      return new Problem('invalid_state', {
+        detail:
+          'The ticket is sold in the order of the log (SALES_MODE=ordered): what others have moves only by what they publish.',
+      });
     case 'nothing_sold':
       return new Problem('invalid_state', {
         detail: 'This marketplace has no sale of the ticket that could be given back; dismiss it instead.',

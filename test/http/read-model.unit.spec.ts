@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { UnavailableError } from '../../src/http/problem.js';
 import { ReadModel, SharedBarrier, type ReadModelChange } from '../../src/http/read-model.js';
@@ -190,6 +190,8 @@ describe('a sale in phases', () => {
       ),
     );
   });
+
+  afterEach(() => phased.stop());
 
   it('shows what holds, from the millisecond on, and tells listeners of that ticket only', () => {
     const before = phased.current();

@@ -102,13 +102,13 @@ const holdWish = fc
       personElsewhere: fc.constantFrom(0, 0, 0, 1, 3),
     }),
     fc.constantFrom({}, {}, { price: 75 }),
-    // Of sale phases; times of the commands begin at 0.
+    // Of sale phases.
     fc.constantFrom(
       {},
       {},
       {},
       { limits: { perPerson: 2 } },
-      { limits: { perReservation: 1, until: 2_000 } },
+      { limits: { perReservation: 1, until: 11_500 } },
       { limits: { code: { digest: 'c', ticketsMax: 3 } } },
     ),
   )
