@@ -186,7 +186,8 @@ export function refusalProblem(refusal: Refusal): Problem {
       return new Problem('sales_paused', { detail: 'Sales of this ticket are paused for now.' });
     case 'phase_over':
       return new Problem('not_on_sale', {
-        detail: 'This phase of the sale ended before the request was decided; nothing is held. Look what is on now.',
+        detail:
+          'This phase of the sale ended before the request was decided; nothing is held. Look what is on now.',
       });
     case 'only_by_log':
       return new Problem('invalid_state', {

@@ -173,7 +173,8 @@ export class PhaseBook {
       const copy = this.#tickets ? null : await this.#copy();
       if (!copy) throw error;
       logger.warn({ err: error }, 'the archive does not say which sale phases there are: Redis does');
-      return this.#take(allPhasesSchema.parse(JSON.parse(copy)));
+      this.#take(allPhasesSchema.parse(JSON.parse(copy)));
+      return;
     }
     await this.#keepCopy();
   }

@@ -61,7 +61,9 @@ export class CodeSets {
   async make(codes: readonly string[]): Promise<{ readonly codesId: string; readonly codeCount: number }> {
     const codesId = randomBytes(DIGEST_BYTES).toString('hex');
     const different = new Set(codes.map(plain));
-    const digests = [...different].map((code) => this.#digest(codesId, code)).sort(Buffer.compare);
+    const digests = [...different]
+      .map((code) => this.#digest(codesId, code))
+      .sort((a, b) => Buffer.compare(a, b));
     const set = { digests: Buffer.concat(digests).toString('base64'), madeAt: this.#options.clock.now() };
     if (!(await this.#sets.insert(codesId, set))) throw new Error(`the set of codes ${codesId} is taken`);
     return { codesId, codeCount: different.size };

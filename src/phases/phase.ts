@@ -134,10 +134,9 @@ export const saleSchema = shownSchema
         'By the clock of the server (the `Date` header). With `not_yet` the other fields are those of the phase that opens next.',
     }),
     next: shownSchema.optional().meta({ description: 'The phase that opens after the one told here.' }),
-    also: z
-      .array(shownSchema)
-      .optional()
-      .meta({ description: 'Other phases that are on at the same time, as a presale by code and one by country.' }),
+    also: z.array(shownSchema).optional().meta({
+      description: 'Other phases that are on at the same time, as a presale by code and one by country.',
+    }),
   })
   .meta({ id: 'Sale', description: 'Present where the sale of the category has phases.' });
 

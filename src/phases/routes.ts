@@ -35,7 +35,8 @@ const limitsShape = {
   }),
   ticketsPerReservationMax: ticketsSchema.optional(),
   ticketsPerCodeMax: ticketsSchema.optional().meta({
-    description: 'Of this ticket with one code, whoever uses it; for a phase by code. Given back when a hold ends.',
+    description:
+      'Of this ticket with one code, whoever uses it; for a phase by code. Given back when a hold ends.',
   }),
 };
 const countrySchema = z.string().regex(COUNTRY, 'two capital letters');
@@ -89,9 +90,7 @@ function listRoute(options: PhaseRoutesOptions): Route {
       200: {
         description: 'By ticket, in the order of the operator',
         schema: z.object({
-          phases: z.array(
-            viewSchema.extend({ matchNumber: z.number().int(), category: z.number().int() }),
-          ),
+          phases: z.array(viewSchema.extend({ matchNumber: z.number().int(), category: z.number().int() })),
         }),
       },
     },
@@ -151,14 +150,14 @@ const newPhaseSchema = z
 type NewPhase = z.output<typeof newPhaseSchema>;
 
 function replaceRoute(options: PhaseRoutesOptions): Route {
-  const { book, codes, match } = options;
+  const { book, match } = options;
   return defineRoute({
     method: 'put',
     path: TICKET_PATH,
     summary: 'Replace the sale phases of one ticket',
     description:
       'From the answer on they hold, in other processes within two seconds. An empty list ends them: the ticket is sold as ever. What is held can be paid for, whatever the phases are then.',
-    ...forOperators(options, 'not_found'),
+    ...forOperators(options, 'not_found', 'conflict'),
     params: ticketParams,
     body: z
       .object({ phases: z.array(newPhaseSchema).max(PHASES_MAX) })
@@ -179,26 +178,36 @@ function replaceRoute(options: PhaseRoutesOptions): Route {
         subject: `match:${matchNumber}`,
         details: { category, phases: planned.length, ...summaryOf(body.phases) },
       });
-      const made = await Promise.all(
-        body.phases.map(({ access }) =>
-          access.kind === 'code' && access.codes ? codes.make(access.codes) : null,
-        ),
-      );
-      let isKept = true;
-      const { before, after } = await book.records.change(ticket, actorOf(asked), (stored) => {
-        const next = planned.map((phase, index) => withCodes(phase, made[index] ?? null, stored));
-        isKept = next.every((phase) => phase !== null);
-        return isKept ? next.filter((phase) => phase !== null) : stored;
-      });
-      if (isKept) await book.changed();
-      const inUse = new Set(codesIdsOf(after));
-      const sets = [...codesIdsOf(before), ...made.flatMap((set) => set?.codesId ?? [])];
-      await Promise.all(sets.filter((id) => !inUse.has(id)).map((id) => codes.remove(id)));
-      // Somebody else took the codes away that were to be kept.
-      if (!isKept) return new Problem('conflict');
+      const after = await replaced(options, ticket, body.phases, actorOf(asked));
+      if (!after) return new Problem('conflict');
       return { status: 200, body: { phases: after.map(phaseJson) } };
     },
   });
+}
+
+/** Null, and nothing changed, where somebody else took the codes away that were to be kept. */
+async function replaced(
+  { book, codes }: PhaseRoutesOptions,
+  ticket: TicketId,
+  phases: readonly NewPhase[],
+  by: string,
+): Promise<readonly Phase[] | null> {
+  const made = await Promise.all(
+    phases.map(async ({ access }) =>
+      access.kind === 'code' && access.codes ? codes.make(access.codes) : null,
+    ),
+  );
+  let isKept = true;
+  const { before, after } = await book.records.change(ticket, by, (stored) => {
+    const next = phases.map((phase, index) => withCodes(planOf(phase), made[index] ?? null, stored));
+    isKept = next.every((phase) => phase !== null);
+    return isKept ? next.filter((phase) => phase !== null) : stored;
+  });
+  if (isKept) await book.changed();
+  const inUse = new Set(codesIdsOf(after));
+  const sets = [...codesIdsOf(before), ...made.flatMap((set) => set?.codesId ?? [])];
+  await Promise.all(sets.filter((id) => !inUse.has(id)).map((id) => codes.remove(id)));
+  return isKept ? after : null;
 }
 
 /** What the audit says of them: never a code. */
@@ -216,9 +225,6 @@ function summaryOf(phases: readonly NewPhase[]): Record<string, string> {
     }),
   );
 }
-
-
-
 
 /** Its codes come later. */
 function planOf(phase: NewPhase): Phase {
@@ -247,7 +253,9 @@ function withoutCodes(phases: readonly NewPhase[], stored: readonly Phase[]): Pr
   );
   if (index < 0) return null;
   const path = `phases.${index}.access.codes`;
-  return validationFailed([{ path, message: 'give the codes: there is no phase of this name that has some' }]);
+  return validationFailed([
+    { path, message: 'give the codes: there is no phase of this name that has some' },
+  ]);
 }
 
 /** Null where its codes were to be kept and are gone. */

@@ -100,7 +100,8 @@ export class SaleGate {
     if (opened.size > 0) return opened;
     this.#options.security.tell({ kind: 'code_wrong', person, address });
     return new Problem('access_code_invalid', {
-      detail: 'This code opens no phase of the sale that is on now. Check how it is written, or leave it out.',
+      detail:
+        'This code opens no phase of the sale that is on now. Check how it is written, or leave it out.',
     });
   }
 }

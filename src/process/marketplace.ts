@@ -468,7 +468,10 @@ class Starter {
     const tickets = parts.tickets();
     this.#undo.push('look-up of guests', () => tickets.lookup.stop());
     const endSale = parts.saleGate.start();
-    this.#undo.push('codes of sale phases', () => Promise.resolve(endSale()));
+    this.#undo.push('codes of sale phases', () => {
+      endSale();
+      return Promise.resolve();
+    });
     const routes = [
       ...reservationRoutes(parts.reservations()),
       ...ticketRoutes(tickets),

@@ -127,11 +127,19 @@ describe('sale phases', () => {
 
   it('lets in who has a code, and tells nobody else what it is', async () => {
     const phases = [
-      { name: 'Members', opensAt: at(-1_000), closesAt: at(3_600_000), access: { kind: 'code', codes: ['FAN-2022'] } },
+      {
+        name: 'Members',
+        opensAt: at(-1_000),
+        closesAt: at(3_600_000),
+        access: { kind: 'code', codes: ['FAN-2022'] },
+      },
       { name: 'General sale', opensAt: at(3_600_000), access: { kind: 'open' } },
     ];
     const set = await put('2/1', phases);
-    expect(set.body['phases']).toMatchObject([{ access: { kind: 'code', codeCount: 1 } }, { name: 'General sale' }]);
+    expect(set.body['phases']).toMatchObject([
+      { access: { kind: 'code', codeCount: 1 } },
+      { name: 'General sale' },
+    ]);
     expect(JSON.stringify(set.body)).not.toContain('FAN-2022');
     await until(async () => (await stateOf(2)) === 'presale');
     expect(await saleOf(2)).toMatchObject({ access: 'code', next: { name: 'General sale' } });
@@ -162,7 +170,11 @@ describe('sale phases', () => {
     expect(codes.filter((code) => code === 'access_code_invalid').length).toBeGreaterThan(15);
     expect(new Set(codes)).toEqual(new Set(['access_code_invalid', 'challenge_required']));
     // Others are not asked for anything.
-    const other = await hold({ matchNumber: 2, email: `${randomUUID()}@example.org`, accessCode: 'FAN-2022' });
+    const other = await hold({
+      matchNumber: 2,
+      email: `${randomUUID()}@example.org`,
+      accessCode: 'FAN-2022',
+    });
     expect(other.status).toBe(201);
   });
 
@@ -187,7 +199,13 @@ describe('sale phases', () => {
   it('allows a person one ticket in the first phase and two in the next, however fast they ask', async () => {
     const turn = 6_000;
     await put('4/1', [
-      { name: 'First', opensAt: at(-1_000), closesAt: at(turn), access: { kind: 'open' }, ticketsPerPersonMax: 1 },
+      {
+        name: 'First',
+        opensAt: at(-1_000),
+        closesAt: at(turn),
+        access: { kind: 'open' },
+        ticketsPerPersonMax: 1,
+      },
       { name: 'Second', opensAt: at(turn), access: { kind: 'open' }, ticketsPerPersonMax: 2 },
     ]);
     await until(async () => (await saleOf(4))?.['name'] === 'First');
@@ -198,7 +216,9 @@ describe('sale phases', () => {
     await until(async () => (await saleOf(4))?.['name'] === 'Second');
     const again = await Promise.all(Array.from({ length: 12 }, () => hold(wanted)));
     expect(again.filter(({ status }) => status === 201)).toHaveLength(1);
-    expect(again.filter(({ body }) => body.code === 'purchase_limit' && body['limit'] === 2)).toHaveLength(11);
+    expect(again.filter(({ body }) => body.code === 'purchase_limit' && body['limit'] === 2)).toHaveLength(
+      11,
+    );
   });
 
   it('sells as ever once the phases are gone', async () => {

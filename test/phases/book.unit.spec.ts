@@ -31,7 +31,15 @@ beforeEach(() => {
 
 function aBook(redis = hashes): PhaseBook {
   const keys = new RedisKeys('t');
-  return new PhaseBook({ documents, redis, bus: redis.bus, keys, clock, logger: silentLogger, waitMs: 1_000 });
+  return new PhaseBook({
+    documents,
+    redis,
+    bus: redis.bus,
+    keys,
+    clock,
+    logger: silentLogger,
+    waitMs: 1_000,
+  });
 }
 async function started(redis = hashes): Promise<PhaseBook> {
   const book = aBook(redis);

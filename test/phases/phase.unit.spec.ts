@@ -98,7 +98,11 @@ describe('a list that cannot be', () => {
     ['closes before it opens', [byCode({ closesAt: T0 - 1 })], 'phases.0.closesAt'],
     ['closes as it opens', [byCode({ closesAt: T0 })], 'phases.0.closesAt'],
     ['has a name twice', [byCode(), forAll({ name: 'Members' })], 'phases.1.name'],
-    ['limits codes where none is asked for', [forAll({ ticketsPerCodeMax: 1 })], 'phases.0.ticketsPerCodeMax'],
+    [
+      'limits codes where none is asked for',
+      [forAll({ ticketsPerCodeMax: 1 })],
+      'phases.0.ticketsPerCodeMax',
+    ],
     [
       'is open to all twice at a time',
       [forAll({ opensAt: T0, closesAt: T0 + HOUR + 1 }), forAll({ name: 'Second', opensAt: T0 + HOUR })],

@@ -437,16 +437,51 @@ describe('a hold of a sale phase', () => {
 
   it.each<[string, TicketState, Hold, Partial<Outcome>]>([
     ['with nothing yet', OPEN, again({ perPerson: 1 }), { kind: 'held' }],
-    ['more at once than a person may', OPEN, again({ perPerson: 1 }, { quantity: 2 }), { kind: 'purchase_limit', limit: 1, owned: 0 }],
-    ['with the share of this phase', owned(1), again({ perPerson: 1 }), { kind: 'purchase_limit', limit: 1, owned: 1 }],
+    [
+      'more at once than a person may',
+      OPEN,
+      again({ perPerson: 1 }, { quantity: 2 }),
+      { kind: 'purchase_limit', limit: 1, owned: 0 },
+    ],
+    [
+      'with the share of this phase',
+      owned(1),
+      again({ perPerson: 1 }),
+      { kind: 'purchase_limit', limit: 1, owned: 1 },
+    ],
     ['with the share of an earlier phase', owned(1), again({ perPerson: 2 }), { kind: 'held' }],
-    ['with its share elsewhere in the match', OPEN, again({ perPerson: 2 }, { personElsewhere: 2 }), { kind: 'purchase_limit', limit: 2, owned: 2 }],
-    ['beyond the policy, whatever the phase allows', owned(2), again({ perPerson: 9 }, { personElsewhere: 2 }), { kind: 'purchase_limit', limit: 4, owned: 4 }],
-    ['more at once than the phase allows', OPEN, again({ perReservation: 1 }, { quantity: 2 }), { kind: 'purchase_limit', limit: 1, owned: 0 }],
-    ['more at once than the policy allows', OPEN, again({ perReservation: 9 }, { quantity: 3 }), { kind: 'purchase_limit', limit: 2, owned: 0 }],
+    [
+      'with its share elsewhere in the match',
+      OPEN,
+      again({ perPerson: 2 }, { personElsewhere: 2 }),
+      { kind: 'purchase_limit', limit: 2, owned: 2 },
+    ],
+    [
+      'beyond the policy, whatever the phase allows',
+      owned(2),
+      again({ perPerson: 9 }, { personElsewhere: 2 }),
+      { kind: 'purchase_limit', limit: 4, owned: 4 },
+    ],
+    [
+      'more at once than the phase allows',
+      OPEN,
+      again({ perReservation: 1 }, { quantity: 2 }),
+      { kind: 'purchase_limit', limit: 1, owned: 0 },
+    ],
+    [
+      'more at once than the policy allows',
+      OPEN,
+      again({ perReservation: 9 }, { quantity: 3 }),
+      { kind: 'purchase_limit', limit: 2, owned: 0 },
+    ],
     ['in its last millisecond', OPEN, again({ until: T0 + 1 }), { kind: 'held' }],
     ['at its end', OPEN, again({ until: T0 }), { kind: 'phase_over' }],
-    ['that was granted before the end and is asked for again', owned(1), hold({ reservationId: 'first', limits: { until: T0 } }), { kind: 'held' }],
+    [
+      'that was granted before the end and is asked for again',
+      owned(1),
+      hold({ reservationId: 'first', limits: { until: T0 } }),
+      { kind: 'held' },
+    ],
   ])('%s', (_what, state, command, outcome) => {
     expect(step(state, command).outcome).toMatchObject(outcome);
   });
@@ -457,8 +492,18 @@ describe('a hold of a sale phase', () => {
       hold({ reservationId: person, person, quantity, limits: { code } });
     const both = run(OPEN, by('ann', 2), by('bob', 1));
     expect(both.persons.get(codeKey('abc'))).toBe(3);
-    expect(step(both, by('cy', 1)).outcome).toEqual({ kind: 'purchase_limit', limit: 3, owned: 3, of: 'code' });
-    expect(kindOf(both, hold({ reservationId: 'cy', person: 'cy', limits: { code: { ...code, digest: 'other' } } }))).toBe('held');
+    expect(step(both, by('cy', 1)).outcome).toEqual({
+      kind: 'purchase_limit',
+      limit: 3,
+      owned: 3,
+      of: 'code',
+    });
+    expect(
+      kindOf(
+        both,
+        hold({ reservationId: 'cy', person: 'cy', limits: { code: { ...code, digest: 'other' } } }),
+      ),
+    ).toBe('held');
     const fewer = run(both, { ...base(T0), type: 'release', reservationId: 'ann' });
     expect(fewer.persons.get(codeKey('abc'))).toBe(1);
     expect(kindOf(fewer, by('cy', 2))).toBe('held');
