@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseCommands, parseJob } from '../../src/actors/job.js';
-import type { CommandBody } from '../../src/actors/ports.js';
+import { jobOf, parseCommands, parseJob } from '../../src/actors/job.js';
+import type { CommandBody, CommandEnvelope } from '../../src/actors/ports.js';
 import { NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const envelope = (body: unknown, more: object = {}) => ({ id: 'c', body, deadline: 1, keepMs: 1, ...more });
@@ -44,6 +44,13 @@ describe('the data of a job', () => {
     const job = { schema: 1, commands: [envelope(body, { replyTo: 'g', requestId: 'q' }), envelope(body)] };
     const stored: unknown = JSON.parse(JSON.stringify(job));
     expect(parseJob(stored)).toEqual({ kind: 'job', job });
+  });
+
+  it('says that a worker must know the limits of sale phases only where there are some', () => {
+    const [hold] = bodies;
+    const limited = { ...hold, limits: { perPerson: 1 } } as CommandBody;
+    expect(jobOf([envelope(hold) as CommandEnvelope]).schema).toBe(3);
+    expect(jobOf([envelope(hold), envelope(limited)] as CommandEnvelope[]).schema).toBe(5);
   });
 
   it.each([
