@@ -16,6 +16,7 @@ interface Live {
 
 export class TicketFold {
   readonly #where: string;
+  readonly #isOrdered: boolean;
   isOpen = false;
   /** Redis lost outcomes: a command that comes again is a new one. */
   hasForgotten = false;
@@ -25,13 +26,16 @@ export class TicketFold {
   heldElsewhere = 0;
   soldElsewhere = 0;
   readonly live = new Map<string, Live>();
+  /** Holds that were asked for and are neither granted nor void yet. */
+  readonly asked = new Set<string>();
   /** Everything that was ever held, as its last event left it. */
   readonly known = new Map<string, Reservation>();
   readonly #messages = new Set<string>();
 
-  /** `where`: for what is said of a violation. */
-  constructor(where: string) {
+  /** `where`: for what is said of a violation. `isOrdered`: the log grants holds, see contest.ts. */
+  constructor(where: string, isOrdered: boolean) {
     this.#where = where;
+    this.#isOrdered = isOrdered;
   }
 
   get pending(): number {
@@ -49,12 +53,24 @@ export class TicketFold {
         if (!this.hasForgotten && this.known.has(id) && event.reservation.paymentId === undefined) {
           this.#break('a command once', committed, `${id} was held before`);
         }
-        if (this.pending < quantity) {
+        if (this.#isOrdered && !this.asked.delete(id)) this.#break('asked once', committed, `${id} was not asked for`);
+        if (!this.#isOrdered && this.pending < quantity) {
           this.#break('no hold below 0', committed, `${quantity} held of ${this.pending}`);
         }
         this.#keep(event.reservation, 'PENDING');
         break;
       }
+      case 'asked': {
+        const { id } = event.reservation;
+        if (this.live.has(id) || this.asked.has(id)) this.#break('asked once', committed, `${id} is asked for already`);
+        this.asked.add(id);
+        break;
+      }
+      case 'voided':
+        if (!this.asked.delete(event.reservation.id)) {
+          this.#break('asked once', committed, `${event.reservation.id} was not asked for`);
+        }
+        break;
       case 'paymentStarted':
         this.#expect(committed, event.reservation, ['PENDING']);
         this.#keep(event.reservation, 'PAYING');
