@@ -126,6 +126,7 @@ const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
 const RARE_CHANCE = 0.3;
 /** Mean time between two holds of a rush for one ticket, milliseconds: others hear of a hold much later. */
 const RUSH_EVERY_MS = 15;
+const TICKETS_PER_HOLD_MAX = 2;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -142,7 +143,9 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
   const matches = random.int(1, isContest ? 3 : 2);
   const partitions = isContest ? 1 : random.int(1, 3);
   const everyMs = OP_EVERY_MS * random.pick([0.3, 1, 1, 2]);
-  const draw = { count, marketplaces, matches, partitions, everyMs };
+  // More than one record can say.
+  const ticketsPerHoldMax = isContest ? random.pick([2, 2, 4]) : TICKETS_PER_HOLD_MAX;
+  const draw = { count, marketplaces, matches, partitions, everyMs, ticketsPerHoldMax };
   const drawn = isContest ? drawContest(random, draw) : drawOps(random, draw);
   const endMs = (drawn.at(-1)?.atMs ?? 0) + 2_000;
   return {
@@ -151,7 +154,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
     markets: marketplaces,
     matches,
     partitions,
-    sizes: drawSizes(random),
+    sizes: { ...drawSizes(random), ticketsPerHoldMax },
     ops: drawn,
     faults: drawFaults(new Random(seed, 'faults'), {
       endMs,
@@ -164,7 +167,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
   };
 }
 
-function drawSizes(random: Random): Sizes {
+function drawSizes(random: Random): Omit<Sizes, 'ticketsPerHoldMax'> {
   const leaseMs = random.pick([800, 1_500, 3_000]);
   return {
     workers: random.int(1, 3),
@@ -190,10 +193,11 @@ interface OpsDraw {
   readonly matches: number;
   readonly partitions: number;
   readonly everyMs: number;
+  readonly ticketsPerHoldMax: number;
 }
 
 function drawOps(random: Random, draw: OpsDraw): Op[] {
-  const { count, marketplaces, matches, everyMs } = draw;
+  const { count, marketplaces, matches, everyMs, ticketsPerHoldMax } = draw;
   const tickets = Array.from({ length: matches }, (_, i) => ticketsOf(i + 1)).flat();
   const persons = Array.from({ length: random.pick([5, 30, 200]) }, (_, i) => `p${i}@example.com`);
   const peers = Array.from(
@@ -217,7 +221,7 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
         ...base,
         kind: 'hold',
         ticket: random.pick(tickets),
-        quantity: random.int(1, 2),
+        quantity: random.int(1, ticketsPerHoldMax),
         person: random.pick(persons),
       };
       holds.push(hold);
@@ -229,7 +233,7 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
 
 /** Few tickets of each kind, for which all marketplaces have buyers at once; now and then a peer that takes no part. */
 function drawContest(random: Random, draw: OpsDraw): Op[] {
-  const { count, marketplaces, matches, everyMs } = draw;
+  const { count, marketplaces, matches, everyMs, ticketsPerHoldMax } = draw;
   const tickets = Array.from({ length: matches }, (_, i) => ticketsOf(i + 1)).flat();
   const persons = Array.from({ length: random.pick([30, 200]) }, (_, i) => `p${i}@example.com`);
   const peers = Array.from(
@@ -259,7 +263,7 @@ function drawContest(random: Random, draw: OpsDraw): Op[] {
           ...base(RUSH_EVERY_MS),
           kind: 'hold',
           ticket,
-          quantity: random.int(1, 2),
+          quantity: random.int(1, ticketsPerHoldMax),
           person,
         };
         holds.push(hold);
