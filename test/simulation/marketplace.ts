@@ -59,7 +59,6 @@ export interface Sizes {
   readonly outboxEntriesMax: number;
   readonly groupEventsMax: number;
   readonly paymentCheckMs: number;
-  readonly ticketsPerHoldMax: number;
 }
 
 export const POLICY: Policy = {
@@ -156,7 +155,7 @@ export class Marketplace {
     this.#options = options;
     this.#logger = options.logger ?? silent();
     this.clientId = clientId;
-    this.#policy = { ...POLICY, ordered: isOrdered, ticketsPerReservationMax: sizes.ticketsPerHoldMax };
+    this.#policy = { ...POLICY, ordered: isOrdered };
     this.checks = new Checks({ clientId, policy: this.#policy, log, tickets, isOrdered, contest });
     const { checks } = this;
     const guarded = (check: () => void): void => {

@@ -126,7 +126,6 @@ const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
 const RARE_CHANCE = 0.3;
 /** Mean time between two holds of a rush for one ticket, milliseconds: others hear of a hold much later. */
 const RUSH_EVERY_MS = 15;
-const TICKETS_PER_HOLD_MAX = 2;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -143,9 +142,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
   const matches = random.int(1, isContest ? 3 : 2);
   const partitions = isContest ? 1 : random.int(1, 3);
   const everyMs = OP_EVERY_MS * random.pick([0.3, 1, 1, 2]);
-  // More than one record can say.
-  const ticketsPerHoldMax = isContest ? random.pick([2, 2, 4]) : TICKETS_PER_HOLD_MAX;
-  const draw = { count, marketplaces, matches, partitions, everyMs, ticketsPerHoldMax };
+  const draw = { count, marketplaces, matches, partitions, everyMs };
   const drawn = isContest ? drawContest(random, draw) : drawOps(random, draw);
   const endMs = (drawn.at(-1)?.atMs ?? 0) + 2_000;
   return {
@@ -154,7 +151,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
     markets: marketplaces,
     matches,
     partitions,
-    sizes: { ...drawSizes(random), ticketsPerHoldMax },
+    sizes: drawSizes(random),
     ops: drawn,
     faults: drawFaults(new Random(seed, 'faults'), {
       endMs,
@@ -167,7 +164,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
   };
 }
 
-function drawSizes(random: Random): Omit<Sizes, 'ticketsPerHoldMax'> {
+function drawSizes(random: Random): Sizes {
   const leaseMs = random.pick([800, 1_500, 3_000]);
   return {
     workers: random.int(1, 3),
@@ -193,11 +190,10 @@ interface OpsDraw {
   readonly matches: number;
   readonly partitions: number;
   readonly everyMs: number;
-  readonly ticketsPerHoldMax: number;
 }
 
 function drawOps(random: Random, draw: OpsDraw): Op[] {
-  const { count, marketplaces, matches, everyMs, ticketsPerHoldMax } = draw;
+  const { count, marketplaces, matches, everyMs } = draw;
   const tickets = Array.from({ length: matches }, (_, i) => ticketsOf(i + 1)).flat();
   const persons = Array.from({ length: random.pick([5, 30, 200]) }, (_, i) => `p${i}@example.com`);
   const peers = Array.from(
@@ -221,7 +217,7 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
         ...base,
         kind: 'hold',
         ticket: random.pick(tickets),
-        quantity: random.int(1, ticketsPerHoldMax),
+        quantity: random.int(1, 2),
         person: random.pick(persons),
       };
       holds.push(hold);
@@ -233,7 +229,7 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
 
 /** Few tickets of each kind, for which all marketplaces have buyers at once; now and then a peer that takes no part. */
 function drawContest(random: Random, draw: OpsDraw): Op[] {
-  const { count, marketplaces, matches, everyMs, ticketsPerHoldMax } = draw;
+  const { count, marketplaces, matches, everyMs } = draw;
   const tickets = Array.from({ length: matches }, (_, i) => ticketsOf(i + 1)).flat();
   const persons = Array.from({ length: random.pick([30, 200]) }, (_, i) => `p${i}@example.com`);
   const peers = Array.from(
@@ -263,7 +259,7 @@ function drawContest(random: Random, draw: OpsDraw): Op[] {
           ...base(RUSH_EVERY_MS),
           kind: 'hold',
           ticket,
-          quantity: random.int(1, ticketsPerHoldMax),
+          quantity: random.int(1, 2),
           person,
         };
         holds.push(hold);
