@@ -143,7 +143,6 @@ export class Checks {
     for (const event of commit.events) {
       stored.events.push(event);
       stored.fold.apply(event);
-      this.#options.contest?.decided(this.#options.clientId, event);
       if (event.event.type === 'held') {
         const { reservation } = event.event;
         const isAnew = this.#everHeld.has(reservation.id) && reservation.paymentId === undefined;
@@ -154,6 +153,7 @@ export class Checks {
       if (event.event.type === 'released') this.#checkNotCharged(event.event.reservation);
     }
     for (const { id } of commit.records) this.#decided.add(id);
+    this.#options.contest?.committed(this.#options.clientId, ticket, commit.events, commit.after);
     stored.fold.compare(commit.after, `after version ${commit.version + 1}`);
     this.replied(commit.replies);
   }
@@ -303,7 +303,6 @@ export class Checks {
     if (kind === 'held' && !this.#everHeld.has(reservationId)) {
       throw new Violation('answered when committed', `${reservationId} is told as held`);
     }
-    if (kind === 'asked') throw new Violation('answered when decided', `${reservationId} is told as asked`);
     if (what === 'read') this.#checkRead(told);
   }
 
@@ -439,7 +438,10 @@ export class Checks {
       }
       const isRefused = kind === 'sold_out' || kind === 'temporarily_unavailable';
       if (what === 'hold' && isRefused && known !== undefined && this.losses === 0) {
-        throw new Violation('refused stays refused', `${reservationId} was told ${kind} and is ${known.status}`);
+        throw new Violation(
+          'refused stays refused',
+          `${reservationId} was told ${kind} and is ${known.status}`,
+        );
       }
       if (what === 'cancel' && kind === 'released') {
         const isSold = known?.status === 'RESERVED' && this.losses === losses;

@@ -4,8 +4,8 @@
  * it in every step. Where holds are not admitted by the log, what was sold too often is counted and is no violation.
  */
 import type { CommittedEvent } from '../../src/archive/port.js';
-import type { Reservation, TicketId, TicketState } from '../../src/rules/index.js';
-import { emptyTally, readMessage, take, type Tally } from '../exchange/fold.js';
+import type { LogPosition, Reservation, TicketId, TicketState } from '../../src/rules/index.js';
+import { emptyTally, readMessage, take, type Message, type Tally } from '../exchange/fold.js';
 import { Violation } from './kernel.js';
 import { MASTERLIST_TOPIC, SALES_TOPIC, type LogRecord } from './log.js';
 import type { HoldOp, Mode, Op } from './plan.js';
@@ -16,19 +16,28 @@ interface Verdict {
   readonly reservationId: string;
   readonly quantity: number;
   readonly isGranted: boolean;
-  /** What its marketplace made of it, as far as that is archived. */
-  decided: 'held' | 'voided' | null;
+  /** Its marketplace has held or voided it, for good. */
+  isDecided: boolean;
+}
+
+/** A record of its own that a marketplace has found in the log, and what the place of it says. */
+interface Found {
+  readonly reservationId: string;
+  readonly verdict: Verdict | null;
 }
 
 /** One ticket, as the log tells of it. */
 interface Entry {
   /** Of the list that opened the sale; null before it. */
   capacity: number | null;
-  /** The most that any list said. */
+  /** The least and the most that any list said. */
+  capacityMin: number;
   capacityMax: number;
   /** Records that came before that list: they count once it is there. */
   readonly early: LogRecord[];
   taken: number;
+  /** By place in the log: what was taken after it. */
+  readonly takenAt: Map<string, number>;
   /** By peer, or by peer and reservation. */
   readonly tallies: Map<string, Tally>;
   /** Holds that came too late, and are not taken back yet: tickets by reservation. */
@@ -59,6 +68,9 @@ const keyOf = (clientId: string, reservationId: string): string =>
 export class Contest {
   readonly #options: ContestOptions;
   readonly #entries = new Map<string, Entry>();
+  /** By marketplace and ticket: found last, where what became of it follows. */
+  readonly #inRedis = new Map<string, Found>();
+  readonly #inLedgers = new Map<string, Found>();
   /** Tickets sold that were not there. */
   oversold = 0;
 
@@ -75,9 +87,11 @@ export class Contest {
     if (!entry) {
       entry = {
         capacity: null,
+        capacityMin: Infinity,
         capacityMax: 0,
         early: [],
         taken: 0,
+        takenAt: new Map(),
         tallies: new Map(),
         voids: new Map(),
         verdicts: new Map(),
@@ -111,6 +125,7 @@ export class Contest {
       for (const category of [1, 2, 3]) {
         const entry = this.#entry(nameOf({ matchNumber, category }));
         const { available = 0 } = availability[`category${category}`] ?? {};
+        entry.capacityMin = Math.min(entry.capacityMin, available);
         entry.capacityMax = Math.max(entry.capacityMax, available);
         if (entry.capacity !== null) continue;
         entry.capacity = available;
@@ -120,91 +135,123 @@ export class Contest {
   }
 
   #fold(entry: Entry, category: number, record: LogRecord): void {
-    const { headers, offset, timestamp } = record;
+    const { headers, offset } = record;
     const message = readMessage({ value: record.value?.toString() ?? null, headers });
     message?.tickets.forEach(({ category: of, quantity }, index) => {
-      if (of !== category) return;
-      const { clientId, reservationId, action } = message;
-      const key = keyOf(clientId, reservationId);
-      const takesPart = headers['admission'] === 'ordered' && reservationId !== '';
-      if (action === 'TICKET_PENDING' && takesPart) {
-        const isGranted = (entry.capacity ?? 0) - entry.taken >= quantity;
-        const verdict: Verdict = { clientId, reservationId, quantity, isGranted, decided: null };
-        entry.verdicts.set(`${offset}/${index}`, verdict);
-        if (!isGranted) {
-          entry.voids.set(key, (entry.voids.get(key) ?? 0) + quantity);
-          return;
-        }
+      if (of === category) {
+        this.#count(entry, message, quantity, record, `${offset}/${index}`);
+        entry.takenAt.set(`${offset}/${index}`, entry.taken);
       }
-      const rest = action === 'TICKET_CANCELLED' ? quantity - takeBack(entry, key, quantity) : quantity;
-      if (rest === 0) return;
-      const tally = entry.tallies.get(key) ?? emptyTally();
-      entry.tallies.set(key, tally);
-      const before = tally.held + tally.sold;
-      if (action === 'TICKET_RESERVED') this.#checkSale(message, tally, rest);
-      take(tally, action, rest, timestamp, reservationId !== '');
-      entry.taken += tally.held + tally.sold - before;
     });
   }
 
-  /** Of a participant: peers that only count may say what they like. */
-  #checkSale(
-    { clientId, reservationId }: { readonly clientId: string; readonly reservationId: string },
-    { held }: Tally,
+  #count(
+    entry: Entry,
+    { clientId, reservationId, action }: Message,
     quantity: number,
+    { headers, timestamp }: LogRecord,
+    place: string,
   ): void {
+    const key = keyOf(clientId, reservationId);
+    const takesPart = headers['admission'] === 'ordered' && reservationId !== '';
+    if (action === 'TICKET_PENDING' && takesPart) {
+      const isGranted = (entry.capacity ?? 0) - entry.taken >= quantity;
+      const verdict: Verdict = { clientId, reservationId, quantity, isGranted, isDecided: false };
+      entry.verdicts.set(place, verdict);
+      if (!isGranted) {
+        entry.voids.set(key, (entry.voids.get(key) ?? 0) + quantity);
+        return;
+      }
+    }
+    const rest = action === 'TICKET_CANCELLED' ? quantity - takeBack(entry, key, quantity) : quantity;
+    if (rest === 0) return;
+    const tally = entry.tallies.get(key) ?? emptyTally();
+    entry.tallies.set(key, tally);
+    const before = tally.held + tally.sold;
+    if (action === 'TICKET_RESERVED') this.#checkSale(clientId, reservationId, tally, rest);
+    take(tally, action, rest, timestamp, reservationId !== '');
+    entry.taken += tally.held + tally.sold - before;
+  }
+
+  /** Of a participant: peers that only count may say what they like. */
+  #checkSale(clientId: string, reservationId: string, { held }: Tally, quantity: number): void {
     if (!this.#isOrdered || !this.#options.clientIds.includes(clientId) || held >= quantity) return;
-    throw new Violation('sold when granted', `${clientId} sells ${quantity} of ${reservationId}, granted ${held}`);
+    throw new Violation(
+      'sold when granted',
+      `${clientId} sells ${quantity} of ${reservationId}, granted ${held}`,
+    );
   }
 
   // ---- what marketplaces decide and sell ----------------------------------------------------------------
 
-  /** It is committed. Nothing but the place in the log may have decided it. */
-  decided(clientId: string, { ticket, event }: CommittedEvent): void {
-    if (!this.#isOrdered || (event.type !== 'held' && event.type !== 'voided')) return;
-    this.#checkDecision(clientId, ticket, event);
-  }
-
-  #checkDecision(
-    clientId: string,
-    ticket: TicketId,
-    event: Extract<CommittedEvent['event'], { type: 'held' | 'voided' }>,
-  ): Verdict {
-    const { position, type, reservation } = event;
-    const entry = this.#entry(nameOf(ticket));
-    const verdict = position && entry.verdicts.get(`${position.offset}/${position.index}`);
-    const where = `${clientId} ${nameOf(ticket)} ${type} ${reservation.id} at ${position?.offset ?? 'no place'}`;
-    if (verdict?.clientId !== clientId || verdict.reservationId !== reservation.id) {
-      throw new Violation('decided by the place in the log', `${where}: its record is not there`);
-    }
-    if (verdict.isGranted !== (type === 'held') || verdict.quantity !== reservation.quantity) {
-      const granted = verdict.isGranted ? 'granted' : 'void';
-      throw new Violation('decided by the place in the log', `${where}: it is ${granted}, ${verdict.quantity} tickets`);
-    }
-    return verdict;
+  /** It is in Redis: what a marketplace goes on from is what the log says of all that it has read. */
+  committed(clientId: string, ticket: TicketId, events: readonly CommittedEvent[], state: TicketState): void {
+    if (!this.#isOrdered) return;
+    for (const event of events) this.#checkDecision(clientId, event, this.#inRedis);
+    const { capacity, takenAt } = this.#entry(nameOf(ticket));
+    const { ordered, opened } = state;
+    const place = [...state.positions].find(([source]) => source.includes(`/${SALES_TOPIC}/`))?.[1];
+    const mine = opened ? [capacity, place ? takenAt.get(`${place.offset}/${place.index}`) : 0].join() : '';
+    const theirs = ordered ? [ordered.capacity, ordered.taken].join() : '';
+    if (mine === theirs) return;
+    const where = `${clientId} ${nameOf(ticket)} at ${place?.offset ?? 'the beginning'}`;
+    throw new Violation('participants are equal', `${where}: capacity and taken are ${theirs}, not ${mine}`);
   }
 
   /** It is in the ledger of its marketplace for good. */
-  appended(clientId: string, { ticket, event }: CommittedEvent): void {
-    const entry = this.#entry(nameOf(ticket));
+  appended(clientId: string, committed: CommittedEvent): void {
+    const { ticket, event } = committed;
+    const verdict = this.#isOrdered ? this.#checkDecision(clientId, committed, this.#inLedgers) : null;
+    if (verdict) verdict.isDecided = true;
+    if ('reservation' in event) this.#keep(this.#entry(nameOf(ticket)), clientId, ticket, event.reservation);
+  }
+
+  /** Nothing but the place of its record decides a hold; answers what it says when it did. */
+  #checkDecision(
+    clientId: string,
+    { ticket, event }: CommittedEvent,
+    found: Map<string, Found>,
+  ): Verdict | null {
+    const lane = `${clientId} ${nameOf(ticket)}`;
     switch (event.type) {
+      case 'logged':
+      case 'remote': {
+        const verdict = event.position && this.#verdictAt(ticket, event.position);
+        if (event.type === 'logged')
+          found.set(lane, { reservationId: event.reservationId, verdict: verdict ?? null });
+        if (!verdict || verdict.isGranted === (event.isVoid !== true)) return null;
+        throw new Violation(
+          'decided by the place in the log',
+          `${lane}: ${verdict.reservationId} of ${verdict.clientId} at ${event.position?.offset} is ${verdict.isGranted ? 'granted' : 'void'}`,
+        );
+      }
       case 'held':
-        if (this.#isOrdered) this.#checkDecision(clientId, ticket, event).decided = 'held';
-        this.#keep(entry, clientId, ticket, event.reservation);
-        break;
-      case 'voided':
-        if (this.#isOrdered) this.#checkDecision(clientId, ticket, event).decided = 'voided';
-        break;
-      case 'paymentStarted':
-      case 'paymentDeclined':
-      case 'sold':
-      case 'released':
-      case 'refunded':
-        this.#keep(entry, clientId, ticket, event.reservation);
-        break;
+      case 'voided': {
+        const { id, quantity } = event.type === 'held' ? event.reservation : event.asked.reservation;
+        const { reservationId, verdict = null } = found.get(lane) ?? {};
+        found.delete(lane);
+        const isOfRecord =
+          reservationId === id && verdict?.clientId === clientId && verdict.quantity === quantity;
+        const isRight = verdict?.isGranted === (event.type === 'held') || this.#isLowered(ticket, event.type);
+        if (verdict && isOfRecord && isRight) return verdict;
+        throw new Violation(
+          'decided by the place in the log',
+          `${lane}: ${id} is ${event.type} without its record`,
+        );
+      }
       default:
-        break;
+        return null;
     }
+  }
+
+  /** What the log grants need not be given, when a later list has lowered what there is. */
+  #isLowered(ticket: TicketId, type: 'held' | 'voided'): boolean {
+    const { capacity, capacityMin } = this.#entry(nameOf(ticket));
+    return type === 'voided' && capacityMin < (capacity ?? 0);
+  }
+
+  #verdictAt(ticket: TicketId, { offset, index }: LogPosition): Verdict | undefined {
+    return this.#entry(nameOf(ticket)).verdicts.get(`${offset}/${index}`);
   }
 
   #keep(entry: Entry, clientId: string, ticket: TicketId, { id, status, quantity }: Reservation): void {
@@ -221,7 +268,10 @@ export class Contest {
     }
     if (!this.#isOrdered || sum(all) <= (entry.capacity ?? 0)) return;
     const what = isSold && sold > (entry.capacity ?? 0) ? 'sold' : 'sold or held';
-    throw new Violation('no oversell', `${nameOf(ticket)}: ${sum(all)} of ${entry.capacity} are ${what} with ${key}`);
+    throw new Violation(
+      'no oversell',
+      `${nameOf(ticket)}: ${sum(all)} of ${entry.capacity} are ${what} with ${key}`,
+    );
   }
 
   // ---- the end ------------------------------------------------------------------------------------------
@@ -230,21 +280,32 @@ export class Contest {
   atEnd(states: readonly EndState[]): void {
     if (!this.#isOrdered) return;
     for (const [name, { verdicts }] of this.#entries) {
-      for (const [place, { clientId, reservationId, decided }] of verdicts) {
-        if (decided !== null) continue;
-        throw new Violation('decided in the end', `${name}: ${clientId} asked for ${reservationId} at ${place}`);
+      for (const [place, { clientId, reservationId, isDecided }] of verdicts) {
+        if (isDecided || !this.#options.clientIds.includes(clientId)) continue;
+        throw new Violation(
+          'decided in the end',
+          `${name}: ${clientId} asked for ${reservationId} at ${place}`,
+        );
       }
     }
     for (const { clientId, ticket, state } of states) {
       const { capacity, taken, tallies } = this.#entry(nameOf(ticket));
       const mine = [capacity, taken, ...talliesOf(tallies)].join(' ');
       const { ordered, asked } = state;
-      const theirs = [ordered?.capacity ?? null, ordered?.taken ?? 0, ...talliesIn(state, clientId)].join(' ');
-      if (mine !== theirs) {
+      const head = [ordered?.capacity ?? null, ordered?.taken ?? 0];
+      // What it makes of its own records, and what it has done itself.
+      for (const theirs of [
+        [...head, ...talliesIn(state, clientId, loggedIn(state))].join(' '),
+        [...head, ...talliesIn(state, clientId, reservedIn(state))].join(' '),
+      ]) {
+        if (mine === theirs) continue;
         throw new Violation('participants are equal', `${clientId} ${nameOf(ticket)}: ${theirs} for ${mine}`);
       }
       if (asked.size > 0) {
-        throw new Violation('decided in the end', `${clientId} ${nameOf(ticket)} waits for ${[...asked.keys()].join()}`);
+        throw new Violation(
+          'decided in the end',
+          `${clientId} ${nameOf(ticket)} waits for ${[...asked.keys()].join()}`,
+        );
       }
     }
   }
@@ -263,16 +324,22 @@ const talliesOf = (tallies: ReadonlyMap<string, Tally>): readonly string[] =>
     .map(([key, { held, sold }]) => `${key}=${held}+${sold}`)
     .sort();
 
-/** What a marketplace knows of its own reservations and of its peers, in the same words. */
-function talliesIn({ reservations, remote }: TicketState, clientId: string): readonly string[] {
+type Own = Iterable<readonly [id: string, tally: Pick<Tally, 'held' | 'sold'>]>;
+
+/** What a marketplace knows of its peers and of its own reservations, in the same words. */
+function talliesIn({ remote }: TicketState, clientId: string, own: Own): readonly string[] {
   const all = new Map<string, Tally>();
   for (const [key, { held, sold }] of remote) all.set(key, { ...emptyTally(), held, sold });
-  for (const { id, quantity, status } of reservations.values()) {
-    const of = status === 'RESERVED' ? { sold: quantity } : { held: quantity };
-    all.set(keyOf(clientId, id), { ...emptyTally(), ...of });
-  }
+  for (const [id, { held, sold }] of own) all.set(keyOf(clientId, id), { ...emptyTally(), held, sold });
   return talliesOf(all);
 }
+
+const loggedIn = ({ logged }: TicketState): Own => logged;
+const reservedIn = ({ reservations }: TicketState): Own =>
+  [...reservations.values()].map(({ id, quantity, status }) => {
+    const isSold = status === 'RESERVED';
+    return [id, { held: isSold ? 0 : quantity, sold: isSold ? quantity : 0 }];
+  });
 
 /** Tickets that buyers of more than one marketplace wanted, and more of them than there are. */
 export function contestedOf(ops: readonly Op[]): number {

@@ -31,7 +31,10 @@ class Story {
     };
     const tickets = { category: 1, quantity, price: 75 };
     this.#offset += 1;
-    this.#write(SALES_TOPIC, headers, { meta: { action: `TICKET_${action}` }, body: { matchNumber: 1, tickets } });
+    this.#write(SALES_TOPIC, headers, {
+      meta: { action: `TICKET_${action}` },
+      body: { matchNumber: 1, tickets },
+    });
     return this.#offset;
   }
 

@@ -53,7 +53,8 @@ export class TicketFold {
         if (!this.hasForgotten && this.known.has(id) && event.reservation.paymentId === undefined) {
           this.#break('a command once', committed, `${id} was held before`);
         }
-        if (this.#isOrdered && !this.asked.delete(id)) this.#break('asked once', committed, `${id} was not asked for`);
+        if (this.#isOrdered && !this.asked.delete(id))
+          this.#break('asked once', committed, `${id} was not asked for`);
         if (!this.#isOrdered && this.pending < quantity) {
           this.#break('no hold below 0', committed, `${quantity} held of ${this.pending}`);
         }
@@ -61,15 +62,19 @@ export class TicketFold {
         break;
       }
       case 'asked': {
-        const { id } = event.reservation;
-        if (this.live.has(id) || this.asked.has(id)) this.#break('asked once', committed, `${id} is asked for already`);
+        const { id } = event.asked.reservation;
+        if (this.live.has(id) || this.asked.has(id))
+          this.#break('asked once', committed, `${id} is asked for already`);
         this.asked.add(id);
         break;
       }
       case 'voided':
-        if (!this.asked.delete(event.reservation.id)) {
-          this.#break('asked once', committed, `${event.reservation.id} was not asked for`);
+        if (!this.asked.delete(event.asked.reservation.id)) {
+          this.#break('asked once', committed, `${event.asked.reservation.id} was not asked for`);
         }
+        break;
+      case 'logged':
+        this.#once(committed, `${event.position.source}/${event.position.offset}/${event.position.index}`);
         break;
       case 'paymentStarted':
         this.#expect(committed, event.reservation, ['PENDING']);

@@ -241,14 +241,15 @@ export class Marketplace {
 
   #worker(core: Core): Running {
     const { process, clock, connection, send, store, queues, archive, gateway, flow, log, catalog } = core;
-    const { sizes } = this.#options;
+    const { sizes, isOrdered } = this.#options;
     const { clientId } = this;
     const logger = this.#logger;
     const publishing = new Publishing({
       log,
       archive,
       store,
-      encode: (event) => encodeSale(event, { clientId, topic: SALES_TOPIC, clientIdInValue: false }),
+      encode: (event) =>
+        encodeSale(event, { clientId, topic: SALES_TOPIC, clientIdInValue: false, ordered: isOrdered }),
       identify: (record) => ownEventOf(record, clientId),
       topic: SALES_TOPIC,
       logger,
@@ -425,6 +426,7 @@ export class Marketplace {
       clock,
       logger: this.#logger,
       clientId: this.clientId,
+      ordered: this.#options.isOrdered,
       masterlistTopic: MASTERLIST_TOPIC,
       salesTopic: SALES_TOPIC,
       togetherMax: Math.min(

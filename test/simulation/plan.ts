@@ -201,7 +201,8 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
     (_, i) => new Peer(`peer${i}`, random.chance(0.5), draw),
   );
   const stock = random.pick([4, 12, 60]);
-  const list = (id: number, atMs: number, spread: number) => drawList(random, tickets, { id, atMs, stock, spread });
+  const list = (id: number, atMs: number, spread: number) =>
+    drawList(random, tickets, { id, atMs, stock, spread });
   // Peers may have sold before the list comes.
   const ops: Op[] = [list(0, random.pick([0, 0, 2_000]), 0)];
   const holds: HoldOp[] = [];
@@ -237,7 +238,9 @@ function drawContest(random: Random, draw: OpsDraw): Op[] {
     (_, i) => new Peer(`peer${i}`, random.chance(0.5), draw),
   );
   const stock = random.pick([1, 2, 4, 8]);
-  const ops: Op[] = [drawList(random, tickets, { id: 0, atMs: random.pick([0, 0, 2_000]), stock, spread: 0 })];
+  const ops: Op[] = [
+    drawList(random, tickets, { id: 0, atMs: random.pick([0, 0, 2_000]), stock, spread: 0 }),
+  ];
   const holds: HoldOp[] = [];
   let atMs = 0;
   const base = (everyOtherMs: number) => {
@@ -246,7 +249,8 @@ function drawContest(random: Random, draw: OpsDraw): Op[] {
   };
   while (ops.length < count) {
     const dice = random.next();
-    if (dice < 0.04 && peers.length > 0) ops.push({ ...base(everyMs), ...random.pick(peers).next(random, tickets) });
+    if (dice < 0.04 && peers.length > 0)
+      ops.push({ ...base(everyMs), ...random.pick(peers).next(random, tickets) });
     else if (dice < 0.05) {
       const { id, atMs: at } = base(everyMs);
       ops.push(drawList(random, tickets, { id, atMs: at, stock, spread: Math.ceil(stock / 3) }));

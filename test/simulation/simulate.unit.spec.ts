@@ -24,7 +24,13 @@ describe('a simulation', () => {
   );
 
   it('comes to rest when Redis went away while a ticket was being taken', async () => {
-    const once = planOf({ seed: 8, contest: null, ops: 200, marketplaces: 1, faults: faultsOf('redis-second') });
+    const once = planOf({
+      seed: 8,
+      contest: null,
+      ops: 200,
+      marketplaces: 1,
+      faults: faultsOf('redis-second'),
+    });
     expect((await run(once)).violation).toBeNull();
   }, 60_000);
 
