@@ -52,10 +52,34 @@ class Story {
     this.contest.recordWritten(record);
   }
 
-  decide(by: string, type: 'held' | 'voided', id: string, quantity: number, offset: number): void {
+  /** A marketplace reads its own record, and what becomes of the hold. */
+  decide(
+    by: string,
+    type: 'held' | 'voided',
+    id: string,
+    quantity: number,
+    offset: number,
+    isVoid = type === 'voided',
+  ): void {
     const reservation = { id, quantity, status: 'PENDING' } as Reservation;
-    const position = { source: SALES_TOPIC, offset: String(offset), index: 0 };
-    this.#append(by, { type, at: 1, reservation, position } as CommittedEvent['event']);
+    this.#append(by, {
+      type: 'logged',
+      at: 1,
+      action: 'pending',
+      reservationId: id,
+      quantity,
+      recordedAt: 1,
+      position: { source: SALES_TOPIC, offset: String(offset), index: 0 },
+      takenDelta: isVoid ? 0 : quantity,
+      tally: { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 1 },
+      ...(isVoid && { isVoid: true as const }),
+    });
+    this.conclude(by, type, reservation);
+  }
+
+  conclude(by: string, type: 'held' | 'voided', reservation: Reservation): void {
+    if (type === 'held') this.#append(by, { type, at: 1, reservation, granted: true });
+    else this.#append(by, { type, at: 1, asked: { reservation, commandId: 'c' } });
   }
 
   sell(by: string, id: string, quantity: number): void {
@@ -81,7 +105,18 @@ describe('the fold of a contest', () => {
     story.decide('a', 'held', 'r3', 1, third);
     expect(() => story.decide('b', 'held', 'r2', 2, second)).toThrow('decided by the place in the log');
     expect(() => story.decide('a', 'voided', 'r1', 2, first)).toThrow('decided by the place in the log');
-    expect(() => story.decide('b', 'held', 'r1', 2, first)).toThrow('its record is not there');
+    expect(() => story.decide('b', 'held', 'r1', 2, first)).toThrow('r1 is held without its record');
+    const reservation = { id: 'r9', quantity: 1, status: 'PENDING' } as Reservation;
+    expect(() => story.conclude('a', 'held', reservation)).toThrow('r9 is held without its record');
+  });
+
+  it('lets what is granted be given back when a later list has lowered what there is', () => {
+    const story = new Story('ordered', 2);
+    const offset = story.say('PENDING', 'a', 'r1', 2);
+    const giveBack = (): void => story.decide('a', 'voided', 'r1', 2, offset, false);
+    expect(giveBack).toThrow('r1 is voided without its record');
+    story.list(1);
+    expect(giveBack).not.toThrow();
   });
 
   it('takes nothing back with the CANCELLED of a hold that came too late', () => {

@@ -126,6 +126,9 @@ const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
 const RARE_CHANCE = 0.3;
 /** Mean time between two holds of a rush for one ticket, milliseconds: others hear of a hold much later. */
 const RUSH_EVERY_MS = 15;
+/** That a buyer of a rush pays, and about when, milliseconds. */
+const PAYS_CHANCE = 0.7;
+const PAYS_AFTER_MS = 500;
 
 export interface PlanOptions {
   readonly seed: number;
@@ -268,10 +271,24 @@ function drawContest(random: Random, draw: OpsDraw): Op[] {
         };
         holds.push(hold);
         ops.push(hold);
+        if (ops.length < count && random.chance(PAYS_CHANCE)) ops.push(drawPayment(random, hold, ops.length));
       }
     } else ops.push(drawNext(random, base(everyMs), holds));
   }
-  return ops;
+  return ops.sort((a, b) => a.atMs - b.atMs || a.id - b.id);
+}
+
+/** As soon as the buyer may have been answered. */
+function drawPayment(random: Random, { id: of, atMs, market }: HoldOp, id: number): NextOp {
+  return {
+    id,
+    atMs: atMs + Math.round(300 + random.delay(PAYS_AFTER_MS)),
+    market,
+    kind: 'pay',
+    of,
+    paymentMethod: `${random.chance(0.8) ? 'good' : random.pick(CARDS)}|`,
+    authenticates: { succeeds: random.chance(0.8), afterMs: Math.round(random.delay(4_000)) },
+  };
 }
 
 interface ListDraw {
