@@ -20,12 +20,6 @@ interface Verdict {
   isDecided: boolean;
 }
 
-/** A record of its own that a marketplace has found in the log, and what the place of it says. */
-interface Found {
-  readonly reservationId: string;
-  readonly verdict: Verdict | null;
-}
-
 /** One ticket, as the log tells of it. */
 interface Entry {
   /** Of the list that opened the sale; null before it. */
@@ -68,9 +62,6 @@ const keyOf = (clientId: string, reservationId: string): string =>
 export class Contest {
   readonly #options: ContestOptions;
   readonly #entries = new Map<string, Entry>();
-  /** By marketplace and ticket: found last, where what became of it follows. */
-  readonly #inRedis = new Map<string, Found>();
-  readonly #inLedgers = new Map<string, Found>();
   /** Tickets sold that were not there. */
   oversold = 0;
 
@@ -187,7 +178,7 @@ export class Contest {
   /** It is in Redis: what a marketplace goes on from is what the log says of all that it has read. */
   committed(clientId: string, ticket: TicketId, events: readonly CommittedEvent[], state: TicketState): void {
     if (!this.#isOrdered) return;
-    for (const event of events) this.#checkDecision(clientId, event, this.#inRedis);
+    for (const event of events) this.#checkDecision(clientId, event);
     const { capacity, takenAt } = this.#entry(nameOf(ticket));
     const { ordered, opened } = state;
     const place = [...state.positions].find(([source]) => source.includes(`/${SALES_TOPIC}/`))?.[1];
@@ -201,47 +192,34 @@ export class Contest {
   /** It is in the ledger of its marketplace for good. */
   appended(clientId: string, committed: CommittedEvent): void {
     const { ticket, event } = committed;
-    const verdict = this.#isOrdered ? this.#checkDecision(clientId, committed, this.#inLedgers) : null;
+    const verdict = this.#isOrdered ? this.#checkDecision(clientId, committed) : null;
+    if (verdict?.isDecided === true) {
+      throw new Violation('decided once', `${clientId} ${nameOf(ticket)}: ${verdict.reservationId} again`);
+    }
     if (verdict) verdict.isDecided = true;
     if ('reservation' in event) this.#keep(this.#entry(nameOf(ticket)), clientId, ticket, event.reservation);
   }
 
-  /** Nothing but the place of its record decides a hold; answers what it says when it did. */
-  #checkDecision(
-    clientId: string,
-    { ticket, event }: CommittedEvent,
-    found: Map<string, Found>,
-  ): Verdict | null {
-    const lane = `${clientId} ${nameOf(ticket)}`;
-    switch (event.type) {
-      case 'logged':
-      case 'remote': {
-        const verdict = event.position && this.#verdictAt(ticket, event.position);
-        if (event.type === 'logged')
-          found.set(lane, { reservationId: event.reservationId, verdict: verdict ?? null });
-        if (!verdict || verdict.isGranted === (event.isVoid !== true)) return null;
-        throw new Violation(
-          'decided by the place in the log',
-          `${lane}: ${verdict.reservationId} of ${verdict.clientId} at ${event.position?.offset} is ${verdict.isGranted ? 'granted' : 'void'}`,
-        );
-      }
-      case 'held':
-      case 'voided': {
-        const { id, quantity } = event.type === 'held' ? event.reservation : event.asked.reservation;
-        const { reservationId, verdict = null } = found.get(lane) ?? {};
-        found.delete(lane);
-        const isOfRecord =
-          reservationId === id && verdict?.clientId === clientId && verdict.quantity === quantity;
-        const isRight = verdict?.isGranted === (event.type === 'held') || this.#isLowered(ticket, event.type);
-        if (verdict && isOfRecord && isRight) return verdict;
-        throw new Violation(
-          'decided by the place in the log',
-          `${lane}: ${id} is ${event.type} without its record`,
-        );
-      }
-      default:
-        return null;
+  /** Nothing but the place of a record decides a hold. Answers what the record of this event said, if it was a hold. */
+  #checkDecision(clientId: string, { ticket, event }: CommittedEvent): Verdict | null {
+    const record = recordOf(event);
+    const verdict = record && this.#verdictAt(ticket, record.position);
+    const where = `${clientId} ${nameOf(ticket)} ${event.type} at ${record?.position.offset ?? 'no place'}`;
+    const fail = (why: string): never => {
+      throw new Violation('decided by the place in the log', `${where}: ${why}`);
+    };
+    if (record && verdict && verdict.isGranted === record.isVoid) {
+      fail(`${verdict.reservationId} of ${verdict.clientId} is ${verdict.isGranted ? 'granted' : 'void'}`);
     }
+    if (event.type !== 'held' && event.type !== 'voided') return null;
+    const { id, quantity } = event.type === 'held' ? event.reservation : event.asked.reservation;
+    if (verdict?.clientId !== clientId || verdict.reservationId !== id || verdict.quantity !== quantity) {
+      return fail(`${id} has no record there`);
+    }
+    if (verdict.isGranted !== (event.type === 'held') && !this.#isLowered(ticket, event.type)) {
+      fail(`${id} is ${verdict.isGranted ? 'granted' : 'void'}`);
+    }
+    return verdict;
   }
 
   /** What the log grants need not be given, when a later list has lowered what there is. */
@@ -308,6 +286,22 @@ export class Contest {
         );
       }
     }
+  }
+}
+
+/** The record of the log behind an event, and whether it is said to be a hold that was not granted. */
+function recordOf(
+  event: CommittedEvent['event'],
+): { readonly position: LogPosition; readonly isVoid: boolean } | null {
+  switch (event.type) {
+    case 'held':
+    case 'voided':
+      return event.logged ? { position: event.logged.position, isVoid: event.logged.isVoid === true } : null;
+    case 'logged':
+    case 'remote':
+      return event.position ? { position: event.position, isVoid: event.isVoid === true } : null;
+    default:
+      return null;
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the log says of holds, from the words of the contract, and that whoever decides otherwise is found. */
 import { describe, expect, it } from '@jest/globals';
 import type { CommittedEvent } from '../../src/archive/port.js';
-import type { Reservation } from '../../src/rules/index.js';
+import type { Logged, Reservation } from '../../src/rules/index.js';
 import { Contest, contestedOf } from './contest.js';
 import { MASTERLIST_TOPIC, SALES_TOPIC, type LogRecord } from './log.js';
 import type { HoldOp, ListOp, Mode } from './plan.js';
@@ -52,7 +52,7 @@ class Story {
     this.contest.recordWritten(record);
   }
 
-  /** A marketplace reads its own record, and what becomes of the hold. */
+  /** A marketplace reads its own record, and holds or voids what it had asked for. */
   decide(
     by: string,
     type: 'held' | 'voided',
@@ -62,9 +62,7 @@ class Story {
     isVoid = type === 'voided',
   ): void {
     const reservation = { id, quantity, status: 'PENDING' } as Reservation;
-    this.#append(by, {
-      type: 'logged',
-      at: 1,
+    const logged: Logged = {
       action: 'pending',
       reservationId: id,
       quantity,
@@ -73,13 +71,9 @@ class Story {
       takenDelta: isVoid ? 0 : quantity,
       tally: { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 1 },
       ...(isVoid && { isVoid: true as const }),
-    });
-    this.conclude(by, type, reservation);
-  }
-
-  conclude(by: string, type: 'held' | 'voided', reservation: Reservation): void {
-    if (type === 'held') this.#append(by, { type, at: 1, reservation, granted: true });
-    else this.#append(by, { type, at: 1, asked: { reservation, commandId: 'c' } });
+    };
+    if (type === 'held') this.#append(by, { type, at: 1, reservation, granted: true, logged });
+    else this.#append(by, { type, at: 1, asked: { reservation, commandId: 'c' }, logged });
   }
 
   sell(by: string, id: string, quantity: number): void {
@@ -105,16 +99,16 @@ describe('the fold of a contest', () => {
     story.decide('a', 'held', 'r3', 1, third);
     expect(() => story.decide('b', 'held', 'r2', 2, second)).toThrow('decided by the place in the log');
     expect(() => story.decide('a', 'voided', 'r1', 2, first)).toThrow('decided by the place in the log');
-    expect(() => story.decide('b', 'held', 'r1', 2, first)).toThrow('r1 is held without its record');
-    const reservation = { id: 'r9', quantity: 1, status: 'PENDING' } as Reservation;
-    expect(() => story.conclude('a', 'held', reservation)).toThrow('r9 is held without its record');
+    expect(() => story.decide('a', 'held', 'r1', 2, first)).toThrow('decided once');
+    expect(() => story.decide('b', 'held', 'r1', 2, first)).toThrow('r1 has no record there');
+    expect(() => story.decide('a', 'held', 'r9', 1, 9)).toThrow('r9 has no record there');
   });
 
   it('lets what is granted be given back when a later list has lowered what there is', () => {
     const story = new Story('ordered', 2);
     const offset = story.say('PENDING', 'a', 'r1', 2);
     const giveBack = (): void => story.decide('a', 'voided', 'r1', 2, offset, false);
-    expect(giveBack).toThrow('r1 is voided without its record');
+    expect(giveBack).toThrow('r1 is granted');
     story.list(1);
     expect(giveBack).not.toThrow();
   });

@@ -3,7 +3,7 @@
  * promise is a violation. Of the product it knows only what an event looks like.
  */
 import type { CommittedEvent } from '../../src/archive/port.js';
-import type { Reservation, TicketState } from '../../src/rules/index.js';
+import type { LogPosition, Reservation, TicketState } from '../../src/rules/index.js';
 import { Violation } from './kernel.js';
 
 interface Live {
@@ -53,6 +53,7 @@ export class TicketFold {
         if (!this.hasForgotten && this.known.has(id) && event.reservation.paymentId === undefined) {
           this.#break('a command once', committed, `${id} was held before`);
         }
+        if (event.logged) this.#recordOnce(committed, event.logged.position);
         if (this.#isOrdered && !this.asked.delete(id))
           this.#break('asked once', committed, `${id} was not asked for`);
         if (!this.#isOrdered && this.pending < quantity) {
@@ -69,12 +70,13 @@ export class TicketFold {
         break;
       }
       case 'voided':
+        this.#recordOnce(committed, event.logged.position);
         if (!this.asked.delete(event.asked.reservation.id)) {
           this.#break('asked once', committed, `${event.asked.reservation.id} was not asked for`);
         }
         break;
       case 'logged':
-        this.#once(committed, `${event.position.source}/${event.position.offset}/${event.position.index}`);
+        this.#recordOnce(committed, event.position);
         break;
       case 'paymentStarted':
         this.#expect(committed, event.reservation, ['PENDING']);
@@ -106,10 +108,7 @@ export class TicketFold {
         break;
       }
       case 'remote': {
-        if (event.position) {
-          const { source, offset, index } = event.position;
-          this.#once(committed, `${source}/${offset}/${index}`);
-        }
+        if (event.position) this.#recordOnce(committed, event.position);
         this.#once(committed, `command ${committed.commandId.replace(/\/late$/, '')}`);
         this.heldElsewhere += event.heldDelta;
         this.soldElsewhere += event.soldDelta;
@@ -154,6 +153,10 @@ export class TicketFold {
       if (person === key || `card:${card}` === key) owned += quantity;
     }
     return owned;
+  }
+
+  #recordOnce(committed: CommittedEvent, { source, offset, index }: LogPosition): void {
+    this.#once(committed, `${source}/${offset}/${index}`);
   }
 
   #once(committed: CommittedEvent, id: string): void {
