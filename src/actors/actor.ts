@@ -708,6 +708,7 @@ export class TicketActor {
       awaitAnswers(hold, draft);
       return { kind: 'committed' } as const;
     }
+    const unanswered = askedBy(draft);
     const commit: Commit = {
       commitId: this.#deps.newId(),
       owner: hold.owner,
@@ -718,6 +719,8 @@ export class TicketActor {
       after: draft.state,
       events: draft.events,
       records: draft.records,
+      // What the log decided of it before, and Redis still knows, is its outcome: it does not ask again.
+      ...(unanswered.length > 0 && { unanswered }),
       replies: now,
       guards: draft.guards,
       dueAt,
@@ -955,6 +958,10 @@ function awaitAnswer({ askers }: Hold, envelope: CommandEnvelope): void {
   const others = (askers.get(reservationId) ?? []).filter(({ id }) => id !== envelope.id);
   askers.set(reservationId, [...others, envelope].slice(-ASKERS_MAX));
 }
+
+/** Commands whose outcome the log decides. */
+const askedBy = ({ results }: Draft): readonly string[] =>
+  [...results].filter(([, { kind }]) => kind === 'asked').map(([id]) => id);
 
 const isEmptyDraft = (draft: Draft): boolean => draft.events.length === 0 && draft.records.length === 0;
 

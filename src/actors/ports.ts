@@ -118,6 +118,8 @@ export interface Commit {
     readonly keepMs: number;
     readonly outcome: RecordedOutcome;
   }[];
+  /** Ids whose outcome is recorded by a later commit: one that is on record makes this one a `repeat` too. */
+  readonly unanswered?: readonly string[];
   /** Replies that need not wait for the archive, by gateway. */
   readonly replies: ReadonlyMap<string, readonly Reply[]>;
   /** Tallies of persons in the match's other categories that decisions were based on. */

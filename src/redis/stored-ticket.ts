@@ -222,10 +222,13 @@ function touchedBy(
       // Another card may have paid before.
       const known = before.reservations.get(reservation.id);
       if (known) for (const key of personsOf(known)) touched.persons.add(key);
-      if (event.type === 'held' && event.granted) touched.remote.add(ASKED + reservation.id);
+      if (event.type === 'held' && event.logged) {
+        touched.remote.add(ASKED + reservation.id).add(LOGGED + reservation.id);
+      }
     } else if ('asked' in event) {
       const { reservation } = event.asked;
       touched.remote.add(ASKED + reservation.id);
+      if (event.type === 'voided') touched.remote.add(LOGGED + reservation.id);
       for (const key of personsOf(reservation)) touched.persons.add(key);
     } else if (event.type === 'logged') {
       touched.remote.add(LOGGED + event.reservationId);

@@ -136,7 +136,7 @@ export class RedisTicketStore implements TicketStore {
       keys.persons,
       keys.outbox,
       ...others.map((category) => this.#keys.ticket({ ...ticket, category }).persons),
-      ...commit.records.map(({ id }) => this.#keys.outcome(ticket, id)),
+      ...comparedIds(commit).map((id) => this.#keys.outcome(ticket, id)),
       ...changes.ended.map(({ r }) => this.#keys.ended(ticket, r.id)),
     ];
     const args: (string | number)[] = [
@@ -159,7 +159,11 @@ export class RedisTicketStore implements TicketStore {
     section(changes.setPersons.flat());
     section(changes.delPersons);
     section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
-    section(commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]));
+    section([
+      ...commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]),
+      // A life of 0: nothing is written.
+      ...(commit.unanswered ?? []).flatMap(() => ['', 0]),
+    ]);
     section(changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]));
     section(this.#messages(ticket, commit));
     return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
@@ -602,6 +606,12 @@ function decodeEnded(json: string): StoredReservation {
   return { r, p: parsePosition(position) };
 }
 
+/** Whose outcomes must not be on record yet, in the order of the script's keys. */
+const comparedIds = ({ records, unanswered = [] }: Commit): readonly string[] => [
+  ...records.map(({ id }) => id),
+  ...unanswered,
+];
+
 function commitResult(raw: unknown, commit: Commit): CommitResult {
   const [kind, ...rest] = raw as string[];
   switch (kind) {
@@ -610,10 +620,11 @@ function commitResult(raw: unknown, commit: Commit): CommitResult {
     case 'behind':
       return { kind };
     case 'repeat': {
+      const ids = comparedIds(commit);
       const recorded = new Map<string, RecordedOutcome>();
       for (let i = 0; i + 1 < rest.length; i += 2) {
-        const record = commit.records[Number(rest[i]) - 1];
-        if (record) recorded.set(record.id, decodeOutcome(rest[i + 1] ?? ''));
+        const id = ids[Number(rest[i]) - 1];
+        if (id !== undefined) recorded.set(id, decodeOutcome(rest[i + 1] ?? ''));
       }
       return { kind, recorded };
     }

@@ -2,6 +2,7 @@
 import { Map as ImmutableMap } from 'immutable';
 import type {
   Asked,
+  Logged,
   LogPosition,
   OrderedSale,
   Orphan,
@@ -75,7 +76,10 @@ const isSold = (reservation: Reservation | undefined): boolean => reservation?.s
 export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
-      return withReservation(withoutAsked(state, event.reservation.id), event.reservation);
+      return withReservation(
+        withoutAsked(withLogged(state, event.logged), event.reservation.id),
+        event.reservation,
+      );
     case 'paymentStarted':
     case 'paymentDeclined':
     case 'sold':
@@ -85,16 +89,9 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
     case 'asked':
       return withAsked(state, event.asked);
     case 'voided':
-      return withoutAsked(state, event.asked.reservation.id);
-    case 'logged': {
-      const { reservationId, tally, position, takenDelta } = event;
-      return {
-        ...withPosition(withTaken(state, takenDelta), position),
-        logged: isIdleTally(tally)
-          ? state.logged.delete(reservationId)
-          : state.logged.set(reservationId, tally),
-      };
-    }
+      return withoutAsked(withLogged(state, event.logged), event.asked.reservation.id);
+    case 'logged':
+      return withLogged(state, event);
     case 'remote':
       return {
         // What came another way than through the log is not part of it.
@@ -178,6 +175,15 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
     soldHere: state.soldHere + soldDelta,
     reservations: live ? state.reservations.set(after.id, after) : state.reservations.delete(after.id),
     persons: withTally(withTally(state.persons, before, -1), after, 1),
+  };
+}
+
+function withLogged(state: TicketState, logged: Logged | undefined): TicketState {
+  if (!logged) return state;
+  const { reservationId, tally, position, takenDelta } = logged;
+  return {
+    ...withPosition(withTaken(state, takenDelta), position),
+    logged: isIdleTally(tally) ? state.logged.delete(reservationId) : state.logged.set(reservationId, tally),
   };
 }
 

@@ -11,6 +11,7 @@ import type {
   FailPayment,
   Hold,
   Load,
+  Logged,
   LogPosition,
   Outcome,
   Own,
@@ -241,7 +242,7 @@ function heldAgain(
   at: number,
   held: Reservation,
   policy: Policy,
-  granted?: { readonly granted: true },
+  granted?: { readonly granted: true; readonly logged: Logged },
 ): Granting {
   const reservation: Reservation = { ...held, status: 'PAYING', payingUntil: at + policy.payingMs };
   return {
@@ -552,9 +553,7 @@ function own(state: TicketState, command: Own, policy: Policy): Decision {
   const { at, action, quantity, recordedAt, reservationId, position } = command;
   const known = state.logged.get(reservationId) ?? EMPTY_TALLY;
   const { heldDelta, soldDelta, tally, isVoid } = orderedEffect(known, command, orderedFree(state.ordered));
-  const logged: TicketEvent = {
-    type: 'logged',
-    at,
+  const logged: Logged = {
     action,
     reservationId,
     quantity,
@@ -565,12 +564,12 @@ function own(state: TicketState, command: Own, policy: Policy): Decision {
     ...(isVoid && { isVoid }),
   };
   const asked = action === 'pending' ? state.asked.get(reservationId) : undefined;
-  if (!asked) return { events: [logged], outcome: { kind: 'applied' } };
+  if (!asked) return { events: [{ type: 'logged', at, ...logged }], outcome: { kind: 'applied' } };
   const { events, outcome } = isVoid
-    ? voided(asked, at, withoutTickets(state))
-    : grant(state, asked, command, policy);
+    ? voided(asked, at, logged, withoutTickets(state))
+    : grant(state, asked, at, logged, policy);
   return {
-    events: [logged, ...events],
+    events,
     outcome: { kind: 'applied' },
     answer: { reservationId, commandId: asked.commandId, outcome },
   };
@@ -583,22 +582,22 @@ interface Granting {
 }
 
 /** The log has room for it. It is given, if it may still be given here. */
-function grant(state: TicketState, asked: Asked, { at, recordedAt }: Own, policy: Policy): Granting {
-  if (state.closed) return voided(asked, at, { kind: 'closed' });
-  if (state.paused) return voided(asked, at, { kind: 'paused' });
+function grant(state: TicketState, asked: Asked, at: number, logged: Logged, policy: Policy): Granting {
+  if (state.closed) return voided(asked, at, logged, { kind: 'closed' });
+  if (state.paused) return voided(asked, at, logged, { kind: 'paused' });
   // A later list may have lowered what there is.
-  if (asked.reservation.quantity > pending(state)) return voided(asked, at, withoutTickets(state));
-  const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : recordedAt + policy.holdMs;
+  if (asked.reservation.quantity > pending(state)) return voided(asked, at, logged, withoutTickets(state));
+  const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : logged.recordedAt + policy.holdMs;
   const reservation: Reservation = { ...asked.reservation, expiresAt, updatedAt: at };
-  if (asked.again) return heldAgain(at, reservation, policy, { granted: true });
+  if (asked.again) return heldAgain(at, reservation, policy, { granted: true, logged });
   return {
-    events: [{ type: 'held', at, reservation, granted: true }],
+    events: [{ type: 'held', at, reservation, granted: true, logged }],
     outcome: { kind: 'held', reservation },
   };
 }
 
-const voided = (asked: Asked, at: number, outcome: Told): Granting => ({
-  events: [{ type: 'voided', at, asked }],
+const voided = (asked: Asked, at: number, logged: Logged, outcome: Told): Granting => ({
+  events: [{ type: 'voided', at, asked, logged }],
   outcome,
 });
 

@@ -354,6 +354,20 @@ export type Command =
   | DecideOrphan
   | ReleaseRemote;
 
+/** A message of ours at its place in the log. */
+export interface Logged {
+  readonly action: RemoteAction;
+  readonly reservationId: string;
+  readonly quantity: number;
+  readonly recordedAt: number;
+  readonly position: LogPosition;
+  /** What it did to what the log has given away, and what it gave to the reservation after it. */
+  readonly takenDelta: number;
+  readonly tally: RemoteTally;
+  /** A hold that the log did not grant. */
+  readonly isVoid?: true;
+}
+
 /**
  * A fact an actor committed. Events about a reservation carry the whole reservation after the fact, so a
  * store can keep it without knowing the rules.
@@ -365,6 +379,8 @@ export type TicketEvent =
       readonly reservation: Reservation;
       /** The log granted it: others know of it since it was asked for. */
       readonly granted?: true;
+      /** By this record. One fact with the hold, so that a loss between the two cannot leave it undecided. */
+      readonly logged?: Logged;
     }
   /** From version 5 on, with the next two. */
   | { readonly type: 'asked'; readonly at: number; readonly asked: Asked }
@@ -373,23 +389,11 @@ export type TicketEvent =
       readonly type: 'voided';
       readonly at: number;
       readonly asked: Asked;
+      readonly logged: Logged;
       readonly cause?: 'match_cancelled';
     }
-  /** A message of ours was found in the log. */
-  | {
-      readonly type: 'logged';
-      readonly at: number;
-      readonly action: RemoteAction;
-      readonly reservationId: string;
-      readonly quantity: number;
-      readonly recordedAt: number;
-      readonly position: LogPosition;
-      /** What it did to what the log has given away, and what it gave to the reservation after it. */
-      readonly takenDelta: number;
-      readonly tally: RemoteTally;
-      /** A hold that the log did not grant. */
-      readonly isVoid?: true;
-    }
+  /** A message of ours was found in the log, and decides nothing that was asked for. */
+  | ({ readonly type: 'logged'; readonly at: number } & Logged)
   | { readonly type: 'paymentStarted'; readonly at: number; readonly reservation: Reservation }
   | { readonly type: 'paymentDeclined'; readonly at: number; readonly reservation: Reservation }
   | {

@@ -18,7 +18,8 @@ export interface Folded {
   heldElsewhere: number;
 }
 
-interface Tally {
+/** What one peer, or one reservation of a peer with ids, has. */
+export interface Tally {
   held: number;
   sold: number;
   /** RESERVED that came before their PENDING. */
@@ -49,7 +50,7 @@ export function fold(
       const isMine = message.clientId === me;
       const key = message.reservationId ? `${message.clientId} ${message.reservationId}` : message.clientId;
       const group = isMine ? ticket.here : ticket.peers;
-      const tally = group.get(key) ?? { held: 0, sold: 0, early: [], cancelledEarly: 0 };
+      const tally = group.get(key) ?? emptyTally();
       group.set(key, tally);
       take(tally, message.action, quantity, record.timestamp, message.reservationId !== '');
     }
@@ -69,7 +70,10 @@ export function fold(
   );
 }
 
-function take(tally: Tally, action: string, quantity: number, at: number, hasIds: boolean): void {
+export const emptyTally = (): Tally => ({ held: 0, sold: 0, early: [], cancelledEarly: 0 });
+
+/** Adds what a record says to what its sender has. */
+export function take(tally: Tally, action: string, quantity: number, at: number, hasIds: boolean): void {
   const matches = (entry: { at: number }): boolean => hasIds || Math.abs(at - entry.at) <= WINDOW_MS;
   let left = quantity;
   if (action === 'TICKET_PENDING') {
@@ -103,7 +107,7 @@ function take(tally: Tally, action: string, quantity: number, at: number, hasIds
   }
 }
 
-interface Message {
+export interface Message {
   readonly action: string;
   readonly matchNumber: number;
   readonly clientId: string;
@@ -122,7 +126,7 @@ const whole = (value: unknown, max: number): number | null => {
 };
 
 /** Null for what a marketplace cannot take: it changes nobody's counters. */
-function readMessage({ value, headers }: LogRecord): Message | null {
+export function readMessage({ value, headers }: Pick<LogRecord, 'value' | 'headers'>): Message | null {
   let json: Bag;
   try {
     json = bag(JSON.parse(value ?? ''));

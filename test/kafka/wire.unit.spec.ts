@@ -386,10 +386,23 @@ describe('publishing', () => {
         headers['admission'],
       ]);
 
+    const logged = {
+      action: 'pending',
+      reservationId: 'r-1',
+      quantity: 2,
+      recordedAt: AT,
+      position: { source: 'log', offset: '5', index: 0 },
+      takenDelta: 0,
+      tally: { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 0 },
+      isVoid: true,
+    } as const;
+
     it('tells of a hold when it is asked for, and of one that is not given; never of what the log granted', () => {
       expect(told({ type: 'asked', at: AT, asked })).toEqual([['TICKET_PENDING', undefined, 'ordered']]);
-      expect(told({ type: 'voided', at: AT, asked })).toEqual([['TICKET_CANCELLED', 'cancelled', 'ordered']]);
-      expect(told({ type: 'voided', at: AT, asked, cause: 'match_cancelled' })).toEqual([]);
+      expect(told({ type: 'voided', at: AT, asked, logged })).toEqual([
+        ['TICKET_CANCELLED', 'cancelled', 'ordered'],
+      ]);
+      expect(told({ type: 'voided', at: AT, asked, logged, cause: 'match_cancelled' })).toEqual([]);
       expect(told({ type: 'held', at: AT, reservation: reservation({}), granted: true })).toEqual([]);
     });
 

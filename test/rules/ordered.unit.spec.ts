@@ -356,6 +356,23 @@ describe('sales in the order of the log', () => {
     assert.equal(ann.outbox.length, asked);
   });
 
+  it('a hold and the record that decides it are one fact: nothing can be lost between them', () => {
+    for (const isLate of [false, true]) {
+      const [ann] = two();
+      ann.hold('a', 1, 1);
+      if (isLate) ann.fold(record('bob', 'pending', 'b'));
+      const place = { source: 'log', offset: String(ann.at), index: 0 };
+      const said = { id: 'm', at: 1, recordedAt: 1, quantity: 1, reservationId: 'a', position: place };
+      const [first, ...rest] = decide(ann.state, { ...said, type: 'own', action: 'pending' }, POLICY).events;
+      assert.ok(first && rest.length === 0);
+      assert.equal(first.type, isLate ? 'voided' : 'held');
+      const after = apply(ann.state, first);
+      assert.equal(after.asked.size, 0);
+      assert.deepEqual(after.positions.get('log'), { offset: place.offset, index: 0 });
+      assert.equal(after.ordered?.taken, 1);
+    }
+  });
+
   it('a hold ends by the time at which the log took it', () => {
     const [ann] = two();
     ann.hold('a', 1, 1);

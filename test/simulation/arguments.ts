@@ -1,12 +1,14 @@
 /** What `npm run simulate` is asked for. */
 import { parseArgs } from 'node:util';
-import { FAULTS, type FaultKind } from './plan.js';
+import { FAULTS, MODES, type FaultKind, type Mode } from './plan.js';
 
 export interface Asked {
   readonly seed: number;
   readonly seeds: number;
   readonly ops: number;
   readonly marketplaces: number;
+  /** How holds are admitted in a contest of the marketplaces, one after the other; null alone for no contest. */
+  readonly modes: readonly (Mode | null)[];
   readonly faults: ReadonlySet<FaultKind>;
   readonly jobs: number;
   readonly shrinkMs: number;
@@ -17,10 +19,16 @@ export interface Asked {
   readonly mutation: string | null;
 }
 
-export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M] [--faults all|none|KIND,...]
-                       [--jobs J] [--violations-max V] [--shrink-seconds T] [--trace] [--mutation PATCH]
+/** Marketplaces in a contest. */
+const CONTESTANTS_MIN = 2;
+const CONTESTANTS_MAX = 5;
+const CONTESTANTS = 3;
 
-K seeds from S on, N operations each. Kinds of faults: ${FAULTS.join(', ')}`;
+export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M]
+                       [--mode ordered|optimistic|both] [--faults all|none|KIND,...] [--jobs J]
+                       [--violations-max V] [--shrink-seconds T] [--trace] [--mutation PATCH]
+
+K seeds from S on, N operations each. With --mode a contest of ${CONTESTANTS_MIN} to ${CONTESTANTS_MAX} marketplaces for few tickets. Kinds of faults: ${FAULTS.join(', ')}`;
 
 /** Throws with a sentence for the user. */
 export function parseAsked(args: readonly string[]): Asked {
@@ -30,7 +38,8 @@ export function parseAsked(args: readonly string[]): Asked {
       seed: { type: 'string', default: '1' },
       seeds: { type: 'string', default: '1' },
       ops: { type: 'string', default: '1000' },
-      marketplaces: { type: 'string', default: '1' },
+      marketplaces: { type: 'string' },
+      mode: { type: 'string' },
       faults: { type: 'string', default: 'all' },
       jobs: { type: 'string', default: '2' },
       'shrink-seconds': { type: 'string', default: '120' },
@@ -45,11 +54,21 @@ export function parseAsked(args: readonly string[]): Asked {
       throw new Error(`--${name} must be a whole number from ${min}`);
     return number;
   };
+  const modes = modesOf(values.mode);
+  const isContest = modes[0] !== null;
+  const marketplaces = whole(
+    'marketplaces',
+    values.marketplaces ?? String(isContest ? CONTESTANTS : 1),
+    isContest ? CONTESTANTS_MIN : 1,
+  );
+  if (isContest && marketplaces > CONTESTANTS_MAX)
+    throw new Error(`--marketplaces must be at most ${CONTESTANTS_MAX} with --mode`);
   return {
     seed: whole('seed', values.seed, 0),
     seeds: whole('seeds', values.seeds, 1),
     ops: whole('ops', values.ops, 1),
-    marketplaces: whole('marketplaces', values.marketplaces, 1),
+    marketplaces,
+    modes,
     faults: faultsOf(values.faults),
     jobs: whole('jobs', values.jobs, 1),
     shrinkMs: 1_000 * whole('shrink-seconds', values['shrink-seconds'], 0),
@@ -57,6 +76,14 @@ export function parseAsked(args: readonly string[]): Asked {
     violationsMax: whole('violations-max', values['violations-max'], 1),
     mutation: values.mutation ?? null,
   };
+}
+
+function modesOf(text: string | undefined): readonly (Mode | null)[] {
+  if (text === undefined) return [null];
+  if (text === 'both') return MODES;
+  const mode = MODES.find((known) => known === text);
+  if (!mode) throw new Error(`there is no mode ${text}; there are ${MODES.join(', ')}, both`);
+  return [mode];
 }
 
 export function faultsOf(text: string): ReadonlySet<FaultKind> {
@@ -71,7 +98,8 @@ export function faultsOf(text: string): ReadonlySet<FaultKind> {
 }
 
 /** The command that runs one seed again. */
-export function commandOf({ ops, marketplaces, faults }: Asked, seed: number): string {
+export function commandOf({ ops, marketplaces, faults }: Asked, seed: number, contest: Mode | null): string {
   const all = faults.size === FAULTS.length ? 'all' : [...faults].join() || 'none';
-  return `npm run simulate -- --seed ${seed} --ops ${ops} --marketplaces ${marketplaces} --faults ${all}`;
+  const mode = contest === null ? '' : ` --mode ${contest}`;
+  return `npm run simulate -- --seed ${seed} --ops ${ops} --marketplaces ${marketplaces}${mode} --faults ${all}`;
 }

@@ -12,6 +12,7 @@ import { ticketName } from '../../src/redis/keys.js';
 import type { Policy, Reservation, TicketId } from '../../src/rules/index.js';
 import { fold } from '../exchange/fold.js';
 import type { ArchiveServer } from './archive.js';
+import type { Contest } from './contest.js';
 import { TicketFold } from './fold.js';
 import { Violation } from './kernel.js';
 import { SALES_TOPIC, type LogServer } from './log.js';
@@ -53,6 +54,9 @@ export interface ChecksOptions {
   readonly policy: Policy;
   readonly log: LogServer;
   readonly tickets: readonly TicketId[];
+  /** Holds are granted by their place in the log alone. */
+  readonly isOrdered: boolean;
+  readonly contest: Contest | null;
 }
 
 export class Checks {
@@ -82,8 +86,10 @@ export class Checks {
   archiveFold(ticket: TicketId): TicketFold {
     const name = ticketName(ticket);
     let found = this.#archive.get(name);
-    if (!found)
-      this.#archive.set(name, (found = new TicketFold(`${this.#options.clientId} ledger of ${name}`)));
+    if (!found) {
+      const { clientId, isOrdered } = this.#options;
+      this.#archive.set(name, (found = new TicketFold(`${clientId} ledger of ${name}`, isOrdered)));
+    }
     return found;
   }
 
@@ -95,7 +101,8 @@ export class Checks {
   }
 
   #redisFold(ticket: TicketId): TicketFold {
-    return new TicketFold(`${this.#options.clientId} Redis of ${ticketName(ticket)}`);
+    const { clientId, isOrdered } = this.#options;
+    return new TicketFold(`${clientId} Redis of ${ticketName(ticket)}`, isOrdered);
   }
 
   // ---- Redis --------------------------------------------------------------------------------------------
@@ -146,6 +153,7 @@ export class Checks {
       if (event.event.type === 'released') this.#checkNotCharged(event.event.reservation);
     }
     for (const { id } of commit.records) this.#decided.add(id);
+    this.#options.contest?.committed(this.#options.clientId, ticket, commit.events, commit.after);
     stored.fold.compare(commit.after, `after version ${commit.version + 1}`);
     this.replied(commit.replies);
   }
@@ -230,6 +238,7 @@ export class Checks {
 
   appended(event: CommittedEvent): void {
     this.archiveFold(event.ticket).apply(event);
+    this.#options.contest?.appended(this.#options.clientId, event);
     if (event.event.type !== 'sold') return;
     const { paymentId = '', id } = event.event.reservation;
     const payment = this.provider?.payments.get(paymentId);
@@ -426,6 +435,13 @@ export class Checks {
       // One that was lost while its answer was on its way is told all the same.
       if (kind === 'held' && known === undefined && this.losses === lossesBefore) {
         throw new Violation('no hold missing', `${reservationId} was held, and Redis lost nothing since`);
+      }
+      const isRefused = kind === 'sold_out' || kind === 'temporarily_unavailable';
+      if (what === 'hold' && isRefused && known !== undefined && this.losses === 0) {
+        throw new Violation(
+          'refused stays refused',
+          `${reservationId} was told ${kind} and is ${known.status}`,
+        );
       }
       if (what === 'cancel' && kind === 'released') {
         const isSold = known?.status === 'RESERVED' && this.losses === losses;

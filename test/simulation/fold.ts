@@ -3,7 +3,7 @@
  * promise is a violation. Of the product it knows only what an event looks like.
  */
 import type { CommittedEvent } from '../../src/archive/port.js';
-import type { Reservation, TicketState } from '../../src/rules/index.js';
+import type { LogPosition, Reservation, TicketState } from '../../src/rules/index.js';
 import { Violation } from './kernel.js';
 
 interface Live {
@@ -16,6 +16,7 @@ interface Live {
 
 export class TicketFold {
   readonly #where: string;
+  readonly #isOrdered: boolean;
   isOpen = false;
   /** Redis lost outcomes: a command that comes again is a new one. */
   hasForgotten = false;
@@ -25,13 +26,16 @@ export class TicketFold {
   heldElsewhere = 0;
   soldElsewhere = 0;
   readonly live = new Map<string, Live>();
+  /** Holds that were asked for and are neither granted nor void yet. */
+  readonly asked = new Set<string>();
   /** Everything that was ever held, as its last event left it. */
   readonly known = new Map<string, Reservation>();
   readonly #messages = new Set<string>();
 
-  /** `where`: for what is said of a violation. */
-  constructor(where: string) {
+  /** `where`: for what is said of a violation. `isOrdered`: the log grants holds, see contest.ts. */
+  constructor(where: string, isOrdered: boolean) {
     this.#where = where;
+    this.#isOrdered = isOrdered;
   }
 
   get pending(): number {
@@ -49,12 +53,31 @@ export class TicketFold {
         if (!this.hasForgotten && this.known.has(id) && event.reservation.paymentId === undefined) {
           this.#break('a command once', committed, `${id} was held before`);
         }
-        if (this.pending < quantity) {
+        if (event.logged) this.#recordOnce(committed, event.logged.position);
+        if (this.#isOrdered && !this.asked.delete(id))
+          this.#break('asked once', committed, `${id} was not asked for`);
+        if (!this.#isOrdered && this.pending < quantity) {
           this.#break('no hold below 0', committed, `${quantity} held of ${this.pending}`);
         }
         this.#keep(event.reservation, 'PENDING');
         break;
       }
+      case 'asked': {
+        const { id } = event.asked.reservation;
+        if (this.live.has(id) || this.asked.has(id))
+          this.#break('asked once', committed, `${id} is asked for already`);
+        this.asked.add(id);
+        break;
+      }
+      case 'voided':
+        this.#recordOnce(committed, event.logged.position);
+        if (!this.asked.delete(event.asked.reservation.id)) {
+          this.#break('asked once', committed, `${event.asked.reservation.id} was not asked for`);
+        }
+        break;
+      case 'logged':
+        this.#recordOnce(committed, event.position);
+        break;
       case 'paymentStarted':
         this.#expect(committed, event.reservation, ['PENDING']);
         this.#keep(event.reservation, 'PAYING');
@@ -85,10 +108,7 @@ export class TicketFold {
         break;
       }
       case 'remote': {
-        if (event.position) {
-          const { source, offset, index } = event.position;
-          this.#once(committed, `${source}/${offset}/${index}`);
-        }
+        if (event.position) this.#recordOnce(committed, event.position);
         this.#once(committed, `command ${committed.commandId.replace(/\/late$/, '')}`);
         this.heldElsewhere += event.heldDelta;
         this.soldElsewhere += event.soldDelta;
@@ -133,6 +153,10 @@ export class TicketFold {
       if (person === key || `card:${card}` === key) owned += quantity;
     }
     return owned;
+  }
+
+  #recordOnce(committed: CommittedEvent, { source, offset, index }: LogPosition): void {
+    this.#once(committed, `${source}/${offset}/${index}`);
   }
 
   #once(committed: CommittedEvent, id: string): void {

@@ -51,11 +51,14 @@ export class LogServer {
   readonly #fenced = new Set<string>();
   readonly #groups = new Map<string, Group>();
   readonly #kernel: Kernel;
+  readonly #appendTime: boolean;
   /** Hears every record in the step in which it is written. */
   onRecord: (record: LogRecord) => void = () => undefined;
 
-  constructor(kernel: Kernel, salesPartitions: number) {
+  /** `appendTime`: records have the time of the log, not that of their writer's clock. */
+  constructor(kernel: Kernel, salesPartitions: number, appendTime: boolean) {
     this.#kernel = kernel;
+    this.#appendTime = appendTime;
     const made = (topic: string, number: number): Partition => ({
       topic,
       source: `kafka/${topic}/${number}`,
@@ -77,12 +80,13 @@ export class LogServer {
   /** The records of one partition, all of them at once. */
   write(partition: Partition, records: readonly OutgoingRecord[], publisherId: string, at: number): void {
     if (this.#fenced.has(publisherId)) throw new Error(`the publisher ${publisherId} is fenced`);
+    const timestamp = this.#appendTime ? Math.floor(this.#kernel.now) : at;
     for (const { key, value, headers } of records) {
       const record: LogRecord = {
         source: partition.source,
         topic: partition.topic,
         offset: String(partition.records.length),
-        timestamp: at,
+        timestamp,
         value: Buffer.from(value),
         headers: { ...headers },
         key,

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { commandOf, parseAsked, USAGE, type Asked } from './arguments.js';
 import { simulateMutant } from './mutants.js';
-import { planOf } from './plan.js';
+import { planOf, type Mode } from './plan.js';
 import { historyOf, shrink } from './shrink.js';
 import { run, type RunResult } from './simulation.js';
 
@@ -11,30 +11,43 @@ import { run, type RunResult } from './simulation.js';
 const CHILD = '--child';
 const HISTORY_LINES_MAX = 60;
 
-const planOfSeed = (asked: Asked, seed: number) =>
-  planOf({ seed, ops: asked.ops, marketplaces: asked.marketplaces, faults: asked.faults });
+/** One run: of a seed, and in a contest of a mode. */
+interface Task {
+  readonly seed: number;
+  readonly contest: Mode | null;
+}
+
+const planOfTask = ({ ops, marketplaces, faults }: Asked, task: Task) =>
+  planOf({ ...task, ops, marketplaces, faults });
+
+function tasksOf({ seed, seeds, modes }: Asked): readonly Task[] {
+  return Array.from({ length: seeds }, (_, i) =>
+    modes.map((contest) => ({ seed: seed + i, contest })),
+  ).flat();
+}
 
 function child(asked: Asked): void {
-  process.on('message', (seed: number) => {
-    void run(planOfSeed(asked, seed)).then((result) => process.send?.(result));
+  process.on('message', (task: Task) => {
+    void run(planOfTask(asked, task)).then((result) => process.send?.(result));
   });
   process.send?.('ready');
 }
 
-/** Calls `onResult` for every seed; ends early when it answers false. */
+/** Calls `onResult` for every run; ends early when it answers false. */
 async function runAll(
   args: readonly string[],
-  asked: Asked,
+  { jobs }: Asked,
+  tasks: readonly Task[],
   onResult: (result: RunResult) => boolean,
 ): Promise<void> {
-  const end = asked.seed + asked.seeds;
-  let next = asked.seed;
+  const rest = tasks.values();
   let goesOn = true;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const worker = fork(fileURLToPath(import.meta.url), [CHILD, ...args], { execArgv: process.execArgv });
       const give = (): void => {
-        if (goesOn && next < end) worker.send(next++);
+        const next = goesOn ? rest.next() : null;
+        if (next?.done === false) worker.send(next.value);
         else worker.disconnect();
       };
       worker.on('message', (message: 'ready' | RunResult) => {
@@ -45,7 +58,7 @@ async function runAll(
         code === 0 ? resolve() : reject(new Error(`a process of the simulation ended with ${code}`)),
       );
     });
-  await Promise.all(Array.from({ length: Math.min(asked.jobs, asked.seeds) }, work));
+  await Promise.all(Array.from({ length: Math.min(jobs, tasks.length) }, work));
 }
 
 function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number>>): void {
@@ -67,60 +80,102 @@ async function mutant(patch: string, args: readonly string[]): Promise<number> {
   return violations.length > 0 ? 1 : 0;
 }
 
+/** What came of all runs of one mode. */
+class Sums {
+  readonly contest: Mode | null;
+  readonly #faults = new Map<string, number>();
+  readonly #told = new Map<string, number>();
+  #seeds = 0;
+  #ops = 0;
+  #steps = 0;
+  #virtualMs = 0;
+  #contested = 0;
+  #oversold = 0;
+  #violations = 0;
+
+  constructor(contest: Mode | null) {
+    this.contest = contest;
+  }
+
+  take({ ops, steps, virtualMs, faults, told, contested, oversold, violation }: RunResult): void {
+    this.#seeds += 1;
+    this.#ops += ops;
+    this.#steps += steps;
+    this.#virtualMs += virtualMs;
+    this.#contested += contested;
+    this.#oversold += oversold;
+    if (violation) this.#violations += 1;
+    addTo(this.#faults, faults);
+    addTo(this.#told, told);
+  }
+
+  text({ seed, marketplaces }: Asked, seconds: number): string {
+    const numbers = [this.#seeds, this.#ops, this.#steps, this.#contested, this.#oversold];
+    const [seeds, ops, steps, contested, oversold] = numbers.map((number) => number.toLocaleString('en'));
+    const share = this.#contested === 0 ? 0 : (1_000 * this.#oversold) / this.#contested;
+    const contest =
+      this.contest === null
+        ? ''
+        : `\n${this.contest}: ${oversold} oversells of ${contested} contested tickets, ${share.toFixed(1)} per 1,000`;
+    return `
+${seeds} seeds from ${seed}, ${ops} operations, ${marketplaces} marketplaces${contest}
+${steps} steps in ${seconds.toFixed(0)} s (${Math.round(this.#steps / seconds).toLocaleString('en')} a second), ${(this.#virtualMs / 3_600_000).toFixed(1)} hours of virtual time
+faults: ${listed(this.#faults) || 'none'}
+answers: ${listed(this.#told)}
+violations: ${this.#violations}`;
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const asked = parseAsked(args);
   if (asked.mutation !== null) return mutant(asked.mutation, args);
   const startedAt = Date.now();
-  const faults = new Map<string, number>();
-  const told = new Map<string, number>();
+  const tasks = tasksOf(asked);
+  const sums = asked.modes.map((contest) => new Sums(contest));
   const failed: RunResult[] = [];
-  let [seeds, ops, steps, virtualMs] = [0, 0, 0, 0];
+  let runs = 0;
   const take = (result: RunResult): boolean => {
-    seeds += 1;
-    ops += result.ops;
-    steps += result.steps;
-    virtualMs += result.virtualMs;
-    addTo(faults, result.faults);
-    addTo(told, result.told);
-    if (result.violation) {
+    const { seed, contest, violation } = result;
+    runs += 1;
+    sums.find((known) => known.contest === contest)?.take(result);
+    if (violation) {
       failed.push(result);
-      console.log(`seed ${result.seed}: ${result.violation.message}\n  ${commandOf(asked, result.seed)}`);
+      console.log(`seed ${seed}: ${violation.message}\n  ${commandOf(asked, seed, contest)}`);
     }
-    if (asked.seeds >= 100 && seeds % 50 === 0) {
+    if (tasks.length >= 100 && runs % 50 === 0) {
       const seconds = (Date.now() - startedAt) / 1_000;
       console.log(
-        `${seeds} of ${asked.seeds} seeds, ${failed.length} with violations, ${seconds.toFixed(0)} s`,
+        `${runs} of ${tasks.length} runs, ${failed.length} with violations, ${seconds.toFixed(0)} s`,
       );
     }
     return failed.length < asked.violationsMax;
   };
-  if (asked.seeds === 1) {
-    take(await run(planOfSeed(asked, asked.seed)));
-  } else await runAll(args, asked, take);
+  const [only] = tasks;
+  if (only && tasks.length === 1) take(await run(planOfTask(asked, only)));
+  else await runAll(args, asked, tasks, take);
   const seconds = (Date.now() - startedAt) / 1_000;
-  console.log(`
-${seeds.toLocaleString('en')} seeds from ${asked.seed}, ${ops.toLocaleString('en')} operations, ${asked.marketplaces} marketplaces
-${steps.toLocaleString('en')} steps in ${seconds.toFixed(0)} s (${Math.round(steps / seconds).toLocaleString('en')} a second), ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time
-faults: ${listed(faults) || 'none'}
-answers: ${listed(told)}
-violations: ${failed.length}`);
+  for (const each of sums) console.log(each.text(asked, seconds));
   const [first] = failed.sort((a, b) => a.seed - b.seed);
   if (!first) return 0;
-  console.log(
-    `\nLooking for the shortest history of seed ${first.seed}, ${asked.shrinkMs / 1_000} s at most ...`,
-  );
+  await explain(asked, first);
+  return 1;
+}
+
+/** The shortest history that breaks it, and how to have it again. */
+async function explain(asked: Asked, failed: RunResult): Promise<void> {
+  const { seed, contest } = failed;
+  console.log(`\nLooking for the shortest history of seed ${seed}, ${asked.shrinkMs / 1_000} s at most ...`);
   const { plan, result, tries } = await shrink(
-    planOfSeed(asked, first.seed),
-    first,
+    planOfTask(asked, { seed, contest }),
+    failed,
     Date.now() + asked.shrinkMs,
   );
   const lines = historyOf(plan);
   console.log(`${plan.ops.length} operations and ${plan.faults.length} faults break it (${tries} tries):
 ${lines.slice(0, HISTORY_LINES_MAX).join('\n')}${lines.length > HISTORY_LINES_MAX ? `\n... ${lines.length - HISTORY_LINES_MAX} more` : ''}
 ${result.violation?.message ?? ''}
-Again: ${commandOf(asked, first.seed)}`);
+Again: ${commandOf(asked, seed, contest)}`);
   if (asked.trace) await run(plan, { onNote: (text) => console.log(text) });
-  return 1;
 }
 
 const args = process.argv.slice(2);

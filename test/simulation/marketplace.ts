@@ -24,6 +24,7 @@ import { TicketReservationReader } from '../../src/redis/reads.js';
 import type { Policy, Reservation, TicketId } from '../../src/rules/index.js';
 import { ArchiveClient, ArchiveServer } from './archive.js';
 import { Checks } from './checks.js';
+import type { Contest } from './contest.js';
 import { Process, type Kernel } from './kernel.js';
 import { LogClient, MASTERLIST_TOPIC, SALES_TOPIC, type LogServer } from './log.js';
 import {
@@ -122,6 +123,9 @@ export interface MarketplaceOptions {
   readonly logState: ServerState;
   readonly tickets: readonly TicketId[];
   readonly sizes: Sizes;
+  /** Whether the log grants its holds. */
+  readonly isOrdered: boolean;
+  readonly contest: Contest | null;
   readonly onFault: (kind: string) => void;
   readonly logger?: Logger;
 }
@@ -143,14 +147,16 @@ export class Marketplace {
   readonly providerState: ServerState;
   readonly slots: readonly Slot[];
   readonly #options: MarketplaceOptions;
+  readonly #policy: Policy;
   readonly #logger: Logger;
 
   constructor(options: MarketplaceOptions) {
-    const { clientId, kernel, log, tickets, sizes, onFault } = options;
+    const { clientId, kernel, log, tickets, sizes, onFault, isOrdered, contest } = options;
     this.#options = options;
     this.#logger = options.logger ?? silent();
     this.clientId = clientId;
-    this.checks = new Checks({ clientId, policy: POLICY, log, tickets });
+    this.#policy = { ...POLICY, ordered: isOrdered };
+    this.checks = new Checks({ clientId, policy: this.#policy, log, tickets, isOrdered, contest });
     const { checks } = this;
     const guarded = (check: () => void): void => {
       try {
@@ -235,14 +241,15 @@ export class Marketplace {
 
   #worker(core: Core): Running {
     const { process, clock, connection, send, store, queues, archive, gateway, flow, log, catalog } = core;
-    const { sizes } = this.#options;
+    const { sizes, isOrdered } = this.#options;
     const { clientId } = this;
     const logger = this.#logger;
     const publishing = new Publishing({
       log,
       archive,
       store,
-      encode: (event) => encodeSale(event, { clientId, topic: SALES_TOPIC, clientIdInValue: false }),
+      encode: (event) =>
+        encodeSale(event, { clientId, topic: SALES_TOPIC, clientIdInValue: false, ordered: isOrdered }),
       identify: (record) => ownEventOf(record, clientId),
       topic: SALES_TOPIC,
       logger,
@@ -291,7 +298,7 @@ export class Marketplace {
         clock,
         logger,
         newId: process.newId,
-        policy: POLICY,
+        policy: this.#policy,
         workerId,
         leaseMs: sizes.leaseMs,
         paymentCheckMs: sizes.paymentCheckMs,
@@ -419,6 +426,7 @@ export class Marketplace {
       clock,
       logger: this.#logger,
       clientId: this.clientId,
+      ordered: this.#options.isOrdered,
       masterlistTopic: MASTERLIST_TOPIC,
       salesTopic: SALES_TOPIC,
       togetherMax: Math.min(

@@ -91,6 +91,50 @@ describe('the Redis in memory', () => {
     expect((await send(1))?.memory).toEqual({ kind: 'committed' });
   });
 
+  it('compares the id of a command whose outcome follows, and records nothing of it', async () => {
+    const { stores, ask, runId, compareAll } = bound(await start('unanswered'));
+    const state = initialState(ticket);
+    const commit = (
+      side: 'real' | 'memory',
+      version: number,
+      ids: Pick<Commit, 'records' | 'unanswered'>,
+    ) => ({
+      commitId: `c${version}/${ids.records.length}`,
+      owner: 'w/1',
+      version,
+      runId: runId(side),
+      incarnation: 1,
+      before: state,
+      after: state,
+      events: [],
+      replies: new Map(),
+      guards: new Map(),
+      dueAt: 0,
+      replace: null,
+      ...ids,
+    });
+    const send = async (version: number, ids: Pick<Commit, 'records' | 'unanswered'>) => {
+      const answers = await ask(
+        `commit ${version}`,
+        () => stores.real.commit(ticket, commit('real', version, ids)),
+        () => stores.memory.commit(ticket, commit('memory', version, ids)),
+      );
+      return answers?.real;
+    };
+    const record = { id: 'x', keepMs: 60_000, outcome: { result: { kind: 'applied' } } } as const;
+    const other = { ...record, id: 'y' };
+    await ask(
+      'claim',
+      () => stores.real.claim(ticket, 'w/1'),
+      () => stores.memory.claim(ticket, 'w/1'),
+    );
+    expect(await send(0, { records: [], unanswered: ['x'] })).toEqual({ kind: 'committed' });
+    expect(await send(1, { records: [record], unanswered: ['z'] })).toEqual({ kind: 'committed' });
+    const recorded = new Map([['x', record.outcome]]);
+    expect(await send(2, { records: [other], unanswered: ['x'] })).toEqual({ kind: 'repeat', recorded });
+    await compareAll();
+  });
+
   it('gives a lease away when its time is over', async () => {
     const both = await start('leases', SHORT_MS);
     const [mine, theirs] = both.leases;
@@ -107,4 +151,5 @@ const bound = (twins: Twins) => ({
   stores: twins.stores,
   ask: twins.ask.bind(twins),
   runId: twins.runId.bind(twins),
+  compareAll: twins.compareAll.bind(twins),
 });

@@ -227,7 +227,7 @@ export class MemoryRedis {
     if (!commit.replace && (meta.version ?? 0) !== commit.version) return { kind: 'behind' };
     const tallies = this.#wrongGuards(ticket, commit.guards);
     if (tallies.size > 0) return { kind: 'guard', tallies };
-    const recorded = this.#recorded(keys, commit.records);
+    const recorded = this.#recorded(keys, commit);
     if (recorded.size > 0) return { kind: 'repeat', recorded };
     this.#write(ticket, this.#append(ticket, keys, commit.events), commit);
     this.#announce(ticket, commit);
@@ -249,9 +249,9 @@ export class MemoryRedis {
     return wrong;
   }
 
-  #recorded({ outcomes }: StoredKeys, records: Commit['records']): Map<string, RecordedOutcome> {
+  #recorded({ outcomes }: StoredKeys, { records, unanswered = [] }: Commit): Map<string, RecordedOutcome> {
     const recorded = new Map<string, RecordedOutcome>();
-    for (const { id } of records) {
+    for (const id of [...records.map((record) => record.id), ...unanswered]) {
       const known = this.#read(outcomes.get(id));
       if (known) recorded.set(id, known);
     }

@@ -31,6 +31,16 @@ const CAUGHT: readonly (readonly [patch: string, seed: number, promise: string, 
   ['sold-without-charge', 1, 'sold when charged'],
   ['version-not-compared', 53, 'counters'],
 ];
+/** A seed of a contest whose holds the log grants that shows it; all of those seeds pass on the sources as they are. */
+const CONTESTS: readonly (readonly [patch: string, seed: number, promise: string])[] = [
+  ['asked-again-when-decided', 6, 'a command once'],
+  ['capacity-of-a-later-list', 2, 'participants are equal'],
+  ['own-decided-by-local-count', 6, 'decided by the place in the log'],
+  ['own-records-skipped', 1, 'decided by the place in the log'],
+  ['told-before-the-log-decides', 1, 'answered when committed'],
+  ['void-gives-back', 1, 'participants are equal'],
+  ['voids-of-others-counted', 1, 'decided by the place in the log'],
+];
 /** What the simulated Redis answers, as the real one no longer does. */
 const SCRIPTS: readonly (readonly [patch: string, expected: RegExp])[] = [
   ['script-ids-not-compared', /^\+ +kind: 'repeat'/m],
@@ -48,6 +58,12 @@ const argsOf = (seed: number, seeds: number, faults: string): string[] =>
   `--seed ${seed} --seeds ${seeds} --faults ${faults} --ops 200 --jobs 2 --violations-max 1 --shrink-seconds 0`.split(
     ' ',
   );
+
+const contestArgsOf = (seed: number): string[] => [
+  ...argsOf(seed, 1, 'all'),
+  // The last of two counts.
+  ...'--ops 100 --mode ordered --marketplaces 3'.split(' '),
+];
 
 describe('the simulator', () => {
   it.each(CAUGHT)(
@@ -76,8 +92,26 @@ describe('the simulator', () => {
     240_000,
   );
 
+  it.each(CONTESTS)(
+    'catches %s by seed %i of a contest',
+    async (patch, seed, promise) => {
+      const { violations } = await simulateMutant(patch, contestArgsOf(seed));
+      expect(violations.join()).toContain(`seed ${seed}: ${promise}: `);
+    },
+    120_000,
+  );
+
+  it.each([...new Set(CONTESTS.map(([, seed]) => seed))])(
+    'finds nothing in a contest of seed %i in the sources as they are',
+    async (seed) => {
+      const { violations } = await simulateMutant(null, contestArgsOf(seed));
+      expect(violations).toEqual([]);
+    },
+    240_000,
+  );
+
   it('is asked about every patch there is', async () => {
-    const asked = [...CAUGHT, ...SCRIPTS].map(([patch]) => patch);
+    const asked = [...CAUGHT, ...CONTESTS, ...SCRIPTS].map(([patch]) => patch);
     expect(asked.sort()).toEqual([...(await mutations())].sort());
   });
 });

@@ -94,8 +94,14 @@ export interface ListOp extends OpBase {
 }
 export type Op = HoldOp | NextOp | PeerOp | ListOp;
 
+/** How marketplaces admit holds in a contest. */
+export const MODES = ['ordered', 'optimistic'] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface Plan {
   readonly seed: number;
+  /** Of a contest: several marketplaces want the same few tickets. Null for any other simulation. */
+  readonly contest: Mode | null;
   readonly markets: number;
   readonly matches: number;
   readonly partitions: number;
@@ -118,29 +124,45 @@ const BLACKOUT_EVERY_MS = 5_000;
 const FAULT_CHANCE = 0.45;
 const RARE: ReadonlySet<FaultKind> = new Set(['blackout', 'redis-failover']);
 const RARE_CHANCE = 0.3;
+/** Mean time between two holds of a rush for one ticket, milliseconds: others hear of a hold much later. */
+const RUSH_EVERY_MS = 15;
+/** That a buyer of a rush pays, and about when, milliseconds. */
+const PAYS_CHANCE = 0.7;
+const PAYS_AFTER_MS = 500;
 
 export interface PlanOptions {
   readonly seed: number;
+  readonly contest: Mode | null;
   readonly ops: number;
   readonly marketplaces: number;
   readonly faults: ReadonlySet<FaultKind>;
 }
 
-export function planOf({ seed, ops: count, marketplaces, faults }: PlanOptions): Plan {
+/** A contest is the same in both modes, whatever comes of it. */
+export function planOf({ seed, contest, ops: count, marketplaces, faults }: PlanOptions): Plan {
   const random = new Random(seed, 'plan');
-  const matches = random.int(1, 2);
-  const partitions = random.int(1, 3);
+  const isContest = contest !== null;
+  const matches = random.int(1, isContest ? 3 : 2);
+  const partitions = isContest ? 1 : random.int(1, 3);
   const everyMs = OP_EVERY_MS * random.pick([0.3, 1, 1, 2]);
-  const drawn = drawOps(random, { count, marketplaces, matches, partitions, everyMs });
+  const draw = { count, marketplaces, matches, partitions, everyMs };
+  const drawn = isContest ? drawContest(random, draw) : drawOps(random, draw);
   const endMs = (drawn.at(-1)?.atMs ?? 0) + 2_000;
   return {
     seed,
+    contest,
     markets: marketplaces,
     matches,
     partitions,
     sizes: drawSizes(random),
     ops: drawn,
-    faults: drawFaults(new Random(seed, 'faults'), { endMs, marketplaces, faults }),
+    faults: drawFaults(new Random(seed, 'faults'), {
+      endMs,
+      marketplaces,
+      faults,
+      // Each marketplace of a contest is to have its share.
+      often: isContest ? marketplaces : 1,
+    }),
     endMs,
   };
 }
@@ -182,17 +204,8 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
     (_, i) => new Peer(`peer${i}`, random.chance(0.5), draw),
   );
   const stock = random.pick([4, 12, 60]);
-  const list = (id: number, atMs: number, spread: number): ListOp => ({
-    kind: 'list',
-    id,
-    atMs,
-    market: 0,
-    available: tickets.map(({ matchNumber, category }) => [
-      matchNumber,
-      category,
-      Math.max(0, stock + random.int(-spread, spread)),
-    ]),
-  });
+  const list = (id: number, atMs: number, spread: number) =>
+    drawList(random, tickets, { id, atMs, stock, spread });
   // Peers may have sold before the list comes.
   const ops: Op[] = [list(0, random.pick([0, 0, 2_000]), 0)];
   const holds: HoldOp[] = [];
@@ -216,6 +229,92 @@ function drawOps(random: Random, draw: OpsDraw): Op[] {
     } else ops.push(drawNext(random, base, holds));
   }
   return ops;
+}
+
+/** Few tickets of each kind, for which all marketplaces have buyers at once; now and then a peer that takes no part. */
+function drawContest(random: Random, draw: OpsDraw): Op[] {
+  const { count, marketplaces, matches, everyMs } = draw;
+  const tickets = Array.from({ length: matches }, (_, i) => ticketsOf(i + 1)).flat();
+  const persons = Array.from({ length: random.pick([30, 200]) }, (_, i) => `p${i}@example.com`);
+  const peers = Array.from(
+    { length: random.pick([0, 0, 1, 2]) },
+    (_, i) => new Peer(`peer${i}`, random.chance(0.5), draw),
+  );
+  const stock = random.pick([1, 2, 4, 8]);
+  const ops: Op[] = [
+    drawList(random, tickets, { id: 0, atMs: random.pick([0, 0, 2_000]), stock, spread: 0 }),
+  ];
+  const holds: HoldOp[] = [];
+  let atMs = 0;
+  const base = (everyOtherMs: number) => {
+    atMs += random.delay(everyOtherMs);
+    return { id: ops.length, atMs: Math.round(atMs), market: random.int(0, marketplaces - 1) };
+  };
+  while (ops.length < count) {
+    const dice = random.next();
+    if (dice < 0.04 && peers.length > 0)
+      ops.push({ ...base(everyMs), ...random.pick(peers).next(random, tickets) });
+    else if (dice < 0.05) {
+      const { id, atMs: at } = base(everyMs);
+      ops.push(drawList(random, tickets, { id, atMs: at, stock, spread: Math.ceil(stock / 3) }));
+    } else if (dice < 0.25 || holds.length === 0) {
+      const ticket = random.pick(tickets);
+      atMs += random.delay(everyMs);
+      for (let rush = random.int(2, 2 * marketplaces); rush > 0 && ops.length < count; rush -= 1) {
+        const person = random.pick(persons);
+        const hold: HoldOp = {
+          ...base(RUSH_EVERY_MS),
+          kind: 'hold',
+          ticket,
+          quantity: random.int(1, 2),
+          person,
+        };
+        holds.push(hold);
+        ops.push(hold);
+        if (ops.length < count && random.chance(PAYS_CHANCE)) ops.push(drawPayment(random, hold, ops.length));
+      }
+    } else ops.push(drawNext(random, base(everyMs), holds));
+  }
+  return ops.sort((a, b) => a.atMs - b.atMs || a.id - b.id);
+}
+
+/** As soon as the buyer may have been answered. */
+function drawPayment(random: Random, { id: of, atMs, market }: HoldOp, id: number): NextOp {
+  return {
+    id,
+    atMs: atMs + Math.round(300 + random.delay(PAYS_AFTER_MS)),
+    market,
+    kind: 'pay',
+    of,
+    paymentMethod: `${random.chance(0.8) ? 'good' : random.pick(CARDS)}|`,
+    authenticates: { succeeds: random.chance(0.8), afterMs: Math.round(random.delay(4_000)) },
+  };
+}
+
+interface ListDraw {
+  readonly id: number;
+  readonly atMs: number;
+  /** Tickets of each kind, and by how many they may differ from it. */
+  readonly stock: number;
+  readonly spread: number;
+}
+
+function drawList(
+  random: Random,
+  tickets: readonly TicketId[],
+  { id, atMs, stock, spread }: ListDraw,
+): ListOp {
+  return {
+    kind: 'list',
+    id,
+    atMs,
+    market: 0,
+    available: tickets.map(({ matchNumber, category }) => [
+      matchNumber,
+      category,
+      Math.max(0, stock + random.int(-spread, spread)),
+    ]),
+  };
 }
 
 function drawNext(random: Random, base: Omit<OpBase, 'market'>, holds: readonly HoldOp[]): NextOp {
@@ -275,16 +374,18 @@ class Peer {
 
 interface FaultsDraw {
   readonly endMs: number;
+  /** Times the usual number. */
+  readonly often: number;
   readonly marketplaces: number;
   readonly faults: ReadonlySet<FaultKind>;
 }
 
-function drawFaults(random: Random, { endMs, marketplaces, faults }: FaultsDraw): Fault[] {
+function drawFaults(random: Random, { endMs, often, marketplaces, faults }: FaultsDraw): Fault[] {
   const drawn: Omit<Fault, 'id'>[] = [];
   for (const kind of FAULTS) {
     // Drawn even where it is switched off, so that the others stay what they are.
     const isIn = random.chance(RARE.has(kind) ? RARE_CHANCE : FAULT_CHANCE);
-    const meanMs = kind === 'blackout' ? BLACKOUT_EVERY_MS : FAULT_EVERY_MS;
+    const meanMs = (kind === 'blackout' ? BLACKOUT_EVERY_MS : FAULT_EVERY_MS) / often;
     const everyMs = meanMs * random.pick([0.3, 1, 1, 3]);
     for (let atMs = random.delay(everyMs); atMs < endMs; atMs += random.delay(everyMs)) {
       const fault = {

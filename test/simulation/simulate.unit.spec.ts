@@ -1,13 +1,15 @@
 /** A short simulation, that it runs the same way twice, and that it finds and shrinks what is broken. */
 import { describe, expect, it } from '@jest/globals';
 import { faultsOf } from './arguments.js';
-import { planOf, type Plan } from './plan.js';
+import { planOf, type Mode, type Plan } from './plan.js';
 import { historyOf, shrink } from './shrink.js';
 import { run } from './simulation.js';
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const plan = (seed: number, marketplaces = 1): Plan =>
-  planOf({ seed, ops: 150, marketplaces, faults: faultsOf('all') });
+  planOf({ seed, contest: null, ops: 150, marketplaces, faults: faultsOf('all') });
+const contestOf = (seed: number, contest: Mode, marketplaces = 3): Plan =>
+  planOf({ seed, contest, ops: 120, marketplaces, faults: faultsOf('all') });
 
 describe('a simulation', () => {
   it.each(SEEDS)(
@@ -22,8 +24,33 @@ describe('a simulation', () => {
   );
 
   it('comes to rest when Redis went away while a ticket was being taken', async () => {
-    const once = planOf({ seed: 8, ops: 200, marketplaces: 1, faults: faultsOf('redis-second') });
+    const once = planOf({
+      seed: 8,
+      contest: null,
+      ops: 200,
+      marketplaces: 1,
+      faults: faultsOf('redis-second'),
+    });
     expect((await run(once)).violation).toBeNull();
+  }, 60_000);
+
+  it.each([1, 2, 3])(
+    'of seed %i sells no ticket twice where the log grants holds, whatever fails',
+    async (seed) => {
+      const result = await run(contestOf(seed, 'ordered', 2 + (seed % 3)));
+      expect(result.violation).toBeNull();
+      expect(result.contested).toBeGreaterThan(0);
+      expect(result.oversold).toBe(0);
+      expect(result.told['pay RESERVED']).toBeGreaterThan(0);
+    },
+    60_000,
+  );
+
+  it('counts what is sold too often where each marketplace grants its own holds', async () => {
+    const results = [];
+    for (const seed of [1, 2, 3]) results.push(await run(contestOf(seed, 'optimistic')));
+    expect(results.map(({ violation }) => violation)).toEqual([null, null, null]);
+    expect(results.reduce((sum, { oversold }) => sum + oversold, 0)).toBeGreaterThan(0);
   }, 60_000);
 
   it('happens the same way twice, and another way for another seed', async () => {

@@ -7,11 +7,12 @@ import { reservationId } from '../../src/http/identity.js';
 import type { Logger } from '../../src/process/log.js';
 import type { TicketId } from '../../src/rules/index.js';
 import type { Told } from './checks.js';
+import { Contest, contestedOf } from './contest.js';
 import { BEGIN_MS, Kernel, Process, Violation } from './kernel.js';
 import { LogServer, MASTERLIST_TOPIC, SALES_TOPIC } from './log.js';
 import { Marketplace, type Ask, type Running, type Slot } from './marketplace.js';
 import { ServerState } from './network.js';
-import type { Fault, HoldOp, ListOp, NextOp, Op, PeerOp, Plan } from './plan.js';
+import type { Fault, HoldOp, ListOp, Mode, NextOp, Op, PeerOp, Plan } from './plan.js';
 import { Random } from './random.js';
 
 export interface RunResult {
@@ -25,6 +26,10 @@ export interface RunResult {
   readonly faults: Readonly<Record<string, number>>;
   /** Answers to buyers, by kind. */
   readonly told: Readonly<Record<string, number>>;
+  readonly contest: Mode | null;
+  /** Tickets that buyers of several marketplaces of a contest wanted, and those of them sold that were not there. */
+  readonly contested: number;
+  readonly oversold: number;
 }
 
 export interface RunOptions {
@@ -52,6 +57,7 @@ class Simulation {
   readonly #log: LogServer;
   readonly #logState: ServerState;
   readonly #markets: readonly Marketplace[];
+  readonly #contest: Contest | null;
   readonly #tickets: readonly TicketId[];
   readonly #faults = new Map<string, number>();
   readonly #told = new Map<string, number>();
@@ -74,13 +80,16 @@ class Simulation {
     this.#buyers = new Process(this.#kernel, 'buyers');
     this.#tickets = Array.from({ length: plan.matches }, (_, i) => ticketsOf(i + 1)).flat();
     const onFault = (kind: string): void => this.#count(kind);
-    this.#log = new LogServer(this.#kernel, plan.partitions);
+    this.#log = new LogServer(this.#kernel, plan.partitions, plan.contest === 'ordered');
     this.#logState = new ServerState(onFault);
-    this.#markets = Array.from(
-      { length: plan.markets },
-      (_, i) =>
+    const clientIds = Array.from({ length: plan.markets }, (_, i) => `market${i + 1}`);
+    this.#contest = plan.contest && new Contest({ mode: plan.contest, clientIds });
+    this.#markets = clientIds.map(
+      (clientId) =>
         new Marketplace({
-          clientId: `market${i + 1}`,
+          clientId,
+          isOrdered: plan.contest === 'ordered',
+          contest: this.#contest,
           kernel: this.#kernel,
           log: this.#log,
           logState: this.#logState,
@@ -94,12 +103,11 @@ class Simulation {
       this.#kernel.note(
         `record ${record.source}/${record.offset} ${record.headers['eventId'] ?? ''} by ${record.publisherId}`,
       );
-      for (const { checks } of this.#markets) {
-        try {
-          checks.recordWritten(record);
-        } catch (error) {
-          this.#kernel.fail(error as Error);
-        }
+      try {
+        for (const { checks } of this.#markets) checks.recordWritten(record);
+        this.#contest?.recordWritten(record);
+      } catch (error) {
+        this.#kernel.fail(error as Error);
       }
     };
     for (const op of plan.ops) if (op.kind === 'hold') this.#holds.set(op.id, op);
@@ -116,7 +124,7 @@ class Simulation {
     } catch (error) {
       failure = error as Error;
     }
-    const { seed, ops } = this.#plan;
+    const { seed, ops, contest } = this.#plan;
     return {
       seed,
       violation: failure && {
@@ -129,6 +137,9 @@ class Simulation {
       ops: ops.length,
       faults: Object.fromEntries(this.#faults),
       told: Object.fromEntries(this.#told),
+      contest,
+      contested: contest === null ? 0 : contestedOf(ops),
+      oversold: this.#contest?.oversold ?? 0,
     };
   }
 
@@ -153,6 +164,11 @@ class Simulation {
     for (const market of this.#markets) {
       market.checks.atEnd((ticket) => this.#inRedis(market, ticket));
     }
+    this.#contest?.atEnd(
+      this.#markets.flatMap(({ clientId, redis }) =>
+        this.#tickets.map((ticket) => ({ clientId, ticket, state: redis.state(ticket) })),
+      ),
+    );
   }
 
   #at(ms: number, label: string, task: () => void): void {
@@ -191,7 +207,9 @@ class Simulation {
           return `${name} is not rebuilt: ${JSON.stringify(market.redis.meta(ticket))}`;
         const text = [position, archived, published].map((one) => `${one?.incarnation}-${one?.sequence}`);
         if (text[0] !== text[1] || text[0] !== text[2]) return `${name} is not out: ${text.join()}`;
-        if (market.checks.archiveFold(ticket).heldHere > 0) return `${name} holds tickets`;
+        const { heldHere, asked } = market.checks.archiveFold(ticket);
+        if (heldHere > 0) return `${name} holds tickets`;
+        if (asked.size > 0) return `${name} waits for the log to grant ${[...asked].join()}`;
       }
       for (const { source, records } of this.#log.partitions) {
         const committed = this.#log.group(market.clientId).committed.get(source) ?? 0;

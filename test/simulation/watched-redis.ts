@@ -1,6 +1,8 @@
 /** The simulated Redis with the checks at its scripts, and with a memory of its last second, which it may lose. */
 import type { CommandJob, Commit, CommitResult, Cursors, Reply } from '../../src/actors/ports.js';
 import { ticketName } from '../../src/redis/keys.js';
+import { storedTicket } from '../../src/redis/stored-ticket.js';
+import { initialState, type TicketState } from '../../src/rules/index.js';
 import type { TicketId } from '../../src/rules/index.js';
 import type { Checks, RedisMark } from './checks.js';
 import type { Kernel } from './kernel.js';
@@ -94,6 +96,13 @@ export class WatchedRedis extends MemoryRedis {
     const moments = this.#moments;
     moments.push({ at: this.#kernel.now, snapshot: this.snapshot(), mark: this.#checks.redisMark() });
     while ((moments[0]?.at ?? Infinity) < this.#kernel.now - UNFLUSHED_MS) moments.shift();
+  }
+
+  /** What the next owner would find. */
+  state(ticket: TicketId): TicketState {
+    const live = [...this.reservations(ticket).values()].map(({ r }) => r);
+    const stored = storedTicket(ticket, this.meta(ticket), live, this.remote(ticket).entries());
+    return stored?.state ?? initialState(ticket);
   }
 
   /** It comes back without what was written last. `share`: of its last second, from 0 to 1. */

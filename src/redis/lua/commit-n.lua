@@ -9,7 +9,7 @@
       guards (person, tally in the other categories)    meta (field, value)
       reservations set (id, json) / removed (id)        remote set (key, json) / removed (key)
       persons set (person, tally) / removed (person)    outbox (stream id, json)
-      outcomes (json, ttl ms)   ended (json, ttl ms)    messages (channel, text)
+      outcomes (json, ttl ms; 0: only compared)   ended (json, ttl ms)    messages (channel, text)
 
   Returns {'committed'} | {'fenced'} | {'behind'} | {'repeat', n, json, ...} (n counts outcomes from 1) |
   {'guard', person, tally, ...}
@@ -75,7 +75,9 @@ write('HSET', KEYS[4], setPersons)
 write('HDEL', KEYS[4], delPersons)
 local firstEnded = firstOutcome + #outcomes / 2
 for i = 1, #outcomes, 2 do
-  redis.call('SET', KEYS[firstOutcome + (i - 1) / 2], outcomes[i], 'PX', outcomes[i + 1])
+  if outcomes[i + 1] ~= '0' then
+    redis.call('SET', KEYS[firstOutcome + (i - 1) / 2], outcomes[i], 'PX', outcomes[i + 1])
+  end
 end
 for i = 1, #ended, 2 do redis.call('SET', KEYS[firstEnded + (i - 1) / 2], ended[i], 'PX', ended[i + 1]) end
 for i = 1, #messages, 2 do redis.call('PUBLISH', messages[i], messages[i + 1]) end
