@@ -103,7 +103,7 @@ function take(tally: Tally, action: string, quantity: number, at: number, hasIds
   }
 }
 
-interface Message {
+export interface Message {
   readonly action: string;
   readonly matchNumber: number;
   readonly clientId: string;
@@ -122,7 +122,7 @@ const whole = (value: unknown, max: number): number | null => {
 };
 
 /** Null for what a marketplace cannot take: it changes nobody's counters. */
-function readMessage({ value, headers }: LogRecord): Message | null {
+export function readMessage({ value, headers }: LogRecord): Message | null {
   let json: Bag;
   try {
     json = bag(JSON.parse(value ?? ''));
