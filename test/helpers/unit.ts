@@ -19,6 +19,8 @@ export interface Crash {
 export class Unit {
   /** Starts that failed: it says what it lacks, ends, and is started again. */
   failedStarts = 0;
+  /** Of the last of them. */
+  lastFailure = '';
   readonly crashes: Crash[] = [];
   #running: Running | null = null;
   #isWanted = false;
@@ -47,8 +49,9 @@ export class Unit {
         const running = await run(this.roles, this.env);
         this.#running = running;
         running.child.once('exit', () => this.#ended(running));
-      } catch {
+      } catch (error) {
         this.failedStarts += 1;
+        this.lastFailure = String(error);
         await sleep(RETRY_MS);
       }
     }
