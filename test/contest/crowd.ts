@@ -121,7 +121,7 @@ export async function readSales(
         const path = `${PATH}/${id}`;
         const answer = await tryOnce(doors.of(number).pool, 'GET', path, { Authorization: `Bearer ${token}` });
         const isKnown = answer.status !== 0 && answer.status !== 503;
-        if (isKnown) found.set(id, String(answer.body.status ?? answer.status));
+        if (isKnown) found.set(id, answer.status === 200 ? String(answer.body.status) : answer.code);
         if (isKnown || Date.now() > giveUpAt) break;
         await sleep(PAUSE_MS_MIN);
       }
