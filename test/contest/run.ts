@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listEntry, Topics } from '../exchange/topics.js';
 import { startKafka } from '../helpers/kafka.js';
-import { verdictOf, type Evidence, type Problem, type Verdict } from './check.js';
+import { verdictOf, type Evidence, type Verdict } from './check.js';
 import { Contestant, type Mode } from './contestant.js';
 import { crowd, Doors, readSales, type CrowdEnd } from './crowd.js';
 import { faultsOf, inject, tellFault, type PlannedFault } from './faults.js';
