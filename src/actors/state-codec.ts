@@ -5,6 +5,8 @@ import {
   initialState,
   isKnownEvent,
   personsOf,
+  type Asked,
+  type OrderedSale,
   type Orphan,
   type RemoteTally,
   type Reservation,
@@ -14,13 +16,16 @@ import {
 } from '../rules/index.js';
 
 /** The newest version of anything stored that this code knows: states, jobs, ledgers. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /**
- * Version of a ticket's state, as it is written into Redis and snapshots: 4 added nothing to it. What is written says
- * the oldest version that reads it rightly, so that workers of two versions can stand side by side for a deploy.
+ * Version of a ticket's state, as it is written into Redis and snapshots. What is written says the oldest version that
+ * reads it rightly, so that workers of two versions can stand side by side for a deploy: 4 added nothing to it, 5 the
+ * sale in the order of the log.
  */
-export const STATE_VERSION = 3;
+export function stateVersionOf({ ordered }: Pick<TicketState, 'ordered'>): number {
+  return ordered ? 5 : 3;
+}
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
 export class NewerSchemaError extends Error {
@@ -80,6 +85,19 @@ const orphanSchema = z.object({
   recordedAt: z.number(),
 }) satisfies z.ZodType<Orphan>;
 
+const askedSchema = z.object({
+  reservation: reservationSchema,
+  commandId: z.string(),
+  again: z.literal(true).exactOptional(),
+  isEndFixed: z.literal(true).exactOptional(),
+}) satisfies z.ZodType<Asked>;
+
+const orderedSchema = z.object({
+  capacity: z.number(),
+  taken: z.number(),
+  asked: z.number(),
+}) satisfies z.ZodType<OrderedSale>;
+
 const positionSchema = z.object({ offset: z.string(), index: z.number() });
 
 const scalarsSchema = z.object({
@@ -96,6 +114,8 @@ const scalarsSchema = z.object({
   soldElsewhere: z.number(),
   heldHere: z.number(),
   heldElsewhere: z.number(),
+  // Not known before version 5.
+  ordered: orderedSchema.nullable().default(null),
 });
 
 const stateSchema = scalarsSchema.extend({
@@ -103,6 +123,8 @@ const stateSchema = scalarsSchema.extend({
   remote: z.array(z.tuple([z.string(), tallySchema])),
   orphans: z.array(z.tuple([z.string(), orphanSchema])).default([]),
   positions: z.array(z.tuple([z.string(), positionSchema])),
+  asked: z.array(z.tuple([z.string(), askedSchema])).default([]),
+  logged: z.array(z.tuple([z.string(), tallySchema])).default([]),
 });
 
 /** The numbers and flags of a state. */
@@ -110,7 +132,7 @@ export type Scalars = z.infer<typeof scalarsSchema>;
 
 export function scalarsOf(state: TicketState): Scalars {
   const { opened, closed, cancelled, paused, pauseRevision, capacity, price, currency } = state;
-  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = state;
+  const { soldHere, soldElsewhere, heldHere, heldElsewhere, ordered } = state;
   return {
     opened,
     closed,
@@ -124,10 +146,11 @@ export function scalarsOf(state: TicketState): Scalars {
     soldElsewhere,
     heldHere,
     heldElsewhere,
+    ordered,
   };
 }
 
-/** Puts a state together from its parts; `persons` follows from the live reservations. */
+/** Puts a state together from its parts; `persons` follows from what is held, bought and asked for. */
 export function assembleState(
   ticket: TicketId,
   parts: z.input<typeof scalarsSchema> & {
@@ -135,16 +158,23 @@ export function assembleState(
     readonly remote: Iterable<[string, RemoteTally]>;
     readonly orphans: Iterable<[string, Orphan]>;
     readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
+    readonly asked: Iterable<[string, Asked]>;
+    readonly logged: Iterable<[string, RemoteTally]>;
   },
 ): TicketState {
   const persons = new Map<string, number>();
-  const reservations: [string, Reservation][] = [];
-  for (const reservation of parts.reservations) {
-    reservations.push([reservation.id, reservation]);
+  const count = (reservation: Reservation): void => {
     for (const key of personsOf(reservation)) {
       persons.set(key, (persons.get(key) ?? 0) + reservation.quantity);
     }
+  };
+  const reservations: [string, Reservation][] = [];
+  for (const reservation of parts.reservations) {
+    reservations.push([reservation.id, reservation]);
+    count(reservation);
   }
+  const asked = ImmutableMap(parts.asked);
+  for (const { reservation } of asked.values()) count(reservation);
   return {
     ...initialState(ticket),
     ...scalarsSchema.parse(parts),
@@ -153,6 +183,8 @@ export function assembleState(
     remote: ImmutableMap(parts.remote),
     orphans: ImmutableMap(parts.orphans),
     positions: ImmutableMap(parts.positions),
+    asked,
+    logged: ImmutableMap(parts.logged),
   };
 }
 
@@ -163,6 +195,7 @@ export function encodeState(state: TicketState): unknown {
     remote: [...state.remote.entries()],
     orphans: [...state.orphans.entries()],
     positions: [...state.positions.entries()],
+    ...(state.ordered && { asked: [...state.asked.entries()], logged: [...state.logged.entries()] }),
   };
 }
 

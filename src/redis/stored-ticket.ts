@@ -4,7 +4,7 @@
  */
 import type { Commit, StoredTicket, TicketCounters } from '../actors/ports.js';
 import { comparePositions } from '../actors/position.js';
-import { assembleState, scalarsOf, STATE_VERSION, type Scalars } from '../actors/state-codec.js';
+import { assembleState, scalarsOf, stateVersionOf, type Scalars } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import {
   available,
@@ -12,6 +12,7 @@ import {
   pending,
   personsOf,
   remoteKey,
+  type Asked,
   type Orphan,
   type RemoteTally,
   type Reservation,
@@ -27,6 +28,13 @@ const UNCERTAIN = '?';
 
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
+
+/**
+ * Beside the tallies of peers stands what only a sale in the order of the log has. `remoteKey` escapes `%`, so that no
+ * peer's key can begin so.
+ */
+const ASKED = '%asked/';
+const LOGGED = '%logged/';
 
 /** A reservation as stored: with the position of the event that left it so. */
 export interface StoredReservation {
@@ -123,7 +131,7 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
     ...(position && {
       position: { incarnation: position.incarnation, sequence: position.sequence },
       // With every state: an older worker's version must not stay on what a newer one wrote.
-      schema: STATE_VERSION,
+      schema: stateVersionOf(after),
       state: scalarsOf(after),
       ...(after.opened && { counters: countersAfter(after.ticket, commit) }),
     }),
@@ -136,7 +144,8 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
 export interface Changes {
   readonly setReservations: (readonly [string, StoredReservation])[];
   readonly delReservations: string[];
-  readonly setRemote: (readonly [string, RemoteTally])[];
+  /** Of peers, and of ours in the log. */
+  readonly setRemote: (readonly [string, RemoteTally | Asked])[];
   readonly delRemote: string[];
   readonly setPersons: (readonly [string, number])[];
   readonly delPersons: string[];
@@ -166,8 +175,8 @@ export function changesOf({ before, after, events, replace, incarnation }: Commi
     }
   }
   for (const key of touched.remote) {
-    const tally = after.remote.get(key);
-    if (tally && !isIdleTally(tally)) changes.setRemote.push([key, tally]);
+    const value = remoteValue(after, key);
+    if (value) changes.setRemote.push([key, value]);
     else changes.delRemote.push(key);
   }
   for (const person of touched.persons) {
@@ -176,6 +185,12 @@ export function changesOf({ before, after, events, replace, incarnation }: Commi
     else changes.delPersons.push(person);
   }
   return changes;
+}
+
+function remoteValue(state: TicketState, key: string): RemoteTally | Asked | undefined {
+  if (key.startsWith(ASKED)) return state.asked.get(key.slice(ASKED.length));
+  const tally = key.startsWith(LOGGED) ? state.logged.get(key.slice(LOGGED.length)) : state.remote.get(key);
+  return tally && !isIdleTally(tally) ? tally : undefined;
 }
 
 interface Touched {
@@ -195,6 +210,8 @@ function touchedBy(
     for (const [id, last] of after.reservations)
       touched.reservations.set(id, { last, position: everythingAt });
     for (const key of after.remote.keys()) touched.remote.add(key);
+    for (const id of after.asked.keys()) touched.remote.add(ASKED + id);
+    for (const id of after.logged.keys()) touched.remote.add(LOGGED + id);
     for (const person of after.persons.keys()) touched.persons.add(person);
   }
   for (const { event, incarnation, sequence } of events) {
@@ -205,6 +222,13 @@ function touchedBy(
       // Another card may have paid before.
       const known = before.reservations.get(reservation.id);
       if (known) for (const key of personsOf(known)) touched.persons.add(key);
+      if (event.type === 'held' && event.granted) touched.remote.add(ASKED + reservation.id);
+    } else if ('asked' in event) {
+      const { reservation } = event.asked;
+      touched.remote.add(ASKED + reservation.id);
+      for (const key of personsOf(reservation)) touched.persons.add(key);
+    } else if (event.type === 'logged') {
+      touched.remote.add(LOGGED + event.reservationId);
     } else if ('clientId' in event) {
       touched.remote.add(
         remoteKey(event.clientId, 'reservationId' in event ? event.reservationId : undefined),
@@ -219,7 +243,7 @@ export function storedTicket(
   ticket: TicketId,
   meta: Partial<CommittedMeta>,
   reservations: Iterable<Reservation>,
-  remote: Iterable<[string, RemoteTally]>,
+  remote: Iterable<[string, unknown]>,
 ): StoredTicket | null {
   const { version, state, schema = NaN, runId = '', publisher } = meta;
   if (version === undefined || state === undefined) return null;
@@ -234,9 +258,26 @@ export function storedTicket(
     state: assembleState(ticket, {
       ...state,
       reservations,
-      remote,
+      ...sortedRemote(remote),
       orphans: meta.orphans ?? [],
       positions: meta.positions ?? [],
     }),
   };
+}
+
+/** What stands beside each other in Redis, taken apart; written by `changesOf`, so its values are not checked again. */
+export function sortedRemote(entries: Iterable<[string, unknown]>): {
+  readonly remote: [string, RemoteTally][];
+  readonly asked: [string, Asked][];
+  readonly logged: [string, RemoteTally][];
+} {
+  const remote: [string, RemoteTally][] = [];
+  const asked: [string, Asked][] = [];
+  const logged: [string, RemoteTally][] = [];
+  for (const [key, value] of entries) {
+    if (key.startsWith(ASKED)) asked.push([key.slice(ASKED.length), value as Asked]);
+    else if (key.startsWith(LOGGED)) logged.push([key.slice(LOGGED.length), value as RemoteTally]);
+    else remote.push([key, value as RemoteTally]);
+  }
+  return { remote, asked, logged };
 }

@@ -20,7 +20,7 @@ import { comparePositions, formatPosition, parsePosition } from '../actors/posit
 import { NewerSchemaError, SCHEMA_VERSION } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
-import type { Orphan, Outcome, RemoteTally, Reservation, TicketEvent, TicketId } from '../rules/index.js';
+import type { Orphan, RemoteTally, Reservation, TicketEvent, TicketId, Told } from '../rules/index.js';
 import { askAll, type Question } from './ask-all.js';
 import { isCluster, type RedisClient } from './connection.js';
 import { Fence } from './fence.js';
@@ -32,6 +32,7 @@ import {
   ENDED_KEEP_MS,
   isSaleTold,
   metaChangesOf,
+  sortedRemote,
   storedTicket,
   toldOf,
   type CommittedMeta,
@@ -344,8 +345,8 @@ export class RedisTicketStore implements TicketStore {
     });
   }
 
-  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    const found = new Map<string, Outcome>();
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>> {
+    const found = new Map<string, Told>();
     if (ids.length === 0) return found;
     const [values, archivedText] = await Promise.all([
       this.#redis.mget(ids.map((id) => this.#keys.outcome(ticket, id))),
@@ -457,7 +458,7 @@ export class RedisTicketStore implements TicketStore {
     ]);
     return {
       orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
-      remote: new Map(Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally])),
+      remote: new Map(sortedRemote(parsedRemote(remote)).remote),
     };
   }
 
@@ -574,9 +575,12 @@ function decodeTicket(
     ticket,
     decodeMeta(ticket, meta),
     reservations.map((json) => decodeReservation(json).r),
-    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+    parsedRemote(remote),
   );
 }
+
+const parsedRemote = (remote: Record<string, string>): [string, unknown][] =>
+  Object.entries(remote).map(([key, json]) => [key, JSON.parse(json)]);
 
 function encodeReservation({ r, p }: StoredReservation): string {
   return JSON.stringify({ r, p: formatPosition(p) });
@@ -628,7 +632,7 @@ function encodeOutcome({ result, durableAt }: RecordedOutcome): string {
 }
 
 function decodeOutcome(json: string): RecordedOutcome {
-  const { r, d } = JSON.parse(json) as { r: Outcome; d?: string };
+  const { r, d } = JSON.parse(json) as { r: Told; d?: string };
   return d === undefined ? { result: r } : { result: r, durableAt: parsePosition(d) };
 }
 

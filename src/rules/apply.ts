@@ -1,7 +1,9 @@
 /** `apply(state, event) -> state`: what each committed fact does to a ticket. Total and pure. */
 import { Map as ImmutableMap } from 'immutable';
 import type {
+  Asked,
   LogPosition,
+  OrderedSale,
   Orphan,
   RemoteTally,
   Reservation,
@@ -31,6 +33,9 @@ export function initialState(ticket: TicketId): TicketState {
     remote: ImmutableMap(),
     orphans: ImmutableMap(),
     positions: ImmutableMap(),
+    ordered: null,
+    asked: ImmutableMap(),
+    logged: ImmutableMap(),
   };
 }
 
@@ -42,6 +47,11 @@ export function available(state: TicketState): number {
 /** The PENDING available count: what can still be sold now. Below 0 when peers pended the last tickets too. */
 export function pending(state: TicketState): number {
   return available(state) - state.heldHere - state.heldElsewhere;
+}
+
+/** What the log has not given to anybody: a hold is granted when it covers it. */
+export function orderedFree({ capacity, taken }: OrderedSale): number {
+  return capacity - taken;
 }
 
 /**
@@ -65,15 +75,33 @@ const isSold = (reservation: Reservation | undefined): boolean => reservation?.s
 export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
+      return withReservation(withoutAsked(state, event.reservation.id), event.reservation);
     case 'paymentStarted':
     case 'paymentDeclined':
     case 'sold':
     case 'released':
     case 'refunded':
       return withReservation(state, event.reservation);
+    case 'asked':
+      return withAsked(state, event.asked);
+    case 'voided':
+      return withoutAsked(state, event.asked.reservation.id);
+    case 'logged': {
+      const { reservationId, tally, position, takenDelta } = event;
+      return {
+        ...withPosition(withTaken(state, takenDelta), position),
+        logged: isIdleTally(tally)
+          ? state.logged.delete(reservationId)
+          : state.logged.set(reservationId, tally),
+      };
+    }
     case 'remote':
       return {
-        ...withPosition(state, event.position),
+        // What came another way than through the log is not part of it.
+        ...withPosition(
+          event.position ? withTaken(state, event.heldDelta + event.soldDelta) : state,
+          event.position,
+        ),
         heldElsewhere: state.heldElsewhere + event.heldDelta,
         soldElsewhere: state.soldElsewhere + event.soldDelta,
         remote: withRemote(state.remote, event),
@@ -101,6 +129,7 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
         capacity: event.capacity,
         price: event.price,
         currency: event.currency,
+        ordered: event.ordered ? { capacity: event.capacity, taken: 0, asked: 0 } : state.ordered,
       };
     case 'closed':
       return { ...state, closed: true, cancelled: state.cancelled || event.cause === 'match_cancelled' };
@@ -152,6 +181,36 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
   };
 }
 
+function withTaken(state: TicketState, delta: number): TicketState {
+  const { ordered } = state;
+  return ordered && delta !== 0 ? { ...state, ordered: { ...ordered, taken: ordered.taken + delta } } : state;
+}
+
+/** Until the log has decided, it counts against the limits of its person as if it were held. */
+function withAsked(state: TicketState, asked: Asked): TicketState {
+  const { id, quantity } = asked.reservation;
+  return {
+    ...state,
+    ordered: state.ordered && { ...state.ordered, asked: state.ordered.asked + quantity },
+    asked: state.asked.set(id, asked),
+    persons: withTally(state.persons, asked.reservation, 1),
+  };
+}
+
+function withoutAsked(state: TicketState, id: string): TicketState {
+  const asked = state.asked.get(id);
+  if (!asked) return state;
+  return {
+    ...state,
+    ordered: state.ordered && {
+      ...state.ordered,
+      asked: state.ordered.asked - asked.reservation.quantity,
+    },
+    asked: state.asked.delete(id),
+    persons: withTally(state.persons, asked.reservation, -1),
+  };
+}
+
 /** Keys of the tallies that a reservation counts in: its buyer's, and its card's once that is known. */
 export function personsOf({ person, card }: Reservation): readonly string[] {
   return card === undefined ? [person] : [person, cardKey(card)];
@@ -185,6 +244,9 @@ function withPosition(state: TicketState, position: LogPosition | undefined): Ti
 /** Every type of event there is; the compiler misses none. */
 const EVENT_TYPES: Readonly<Record<TicketEvent['type'], true>> = {
   held: true,
+  asked: true,
+  voided: true,
+  logged: true,
   paymentStarted: true,
   paymentDeclined: true,
   sold: true,

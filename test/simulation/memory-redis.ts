@@ -40,7 +40,7 @@ import {
   type CommittedMeta,
   type StoredReservation,
 } from '../../src/redis/stored-ticket.js';
-import type { RemoteTally, TicketId } from '../../src/rules/index.js';
+import type { Asked, RemoteTally, TicketId } from '../../src/rules/index.js';
 
 /** What is heard on a channel. */
 export type Message =
@@ -93,7 +93,7 @@ interface StoredQueue {
 interface StoredKeys {
   readonly meta: Meta | null;
   readonly reservations: ImmutableMap<string, StoredReservation>;
-  readonly remote: ImmutableMap<string, RemoteTally>;
+  readonly remote: ImmutableMap<string, RemoteTally | Asked>;
   readonly persons: ImmutableMap<string, number>;
   readonly outbox: readonly CommittedEvent[];
   /** Of the outbox, however much of it was trimmed. */
@@ -372,7 +372,7 @@ export class MemoryRedis {
   }
 
   /** HGETALL. */
-  remote(ticket: TicketId): ImmutableMap<string, RemoteTally> {
+  remote(ticket: TicketId): ImmutableMap<string, RemoteTally | Asked> {
     return this.#keys(ticket).remote;
   }
 
@@ -656,7 +656,7 @@ export interface TicketDump {
   readonly counters: TicketCounters | null;
   readonly scalars: Scalars | null;
   readonly reservations: ImmutableMap<string, StoredReservation>;
-  readonly remote: ImmutableMap<string, RemoteTally>;
+  readonly remote: ImmutableMap<string, RemoteTally | Asked>;
   readonly persons: ImmutableMap<string, number>;
   readonly outbox: readonly CommittedEvent[];
   readonly outcomes: ReadonlyMap<string, RecordedOutcome>;
