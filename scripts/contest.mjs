@@ -30,7 +30,9 @@ async function main() {
   const { findServices } = await import('./services/find.mjs');
   const services = await findServices();
   if (services.kafka.kind !== 'real') {
-    throw new Failure(`A contest needs a Kafka that can be stopped (npm run services): ${services.kafka.reason}`);
+    throw new Failure(
+      `A contest needs a Kafka that can be stopped (npm run services): ${services.kafka.reason}`,
+    );
   }
   await withTestServices(services, () => compete(values));
 }
@@ -48,7 +50,10 @@ async function compete(values) {
     buyers: whole('buyers', values.buyers, 1, BUYERS_MAX),
     tickets: whole('tickets', values.tickets, 1, TICKETS_MAX),
     marketplaces: whole('marketplaces', values.marketplaces, 1, MARKETPLACES_MAX),
-    seed: values.seed === undefined ? Math.floor(Math.random() * SEED_MAX) : whole('seed', values.seed, 0, SEED_MAX),
+    seed:
+      values.seed === undefined
+        ? Math.floor(Math.random() * SEED_MAX)
+        : whole('seed', values.seed, 0, SEED_MAX),
     minutesMax: whole('minutes-max', values['minutes-max'], 1, MINUTES_MAX),
     reportDir: inRoot('data', 'contest'),
     log: console.log,

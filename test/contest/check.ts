@@ -70,11 +70,17 @@ export function verdictOf(evidence: Evidence): Verdict {
     soldBy[clientId] = (soldBy[clientId] ?? 0) + quantity;
     told.set(`${clientId} ${id}`, quantity);
     if (log.sold.get(`${clientId} ${id}`) !== quantity)
-      add('lost_sale', `${id} of ${clientId}: ${log.sold.get(`${clientId} ${id}`) ?? 0} of ${quantity} in the log`);
+      add(
+        'lost_sale',
+        `${id} of ${clientId}: ${log.sold.get(`${clientId} ${id}`) ?? 0} of ${quantity} in the log`,
+      );
     const read = evidence.readBack.get(id);
     if (read !== 'RESERVED') add('lost_sale', `${id} of ${clientId}: its buyer reads ${read ?? 'nothing'}`);
   }
-  for (const id of log.sold.keys()) if (!told.has(id)) add('unasked_sale', id);
+  const unknown = new Set(
+    buyers.flatMap(({ outcome, clientId, id }) => (outcome === 'none' ? [`${clientId} ${id}`] : [])),
+  );
+  for (const id of log.sold.keys()) if (!told.has(id) && !unknown.has(id)) add('unasked_sale', id);
   const sold = Object.values(soldBy).reduce((sum, one) => sum + one, 0);
   if (mode === 'ordered' && sold !== capacity) add('not_exact', `${sold} of ${capacity}`);
   if (mode === 'optimistic' && sold < capacity) add('unsold', `${sold} of ${capacity}`);
@@ -85,8 +91,7 @@ export function verdictOf(evidence: Evidence): Verdict {
     const expected = textOf({ capacity, ...folded });
     for (const [where, found] of [['Redis', redis] as const, ['the archive', archive] as const]) {
       const text = found ? textOf(found) : 'nothing';
-      if (text !== expected)
-        add('disagreement', `${where} of ${clientId} has ${text}, the log ${expected}`);
+      if (text !== expected) add('disagreement', `${where} of ${clientId} has ${text}, the log ${expected}`);
     }
     if (folded.heldHere + folded.heldElsewhere > 0) add('still_held', `${clientId}: ${expected}`);
   }

@@ -92,14 +92,13 @@ const BAD: readonly (readonly [name: ProblemName, what: string, evidence: Eviden
   [
     'unasked_sale',
     'of another marketplace',
-    { ...GOOD, records: [...RECORDS, record('three', 'd', 'PENDING', 1), record('three', 'd', 'RESERVED', 1)] },
+    {
+      ...GOOD,
+      records: [...RECORDS, record('three', 'd', 'PENDING', 1), record('three', 'd', 'RESERVED', 1)],
+    },
   ],
   ['out_of_turn', 'its hold was void', oversold],
-  [
-    'out_of_turn',
-    'it has no hold',
-    { ...GOOD, records: RECORDS.filter((_, i) => i !== 4) },
-  ],
+  ['out_of_turn', 'it has no hold', { ...GOOD, records: RECORDS.filter((_, i) => i !== 4) }],
   ['disagreement', 'Redis', { ...GOOD, said: { ...GOOD.said, one: { ...one, redis: saidBy(2, 0).redis } } }],
   ['disagreement', 'Redis has nothing', { ...GOOD, said: { ...GOOD.said, one: { ...one, redis: null } } }],
   [

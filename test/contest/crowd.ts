@@ -12,9 +12,13 @@ import { seeded, type Random } from '../../src/peer/random.js';
 const TRY_MS_MAX = 15_000;
 /** Everybody comes within so long. */
 const ARRIVAL_MS = 1_000;
-/** Seldom enough that no person comes near the limit of holds in a minute, which is 30. */
-const PAUSE_MS_MIN = 1_500;
-const PAUSE_MS_MAX = 4_500;
+/** Before the second try. */
+const PAUSE_MS_MIN = 1_000;
+const PAUSE_MS_MAX = 3_000;
+/** With each refusal people wait twice as long, this many times over: nobody comes near the limit of holds in a minute. */
+const PAUSE_DOUBLINGS_MAX = 3;
+/** What was not answered is asked again sooner: it may have bought something. */
+const UNKNOWN_DOUBLINGS_MAX = 1;
 /** How long one who left a hold behind stays away beyond its end. */
 const AWAY_MS = 1_000;
 const GOOD_CARD = '4242424242424242';
@@ -34,7 +38,7 @@ export interface Door {
 export interface BuyerEnd {
   readonly clientId: string;
   readonly outcome: 'RESERVED' | 'sold_out' | 'none';
-  /** Of what it bought. */
+  /** Of what it bought; of one without an outcome what it may have bought, if that is known. */
   readonly id: string;
   readonly token: string;
   readonly quantity: number;
@@ -119,7 +123,9 @@ export async function readSales(
       for (;;) {
         const { id, token } = end;
         const path = `${PATH}/${id}`;
-        const answer = await tryOnce(doors.of(number).pool, 'GET', path, { Authorization: `Bearer ${token}` });
+        const answer = await tryOnce(doors.of(number).pool, 'GET', path, {
+          Authorization: `Bearer ${token}`,
+        });
         const isKnown = answer.status !== 0 && answer.status !== 503;
         if (isKnown) found.set(id, answer.status === 200 ? String(answer.body.status) : answer.code);
         if (isKnown || Date.now() > giveUpAt) break;
@@ -185,10 +191,10 @@ class Buyer {
 
   async run(): Promise<BuyerEnd> {
     await sleep(this.#random() * ARRIVAL_MS);
-    while (!this.#isHopeless()) {
+    for (let refusals = 0; !this.#isHopeless(); refusals += 1) {
       const end = await this.#buy();
       if (end) return end;
-      await this.#pause();
+      await this.#pause(Math.min(refusals, PAUSE_DOUBLINGS_MAX));
     }
     return this.#end('none');
   }
@@ -221,7 +227,7 @@ class Buyer {
     const isBad = fate < DECLINED;
     const body = { paymentMethod: isBad ? BAD_CARD : GOOD_CARD };
     const paid = await this.#ask('pay', 'POST', `${path}/payment`, body, token);
-    if (!paid) return null;
+    if (!paid) return this.#end('none', id);
     if (paid.status === 200 && paid.body.status === 'RESERVED')
       return this.#end('RESERVED', id, token, quantity);
     return isBad && paid.code === 'payment_declined' ? null : this.#refused('pay', paid);
@@ -239,11 +245,11 @@ class Buyer {
       'Idempotency-Key': randomUUID(),
       ...(token !== undefined && { Authorization: `Bearer ${token}` }),
     };
-    while (!this.#isHopeless()) {
+    for (let tries = 0; !this.#isHopeless(); tries += 1) {
       const answer = await tryOnce(this.#door.pool, method, path, headers, body);
       this.told.note(op, answer);
       if (answer.status !== 0 && answer.status !== 503) return answer;
-      await this.#pause();
+      await this.#pause(Math.min(tries, UNKNOWN_DOUBLINGS_MAX));
     }
     return null;
   }
@@ -257,8 +263,8 @@ class Buyer {
     return { clientId, outcome, id, token, quantity, atMs: Date.now() - this.startedAt };
   }
 
-  #pause(): Promise<void> {
-    return sleep(PAUSE_MS_MIN + this.#random() * (PAUSE_MS_MAX - PAUSE_MS_MIN));
+  #pause(doublings: number): Promise<void> {
+    return sleep((PAUSE_MS_MIN + this.#random() * (PAUSE_MS_MAX - PAUSE_MS_MIN)) * 2 ** doublings);
   }
 }
 

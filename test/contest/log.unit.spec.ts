@@ -20,7 +20,9 @@ const read = (capacity: number, ...moves: readonly Move[]) => {
 
 describe('the log of a ticket', () => {
   it('grants what is covered at its place and nothing else', () => {
-    expect(read(3, ['a', 'PENDING', 2], ['b', 'PENDING', 2], ['c', 'PENDING', 1], ['d', 'PENDING', 1])).toEqual({
+    expect(
+      read(3, ['a', 'PENDING', 2], ['b', 'PENDING', 2], ['c', 'PENDING', 1], ['d', 'PENDING', 1]),
+    ).toEqual({
       ...{ granted: 2, voided: 2, outOfTurn: [], sold: {} },
     });
   });

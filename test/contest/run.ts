@@ -69,9 +69,9 @@ export interface Summary {
 }
 
 /** Long enough to pay for, short enough that what is left behind comes back within the round. */
-const HOLD_MS = 10_000;
+const HOLD_MS = 15_000;
 const OPEN_MS_MAX = 120_000;
-const ROUND_MS_MAX = 240_000;
+const ROUND_MS_MAX = 300_000;
 const SETTLE_MS_MAX = 60_000;
 const READ_MS_MAX = 60_000;
 /** Nothing has moved for so long. */
@@ -227,7 +227,11 @@ async function until(what: string, msMax: number, check: () => Promise<boolean>)
   }
 }
 
-function writeLogs({ reportDir, seed, mode }: ContestOptions, round: Round, all: readonly Contestant[]): void {
+function writeLogs(
+  { reportDir, seed, mode }: ContestOptions,
+  round: Round,
+  all: readonly Contestant[],
+): void {
   if (reportDir === null) return;
   mkdirSync(reportDir, { recursive: true });
   const logs = all.map(({ clientId, unit }) => `--- ${clientId} ---\n${unit.output}\n`);
@@ -272,12 +276,26 @@ const SHOWN_MAX = 10;
 const seconds = (ms: number): string => (ms / 1_000).toFixed(0);
 const row = (cells: readonly (string | number)[], names: readonly string[]): string => {
   const widths = [5, 6, ...names.map(({ length }) => Math.max(4, length)), 5, 5, 8, 9, 8, 8, 5];
-  return cells.map((cell, i) => String(cell)[i < widths.length ? 'padStart' : 'padEnd'](widths[i] ?? 0)).join('  ');
+  return cells
+    .map((cell, i) => String(cell)[i < widths.length ? 'padStart' : 'padEnd'](widths[i] ?? 0))
+    .join('  ');
 };
 
 const headOf = (names: readonly string[]): string =>
   row(
-    ['round', 'sold', ...names, 'over', 'void', 'requests', 'last sale', 'answered', 'settled', 'load', 'faults'],
+    [
+      'round',
+      'sold',
+      ...names,
+      'over',
+      'void',
+      'requests',
+      'last sale',
+      'answered',
+      'settled',
+      'load',
+      'faults',
+    ],
     names,
   );
 
