@@ -60,10 +60,15 @@ async function compete(values) {
   };
   const reports = [];
   for (const mode of modes) {
-    reports.push(await contest({ ...options, mode }));
-    if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(reports, null, 2)}\n`);
+    const onRound = (report) => write(values.out, [...reports, report]);
+    reports.push(await contest({ ...options, mode, onRound }));
   }
   process.exitCode = reports.some(({ summary }) => summary.problems > 0) ? 1 : 0;
+}
+
+/** After each round, so that a run that is ended early leaves what it has found. */
+function write(file, reports) {
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(reports, null, 2)}\n`);
 }
 
 function whole(name, text, min, max) {

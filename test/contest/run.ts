@@ -26,6 +26,8 @@ export interface ContestOptions {
   /** Folder for what the processes logged, when there was a problem; null for none. */
   readonly reportDir: string | null;
   readonly log: (line: string) => void;
+  /** Called after each round with what is known by then. */
+  readonly onRound?: (report: ContestReport) => void;
 }
 
 export interface Round extends Verdict {
@@ -45,7 +47,7 @@ export interface Round extends Verdict {
 }
 
 export interface ContestReport {
-  readonly options: Omit<ContestOptions, 'log' | 'reportDir'>;
+  readonly options: Omit<ContestOptions, 'log' | 'reportDir' | 'onRound'>;
   readonly machine: string;
   readonly startedAt: string;
   readonly seconds: number;
@@ -71,7 +73,7 @@ export interface Summary {
 /** Long enough to pay for, short enough that what is left behind comes back within the round. */
 const HOLD_MS = 15_000;
 const OPEN_MS_MAX = 120_000;
-const ROUND_MS_MAX = 300_000;
+const ROUND_MS_MAX = 600_000;
 const SETTLE_MS_MAX = 60_000;
 const READ_MS_MAX = 60_000;
 /** Nothing has moved for so long. */
@@ -118,6 +120,7 @@ export async function contest(options: ContestOptions): Promise<ContestReport> {
       log(lineOf(round, names));
       for (const { name, detail } of round.problems.slice(0, SHOWN_MAX)) log(`    ${name}: ${detail}`);
       if (round.problems.length > 0) writeLogs(options, round, contestants);
+      options.onRound?.(reportOf(options, names, began, rounds));
     }
     const report = reportOf(options, names, began, rounds);
     log(`\n${summaryOf(report)}`);
@@ -241,7 +244,7 @@ function writeLogs(
 }
 
 function reportOf(
-  { log: _log, reportDir: _reportDir, ...options }: ContestOptions,
+  { log: _log, reportDir: _reportDir, onRound: _onRound, ...options }: ContestOptions,
   names: readonly string[],
   began: number,
   rounds: readonly Round[],
