@@ -20,6 +20,7 @@ import {
   type LoadCase,
 } from './contenders/buying.js';
 import { producing, PUBLISHING_CASES, publishing, type PublishingCase } from './contenders/publishing.js';
+import { salesMode, SALES_MODE_CASES } from './contenders/sales-mode.js';
 import { soak, SOAK_HOLDS, SOAK_VALUES, soakCases, soakInLittle, type SoakCase } from './contenders/soak.js';
 import { STREAMS_CASES, streams, type StreamsCase } from './contenders/streams.js';
 import { TAKEOVER_CASES, takeover, type TakeoverCase } from './contenders/takeover.js';
@@ -118,6 +119,24 @@ const toOthers: Group<PublishingCase> = {
   aims: [],
 };
 
+const OPTIMISTIC = 'sales-mode/optimistic';
+
+const modes: Group<HoldCase> = {
+  id: 'sales-mode',
+  title: 'Holds on a real broker, optimistic and ordered',
+  unit: 'holds',
+  cases: SALES_MODE_CASES,
+  contenders: [salesMode('optimistic'), salesMode('ordered')],
+  references: [OPTIMISTIC],
+  aims: SALES_MODE_CASES.map(({ id }) => ({
+    kind: 'ratio',
+    case: id,
+    contender: 'sales-mode/ordered',
+    reference: OPTIMISTIC,
+    atLeast: 0.5,
+  })),
+};
+
 const availability: Group<StreamsCase> = {
   id: 'streams',
   title: 'Availability as it changes',
@@ -209,6 +228,7 @@ export const groupsOf = ({ soakHolds }: GroupOptions): readonly Group[] => [
   matchList,
   kafka,
   toOthers,
+  modes,
   availability,
   takeovers,
   toServers,

@@ -19,11 +19,18 @@ export interface Market {
   readonly stop: () => Promise<void>;
 }
 
-/** `records` holds of a peer and the list of `tickets` are in their topics before anybody reads. */
-export async function startMarket(records: number, tickets = TICKETS): Promise<Market> {
+/**
+ * `records` holds of a peer and the list of `tickets` are in their topics before anybody reads; the topics have
+ * `topicSettings` besides those of all.
+ */
+export async function startMarket(
+  records: number,
+  tickets = TICKETS,
+  topicSettings: Readonly<Record<string, string>> = {},
+): Promise<Market> {
   const kafka = await startKafka();
   const topics = new Topics(kafka.brokers);
-  await topics.create();
+  await topics.create(topicSettings);
   const matches = Array.from({ length: Math.ceil(tickets / 3) }, (_, index) =>
     listEntry(index + 1, CAPACITY),
   );

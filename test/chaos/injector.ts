@@ -1,7 +1,8 @@
 /** Carries a schedule out. One fault at a time for each target; each ends, whatever the run comes to. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { Unit, type Fleet } from './fleet.js';
+import { Unit } from '../helpers/unit.js';
+import type { Fleet } from './fleet.js';
 import { KINDS, type KindName, type PlannedFault } from './schedule.js';
 
 /** A Redis that does not answer is not asked who owns what for longer than this. */

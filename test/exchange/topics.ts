@@ -32,8 +32,9 @@ export class Topics {
     this.client = new KafkaClient({ brokers, clientId: 'tests', logger: silentLogger });
   }
 
-  async create(): Promise<void> {
-    const settings = { 'retention.ms': '-1' };
+  /** `more`: settings of both, added to that everything is kept. */
+  async create(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const settings = { 'retention.ms': '-1', ...more };
     await this.client.createTopics(
       [this.sales, this.lists].map((name) => ({ name, partitions: 1, replication: -1, settings })),
     );
@@ -49,11 +50,16 @@ export class Topics {
     await this.client.produce(null, topic, new Map([[0, { firstSequence: 0, messages: [message] }]]));
   }
 
-  /** Everything in the sales topic. */
-  async records(): Promise<LogRecord[]> {
+  /** Where the next record of the sales topic will be, at the earliest. */
+  async end(): Promise<bigint> {
+    return (await this.client.offsetsAt(this.sales, LATEST)).get(0) ?? 0n;
+  }
+
+  /** Everything in the sales topic, or what is there from an offset on. */
+  async records(from = 0n): Promise<LogRecord[]> {
     const found: LogRecord[] = [];
-    const end = (await this.client.offsetsAt(this.sales, LATEST)).get(0) ?? 0n;
-    for (let at = 0n; at < end;) {
+    const end = await this.end();
+    for (let at = from; at < end;) {
       const { records, next } = await this.client.fetch(this.sales, 0, at);
       for (const { offset, timestamp, value, headers } of records) {
         const texts = Object.entries(headers).map(([name, given]) => [name, String(given)] as const);

@@ -7,12 +7,12 @@ import { Redis } from 'ioredis';
 import { expect } from '@jest/globals';
 import { MongoArchive } from '../../src/archive/mongo.js';
 import type { TicketCounters } from '../../src/actors/ports.js';
-import { decodeState } from '../../src/actors/state-codec.js';
 import { LATEST } from '../../src/kafka/kafkajs.js';
-import { apply, initialState, type TicketState } from '../../src/rules/index.js';
+import type { TicketState } from '../../src/rules/index.js';
 import { silentLogger, until } from '../helpers/engine.js';
 import { request, run, scratchDir, type Json, type Running } from '../helpers/processes.js';
 import { uniqueName } from '../helpers/services.js';
+import { archivedState } from './archived.js';
 import { fold, strictProblem, type Folded } from './fold.js';
 import type { Topics } from './topics.js';
 
@@ -177,16 +177,11 @@ export class Marketplace {
 
   /** The state that the archive alone would give. */
   async archived(ticket: string): Promise<TicketState> {
-    const [matchNumber = 0, category = 0] = ticket.split(':').map(Number);
-    const id = { matchNumber, category };
     const url = this.env['MONGODB_URL'] ?? '';
     const archive = new MongoArchive({ url, logger: silentLogger });
     await archive.start();
     try {
-      const snapshot = await archive.snapshot(id);
-      let state = snapshot ? decodeState(id, snapshot.schema, snapshot.state) : initialState(id);
-      for await (const { event } of archive.events(id, snapshot)) state = apply(state, event);
-      return state;
+      return await archivedState(archive, ticket);
     } finally {
       await archive.stop();
     }
