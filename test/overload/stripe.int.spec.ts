@@ -91,7 +91,7 @@ function open(timeoutMs = 10_000): StripePayments {
   });
 }
 
-const create = (): Promise<Payment> => payments.create(newPayment('r-1'));
+const create = (): Promise<Payment> => payments.create(newPayment({ reservationId: 'r-1' }));
 const failed = (asking: Promise<unknown>): Promise<unknown> => asking.then(
   () => 'it did not fail',
   (error: unknown) => error,
