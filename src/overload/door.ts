@@ -31,7 +31,17 @@ const RETRY_AFTER_S = { others: { min: 2, max: 8 }, pay: { min: 1, max: 3 } } as
 /** A larger body of a refused request is not waited for: its connection ends. */
 const BODY_BYTES_MAX = 64 * 1024;
 
-const REFUSAL = Buffer.from(JSON.stringify(overloaded().body));
+const REFUSAL = { type: PROBLEM_TYPE, body: Buffer.from(JSON.stringify(overloaded().body)) };
+/** For people, whose browser asks again by itself. */
+const PAGE = {
+  type: 'text/html; charset=utf-8',
+  body: Buffer.from(
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+      '<meta http-equiv="refresh" content="8"><title>ticktak</title>' +
+      '<p>Very many people are looking just now. This page is asked for again in a few seconds.</p>' +
+      '<p lang="ar" dir="rtl">عدد كبير جدًا من الناس يتصفح الآن. ستُطلب هذه الصفحة مجددًا خلال ثوانٍ.</p></html>',
+  ),
+};
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** As every answer of an API has them. */
 const SAFE = [
@@ -55,7 +65,7 @@ export function createDoor(app: Listener, options: DoorOptions): Listener {
     const isPlainRead = loadClass === 'browse' && method === 'GET' && queryAt < 0 && !admission.isHard;
     const stale = isPlainRead ? (options.stale?.(path) ?? null) : null;
     if (stale) answerStale(request, response, stale);
-    else refuse(request, response, loadClass);
+    else refuse(request, response, loadClass, isPage(request, path) ? PAGE : REFUSAL);
     onShed?.(loadClass, stale ? 'stale' : 'refused');
   };
 }
@@ -67,16 +77,21 @@ function head(request: IncomingMessage, response: ServerResponse): void {
   for (const [name, value] of SAFE) response.setHeader(name, value);
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, loadClass: LoadClass): void {
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  loadClass: LoadClass,
+  { type, body }: typeof REFUSAL,
+): void {
   const { min, max } = RETRY_AFTER_S[loadClass === 'pay' ? 'pay' : 'others'];
   head(request, response);
-  response.setHeader('Content-Type', PROBLEM_TYPE);
+  response.setHeader('Content-Type', type);
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('Retry-After', randomInt(min, max + 1));
-  response.setHeader('Content-Length', REFUSAL.length);
+  response.setHeader('Content-Length', body.length);
   if (hasLargeBody(request)) response.setHeader('Connection', 'close');
   response.statusCode = 503;
-  response.end(request.method === 'HEAD' ? undefined : REFUSAL);
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 /** RFC 9111 section 5.5 has no header for it any more; this one says it to whoever asks. */
@@ -97,6 +112,10 @@ function answerStale(request: IncomingMessage, response: ServerResponse, { json,
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   response.setHeader('Content-Length', Buffer.byteLength(json));
   response.end(json);
+}
+
+function isPage({ headers: { accept = '' } }: IncomingMessage, path: string): boolean {
+  return !path.startsWith('/api/') && accept.includes('text/html');
 }
 
 function hasLargeBody({ headers }: IncomingMessage): boolean {

@@ -104,6 +104,14 @@ describe('who is refused', () => {
   });
 });
 
+it('a person who opens a page is told so in words, and the browser asks again', async () => {
+  admission.refused = new Set(['browse']);
+  const answer = await fetch(`${bench.url}/matches/1`, { headers: { Accept: 'text/html,*/*' } });
+  expect([answer.status, answer.headers.get('Content-Type')]).toEqual([503, 'text/html; charset=utf-8']);
+  expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThan(0);
+  expect(await answer.text()).toContain('http-equiv="refresh"');
+});
+
 describe('while those who look are refused', () => {
   beforeEach(() => {
     admission.refused = new Set(['browse']);
