@@ -456,10 +456,10 @@ function readinessOf(options: ServiceOptions, limits: ServiceLimits, state: Stat
     const parts = await look();
     const down = parts.filter((part) => part.status === 'down').map((part) => part.name);
     const breakers = options.breakers?.() ?? [];
-    const checks = { checks: parts, ...(breakers.length > 0 && { breakers }) };
-    if (down.length === 0 && !state.closing) return { status: 200, body: { status: 'ready', ...checks } };
+    const details = { checks: parts, ...(breakers.length > 0 && { breakers }) };
+    if (down.length === 0 && !state.closing) return { status: 200, body: { status: 'ready', ...details } };
     const detail = state.closing ? 'Shutting down.' : `Not answering: ${down.join(', ')}.`;
-    return new Problem('not_ready', { detail, members: { closing: state.closing, ...checks } });
+    return new Problem('not_ready', { detail, members: { closing: state.closing, ...details } });
   };
   return { look, answer };
 }
