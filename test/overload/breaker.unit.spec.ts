@@ -28,7 +28,9 @@ beforeEach(() => {
     onState: (state) => states.push(state),
   });
 });
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 const down = (): Promise<never> => {
   asked += 1;
