@@ -56,7 +56,7 @@ beforeEach(async () => {
       return;
     }
     response.writeHead(script.status, { 'content-type': 'application/json', ...script.headers });
-    response.end(JSON.stringify(script.body));
+    response.end(typeof script.body === 'string' ? script.body : JSON.stringify(script.body));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
