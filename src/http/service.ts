@@ -410,7 +410,8 @@ const partSchema = z.object({ name: z.string(), status: z.enum(['up', 'down']) }
 const breakerSchema = z.object({
   dependency: z.string(),
   state: z.enum(['closed', 'half_open', 'open']).meta({
-    description: 'Whether it is asked: `open` while it is down and left alone, `half_open` while one call asks.',
+    description:
+      'Whether it is asked: `open` while it is down and left alone, `half_open` while one call asks.',
   }),
 });
 type BreakerView = z.infer<typeof breakerSchema>;

@@ -119,7 +119,9 @@ function isPage({ headers: { accept = '' } }: IncomingMessage, path: string): bo
 }
 
 function hasLargeBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_BYTES_MAX;
+  return (
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_BYTES_MAX
+  );
 }
 
 /** A page of another origin that may use the API may read why it is refused. */

@@ -71,7 +71,9 @@ describe('a process that reacts too late', () => {
       if (seen.at(-1) !== full.join()) seen.push(full.join());
       // Nobody is refused while some of those before them are let in.
       const now = shares();
-      now.forEach((share, at) => expect(share === 0 || now.slice(0, at).every((one) => one === 1)).toBe(true));
+      now.forEach((share, at) =>
+        expect(share === 0 || now.slice(0, at).every((one) => one === 1)).toBe(true),
+      );
     }
     expect(seen).toEqual(['', 'browse', 'browse,hold', 'browse,hold,holder']);
     expect(shares()).toEqual([1, 1, 1, 0.5]);

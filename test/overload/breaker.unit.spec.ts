@@ -75,8 +75,7 @@ describe('a breaker', () => {
   });
 
   it('takes a no for an answer: it opens nothing, and counts as being there', async () => {
-    for (let i = 0; i < 4 * FAILURES; i += 1)
-      await expect(breaker.run(refusing)).rejects.toThrow('declined');
+    for (let i = 0; i < 4 * FAILURES; i += 1) await expect(breaker.run(refusing)).rejects.toThrow('declined');
     expect(breaker.state).toBe('closed');
     for (let round = 0; round < 3; round += 1) {
       for (let i = 0; i < FAILURES - 1; i += 1) await expect(breaker.run(down)).rejects.toThrow();

@@ -253,7 +253,8 @@ describe('a marketplace on servers of its own', () => {
         });
         expect((await read(world, held.body)).body.status).not.toBe('RESERVED');
         await until(
-          async () => (await metric(workers[0]!, 'worker', 'ticktak_breaker_state{dependency="mongodb"}')) > 0,
+          async () =>
+            (await metric(workers[0]!, 'worker', 'ticktak_breaker_state{dependency="mongodb"}')) > 0,
           60_000,
         );
         expect((await ready(world, 'reservations')).status).toBe(503);

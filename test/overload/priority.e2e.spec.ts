@@ -67,7 +67,14 @@ async function startFlood(): Promise<() => Promise<Flooded>> {
 
 async function metrics(): Promise<(name: string) => number> {
   const text = await (await fetch(`${world.url('reservations')}/metrics`)).text();
-  return (name) => Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ').at(-1));
+  return (name) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(' ')
+        .at(-1),
+    );
 }
 const shedOf = (loadClass: string, answer: string): string =>
   `ticktak_shed_total{class="${loadClass}",answer="${answer}"}`;
@@ -82,7 +89,12 @@ it(
     // From here on it is too much: many of them have been refused.
     await until(async () => (await metrics())(shedOf('browse', 'refused')) > 2 * CONNECTIONS, 60_000);
 
-    const told: Record<'held' | 'read' | 'paid' | 'known', number[]> = { held: [], read: [], paid: [], known: [] };
+    const told: Record<'held' | 'read' | 'paid' | 'known', number[]> = {
+      held: [],
+      read: [],
+      paid: [],
+      known: [],
+    };
     for (let n = 0; n < BUYERS; n += 1) {
       const body = { matchNumber: 20 + n, category: 1, quantity: 1, email: `${randomUUID()}@example.org` };
       const held = await ask('POST', '/reservations', { body, key: randomUUID() });
@@ -95,7 +107,9 @@ it(
         key: randomUUID(),
       });
       told.paid.push(paid.status);
-      told.known.push((await ask('GET', `/reservations/${id}`, { token })).body.status === 'RESERVED' ? 200 : 0);
+      told.known.push(
+        (await ask('GET', `/reservations/${id}`, { token })).body.status === 'RESERVED' ? 200 : 0,
+      );
     }
     const now = await metrics();
     const looked = await end();

@@ -92,14 +92,16 @@ function open(timeoutMs = 10_000): StripePayments {
 }
 
 const create = (): Promise<Payment> => payments.create(newPayment({ reservationId: 'r-1' }));
-const failed = (asking: Promise<unknown>): Promise<unknown> => asking.then(
-  () => 'it did not fail',
-  (error: unknown) => error,
-);
+const failed = (asking: Promise<unknown>): Promise<unknown> =>
+  asking.then(
+    () => 'it did not fail',
+    (error: unknown) => error,
+  );
 
 async function goDown(): Promise<void> {
   script = fault(503, { type: 'api_error', message: 'away' });
-  for (let i = 0; i < FAILURES; i += 1) expect(await failed(create())).toBeInstanceOf(PaymentUnavailableError);
+  for (let i = 0; i < FAILURES; i += 1)
+    expect(await failed(create())).toBeInstanceOf(PaymentUnavailableError);
   expect(breaker?.state).toBe('open');
   asked = [];
 }
@@ -129,7 +131,10 @@ describe('what opens it', () => {
     ['a request that is wrong', fault(400, { type: 'invalid_request_error', message: 'what?' })],
     ['a limit of rate', fault(429, { type: 'invalid_request_error', code: 'rate_limit', message: 'slower' })],
     ['a wrong key', fault(401, { type: 'invalid_request_error', message: 'who are you?' })],
-    ['a key in use', fault(409, { type: 'idempotency_error', code: 'idempotency_key_in_use', message: 'busy' })],
+    [
+      'a key in use',
+      fault(409, { type: 'idempotency_error', code: 'idempotency_key_in_use', message: 'busy' }),
+    ],
     [
       'a failure that is answered from memory',
       fault(500, { type: 'api_error', message: 'as before' }, { 'idempotent-replayed': 'true' }),
