@@ -307,8 +307,8 @@ const table = {
     default: true,
     doc: 'Whether requests are refused while more is asked than can be done: those who look first, those who pay last.',
   }),
-  loopDelayMsMax: setting({
-    env: 'LOOP_DELAY_MS_MAX',
+  loopDelayMs: setting({
+    env: 'LOOP_DELAY_MS',
     schema: milliseconds(5, MINUTE),
     default: 250,
     doc: 'A process that reacts later than this on average, while many ask, refuses more and more of them. It needs no tuning: lower it to answer sooner and refuse more.',

@@ -12,7 +12,7 @@ import type { Logger } from './log.js';
 /** So much of `REPLY_WAIT_MS` may commands wait on average before those who want to hold are refused. */
 const ANSWER_PART_MAX = 1 / 4;
 
-type OverloadSettings = Pick<Settings, 'loadShedding' | 'loopDelayMsMax' | 'requestsMax' | 'replyWaitMs'>;
+type OverloadSettings = Pick<Settings, 'loadShedding' | 'loopDelayMs' | 'requestsMax' | 'replyWaitMs'>;
 
 export class Overload {
   /** Null when it is switched off. */
@@ -78,7 +78,7 @@ export class Overload {
       logger: this.#logger,
       loopDelayMs: () => loopDelay.take(),
       random: Math.random,
-      delayMsMax: settings.loopDelayMsMax,
+      delayMsMax: settings.loopDelayMs,
       answerMsMax: settings.replyWaitMs * ANSWER_PART_MAX,
       requestsMax: settings.requestsMax,
       onShare: (shed, share) => this.#metrics.shedShare.set({ class: shed }, share),

@@ -28,7 +28,7 @@ beforeAll(async () => {
     REDIS_URL: testRedisUrl(),
     REDIS_PREFIX: prefix,
     // Soon too late, so that a fast machine is too slow as well.
-    LOOP_DELAY_MS_MAX: '25',
+    LOOP_DELAY_MS: '25',
   });
 }, TEST_MS_MAX);
 afterAll(async () => {
