@@ -212,7 +212,7 @@ class Starter {
 
     const overload = this.#overload;
     overload.start();
-    this.#undo.push('shedding of load', () => Promise.resolve(overload.stop()));
+    this.#undo.push('shedding of load', async () => overload.stop());
     const archive = await makeArchive(settings, dataDir, this.#logger, {}, () =>
       overload.breaker('mongodb', isArchiveDown, MONGODB_PAUSES),
     );
