@@ -10,6 +10,7 @@ import tseslint from 'typescript-eslint';
 
 /** Packages that one folder alone may import. */
 const HOMES = {
+  cockatiel: 'src/overload',
   '@duckdb/node-api': 'src/analytics/lake',
   kafkajs: 'src/kafka',
   lmdb: 'src/archive',

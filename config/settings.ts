@@ -300,6 +300,26 @@ const table = {
     doc: 'How long the outcome of a request without an Idempotency-Key is kept.',
   }),
 
+  // Overload.
+  loadShedding: setting({
+    env: 'LOAD_SHEDDING',
+    schema: boolean(),
+    default: true,
+    doc: 'Whether requests are refused while more is asked than can be done: those who look first, those who pay last.',
+  }),
+  loopDelayMs: setting({
+    env: 'LOOP_DELAY_MS',
+    schema: milliseconds(5, MINUTE),
+    default: 250,
+    doc: 'A process that reacts later than this on average, while many ask, refuses more and more of them. It needs no tuning: lower it to answer sooner and refuse more.',
+  }),
+  requestsMax: setting({
+    env: 'REQUESTS_MAX',
+    schema: count(1_000_000),
+    default: 10_000,
+    doc: 'Requests under way at once in a process, streams left out. Half of them is for all, the rest only for those who hold and pay.',
+  }),
+
   // Analytics.
   modelTrainingMs: setting({
     env: 'MODEL_TRAINING_MS',

@@ -19,6 +19,7 @@
  */
 import type { Clock } from '../actors/ports.js';
 import type { Match } from '../catalog/match.js';
+import type { Breaker } from '../overload/breaker.js';
 import { systemClock } from '../process/clock.js';
 import type { Logger } from '../process/log.js';
 import type { Reservation, TicketId } from '../rules/index.js';
@@ -64,6 +65,8 @@ export interface MongoArchiveOptions extends OpenOptions {
   readonly clock?: Clock;
   /** How long one call to the server may take. */
   readonly timeoutMs?: number;
+  /** Leaves the server alone while it is down. Absent: it is asked always. */
+  readonly breaker?: Breaker;
 }
 
 type PageRequest = Parameters<Archive['deadLetters']>[0];

@@ -46,6 +46,10 @@ export interface Metrics {
   readonly lakeBookings: Counter;
   readonly lakeFiles: Gauge;
   readonly lakeBehindSeconds: Gauge;
+  /** Set where a process keeps itself standing. */
+  readonly shed: Counter<'class' | 'answer'>;
+  readonly shedShare: Gauge<'class'>;
+  readonly breakerState: Gauge<'dependency'>;
 }
 
 /** Once per registry: every service of a process shares them. */
@@ -225,6 +229,24 @@ function makeMetrics(registers: Registry[]): Metrics {
     lakeBehindSeconds: new Gauge({
       name: 'ticktak_lake_behind_seconds',
       help: 'How old what the data lake was read up to is',
+      registers,
+    }),
+    shed: new Counter({
+      name: 'ticktak_shed_total',
+      help: 'Requests that were not let in because too much is asked, by class: refused, or answered from what was at hand (stale)',
+      labelNames: ['class', 'answer'],
+      registers,
+    }),
+    shedShare: new Gauge({
+      name: 'ticktak_shed_share',
+      help: 'Part of the requests of a class that is not let in now, 0 to 1',
+      labelNames: ['class'],
+      registers,
+    }),
+    breakerState: new Gauge({
+      name: 'ticktak_breaker_state',
+      help: 'Whether a dependency is asked: 0 it is, 1 one call asks whether it is back, 2 it is left alone',
+      labelNames: ['dependency'],
       registers,
     }),
     oversubscribedTickets: new Gauge({

@@ -719,11 +719,31 @@ function paymentProblem(
           : 'The hold has ended; nothing was charged.',
         members: { refunded: result.refunded },
       });
+    case 'provider_away':
+      return providerAway(result, first);
     case 'overloaded':
       return first ? overloaded(result.retryAfterMs) : outcomeUnknown({ keyed });
     case 'unknown':
       return outcomeUnknown({ keyed });
   }
+}
+
+/** Beside a repeat the request that it repeats may still be under way: what that one does is not known here. */
+function providerAway(
+  { reservation, retryAfterMs }: Extract<PaymentResult, { kind: 'provider_away' }>,
+  isFirst: boolean,
+): Problem {
+  const isHeld = reservation.status === 'PENDING';
+  const heldUntil = new Date(reservation.expiresAt).toISOString();
+  const tickets = isHeld
+    ? `your tickets are held until ${heldUntil}`
+    : `the tickets can be paid for until ${heldUntil}, if they are still to be had`;
+  const charged = isFirst ? 'Nothing was charged' : 'This request charged nothing';
+  return new Problem('overloaded', {
+    retryAfterMs,
+    detail: `The payment provider is away. ${charged}, and ${tickets}: please try again shortly.`,
+    members: { outcome: isFirst ? 'refused' : 'unknown', ...(isHeld && { heldUntil }) },
+  });
 }
 
 function declinedProblem({
@@ -976,6 +996,7 @@ async function oneShotUnpaid(
       return paymentProblem(result, identity);
     case 'unknown':
       return outcomeUnknown({ keyed, reservation });
+    case 'provider_away':
     case 'overloaded':
       // With a key the hold stands: the repeat that is asked for goes on with it.
       if (keyed) return outcomeUnknown({ keyed, reservation });

@@ -19,6 +19,7 @@ import { defineRoute, jsonReader, openApiDocument, rawReader, requestIdOf, send 
 import type { Answer, ApiInfo, BodyReaders, Route } from './api.js';
 import { bounded } from './bounded.js';
 import { docsPage } from './docs.js';
+import { createDoor, type DoorOptions, type Listener } from '../overload/door.js';
 import { believeForwarder, type ForwardedSeal } from './forwarded.js';
 import type { RouteClass } from '../security/port.js';
 import type { Metrics } from './metrics.js';
@@ -86,6 +87,10 @@ export interface ServiceOptions {
   readonly forwarded?: ForwardedSeal;
   /** Mounts what is no API: the operators' pages, the web app. Before the answer "not found". */
   readonly mount?: (app: Express) => void;
+  /** Refuses requests before anything else, while more is asked than can be done. Absent: none. */
+  readonly door?: Omit<DoorOptions, 'corsOrigins'>;
+  /** Dependencies that are left alone while they are down, for those who ask how ready this is. */
+  readonly breakers?: () => readonly BreakerView[];
   /** Called when the service starts to close: ends streams that would not end by themselves. */
   readonly onClosing?: readonly (() => void)[];
 }
@@ -112,7 +117,9 @@ export function createService(options: ServiceOptions): Service {
     raw: rawReader(largeBytesMax),
   };
   const app = createApp(options, routes, readers, state);
-  const server = createHttpServer(app, limits, state);
+  const { door, corsOrigins } = options;
+  const listener = door ? createDoor(app, { ...door, ...(corsOrigins && { corsOrigins }) }) : app;
+  const server = createHttpServer(listener, limits, state);
   return {
     app,
     routes,
@@ -406,7 +413,19 @@ function once<T>(make: () => T): () => T {
 }
 
 const partSchema = z.object({ name: z.string(), status: z.enum(['up', 'down']) });
-const readySchema = z.object({ status: z.literal('ready'), checks: z.array(partSchema) });
+const breakerSchema = z.object({
+  dependency: z.string(),
+  state: z.enum(['closed', 'half_open', 'open']).meta({
+    description:
+      'Whether it is asked: `open` while it is down and left alone, `half_open` while one call asks.',
+  }),
+});
+type BreakerView = z.infer<typeof breakerSchema>;
+const readySchema = z.object({
+  status: z.literal('ready'),
+  checks: z.array(partSchema),
+  breakers: z.array(breakerSchema).optional(),
+});
 
 type Part = z.infer<typeof partSchema>;
 
@@ -443,14 +462,16 @@ function readinessOf(options: ServiceOptions, limits: ServiceLimits, state: Stat
   const answer = async (): Promise<Answer | Problem> => {
     const parts = await look();
     const down = parts.filter((part) => part.status === 'down').map((part) => part.name);
-    if (down.length === 0 && !state.closing) return { status: 200, body: { status: 'ready', checks: parts } };
+    const breakers = options.breakers?.() ?? [];
+    const details = { checks: parts, ...(breakers.length > 0 && { breakers }) };
+    if (down.length === 0 && !state.closing) return { status: 200, body: { status: 'ready', ...details } };
     const detail = state.closing ? 'Shutting down.' : `Not answering: ${down.join(', ')}.`;
-    return new Problem('not_ready', { detail, members: { closing: state.closing, checks: parts } });
+    return new Problem('not_ready', { detail, members: { closing: state.closing, ...details } });
   };
   return { look, answer };
 }
 
-function createHttpServer(app: Express, limits: ServiceLimits, state: State): Server {
+function createHttpServer(app: Listener, limits: ServiceLimits, state: State): Server {
   const server = createServer({ maxHeaderSize: limits.headerBytesMax, requireHostHeader: false }, app);
   server.on('checkExpectation', app);
   server.headersTimeout = limits.headersMs;

@@ -6,6 +6,7 @@ import MiniSearch from 'minisearch';
 import { z } from 'zod';
 import { MATCH_NUMBER_MAX } from '../catalog/match.js';
 import { saleSchema } from '../phases/phase.js';
+import type { StaleAnswer } from '../overload/door.js';
 import { defineRoute, type Answer, type Handled, type Route } from './api.js';
 import { digest } from './identity.js';
 import { notFound, overloaded } from './problem.js';
@@ -22,6 +23,19 @@ export interface ShopOptions {
 /** Routes of the shop. */
 export function shopRoutes({ model, stream, salesMessages }: ShopOptions): Route[] {
   return [matchesRoute(model), matchRoute(model), streamRoute(stream), salesMessageRoute(salesMessages)];
+}
+
+const MATCH_PATH = /^\/api\/v1\/matches\/([1-9]\d{0,3})$/;
+
+/** What is known of matches without asking anybody; it may be a moment behind. */
+export function staleMatches(model: Pick<ReadModel, 'current'>): (path: string) => StaleAnswer | null {
+  return (path) => {
+    if (path === '/api/v1/matches') return model.current();
+    const matchNumber = MATCH_PATH.exec(path)?.[1];
+    if (matchNumber === undefined) return null;
+    const match = model.current().matches.find(({ view }) => view.matchNumber === Number(matchNumber));
+    return match ? { json: match.json } : null;
+  };
 }
 
 const categorySchema = z

@@ -4,13 +4,13 @@
  * claimed before it is sent. A process that dies after the server's yes and before our record of it leaves the
  * claim to run out: that one mail comes twice, with the same Message-ID. So many mails a second at most: a rush of
  * sales must not take the machine, or the provider's patience, from the sale itself. While the server is away one
- * mail at a time asks whether it is back.
+ * mail at a time asks whether it is back, and a mail that was not tried has used up no attempt.
  */
 import type { Clock } from '../actors/ports.js';
 import type { Logger } from '../process/log.js';
 import { isQueuedKind, KIND_RULES, type KindRules } from './kinds.js';
 import { MailRefusedError } from './message.js';
-import { MailUnavailableError, type Mailer } from './port.js';
+import { MailAwayError, MailUnavailableError, type Mailer } from './port.js';
 import type { MailRecords, StoredMail } from './records.js';
 import type { MailWriter } from './writer.js';
 
@@ -20,7 +20,7 @@ export type Delivery = (typeof DELIVERIES)[number];
 export interface MailDelivererOptions {
   readonly mails: MailRecords;
   readonly writer: Pick<MailWriter, 'write'>;
-  readonly mailer: Pick<Mailer, 'send'>;
+  readonly mailer: Pick<Mailer, 'send' | 'restMs'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Pause between two looks at what is due, milliseconds. */
@@ -98,7 +98,7 @@ export class MailDeliverer {
       const due = await mails.due(DUE_PER_LOOK);
       const now = clock.now();
       onDue?.(due.length, now - Math.min(now, ...due.map(({ value }) => value.createdAt)));
-      if (now < this.#awayUntil) return;
+      if (this.#isWaiting()) return;
       const ended = await this.#deliverAll(due);
       // More may be due than one look takes. Without progress the next look waits its time.
       this.#again ||= due.length === DUE_PER_LOOK && ended > 0;
@@ -114,13 +114,19 @@ export class MailDeliverer {
     const work = async (): Promise<void> => {
       for (let mail = waiting.shift(); mail && !this.#isStopped; mail = waiting.shift()) {
         await this.#pace();
-        if (this.#options.clock.now() < this.#awayUntil) return;
+        if (this.#isWaiting()) return;
         if (await this.#deliver(mail)) ended += 1;
       }
     };
     const atOnce = this.#away > 0 ? 1 : AT_ONCE;
     await Promise.all(Array.from({ length: Math.min(atOnce, waiting.length) }, work));
     return ended;
+  }
+
+  /** For the server: no mail is claimed meanwhile. */
+  #isWaiting(): boolean {
+    const { clock, mailer } = this.#options;
+    return clock.now() < this.#awayUntil || (mailer.restMs ?? 0) > 0;
   }
 
   async #pace(): Promise<void> {
@@ -163,7 +169,7 @@ export class MailDeliverer {
     try {
       await mailer.send(written.mail);
     } catch (error) {
-      return this.#failed(mail, error);
+      return error instanceof MailAwayError ? this.#untried(mail, error.message) : this.#failed(mail, error);
     }
     this.#away = 0;
     this.#options.onDelivery?.(kind, 'sent');
@@ -198,6 +204,14 @@ export class MailDeliverer {
     onDelivery?.(mail.value.kind, 'dropped');
     logger.info({ mail: mail.id, kind: mail.value.kind, why }, 'a mail was not sent');
     return true;
+  }
+
+  /** Somebody else learned meanwhile that the server is away. */
+  async #untried(mail: StoredMail, reason: string): Promise<false> {
+    const { mails, clock, mailer } = this.#options;
+    const dueAt = clock.now() + Math.max(AWAY_MS_MIN, mailer.restMs ?? 0);
+    await mails.change(mail, { attempts: mail.value.attempts - 1, dueAt, reason });
+    return false;
   }
 
   async #failed(mail: StoredMail, error: unknown): Promise<boolean> {

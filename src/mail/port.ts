@@ -36,6 +36,8 @@ export interface Mailer {
   stop(): Promise<void>;
   /** Rejects with `MailUnavailableError` when it could not be handed over in time. */
   send(mail: Mail): Promise<void>;
+  /** For so many milliseconds no mail is tried. Absent: any is. */
+  readonly restMs?: number;
 }
 
 /**
@@ -54,3 +56,6 @@ export class MailUnavailableError extends Error {
     this.fault = fault;
   }
 }
+
+/** No mail can be handed over for now, so this one was not tried. */
+export class MailAwayError extends MailUnavailableError {}

@@ -17,7 +17,13 @@ import type { CommandGateway, ReservationReader } from '../http/ports.js';
 import type { Locale } from '../mail/locale.js';
 import type { Logger } from '../process/log.js';
 import { mayTryAgain, type Reservation, type TicketId } from '../rules/index.js';
-import { RefundRefusedError, type Payment, type PaymentMethod, type PaymentProvider } from './port.js';
+import {
+  PaymentAwayError,
+  RefundRefusedError,
+  type Payment,
+  type PaymentMethod,
+  type PaymentProvider,
+} from './port.js';
 import { reservationOfRecord, settled, type PaymentRecord, type PaymentRecords } from './records.js';
 import {
   amountMinorOf,
@@ -73,6 +79,8 @@ export type PaymentResult =
   | { readonly kind: 'refunded'; readonly reservation: Reservation }
   /** The hold had ended. `refunded`: it was charged, and the money was given back. */
   | { readonly kind: 'hold_expired'; readonly refunded: boolean }
+  /** The provider does not answer for now and was not asked: this request charged nothing, and changed nothing. */
+  | { readonly kind: 'provider_away'; readonly reservation: Reservation; readonly retryAfterMs: number }
   /** Nothing was done and nothing will be. */
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number }
   /** Not known yet; the same ids asked again tell. */
@@ -197,7 +205,7 @@ export class PaymentFlow {
   readonly #options: PaymentFlowOptions;
   #settling = 0;
   /** Payments that are being made, by reservation: who asks meanwhile gets the same. */
-  readonly #opening = new Map<string, Promise<Payment | 'unknown'>>();
+  readonly #opening = new Map<string, Promise<Payment | 'unknown' | PaymentAwayError>>();
 
   constructor(options: PaymentFlowOptions) {
     this.#options = options;
@@ -226,17 +234,19 @@ export class PaymentFlow {
     }
     const payment = await this.#open(reservation, attemptId, buyer);
     if (payment === 'unknown') return { kind: 'unknown' };
+    if (payment instanceof PaymentAwayError) return providerAway(reservation, payment);
     if (isNew && reservation.status === 'PAYING') return this.#whileAnother(payment, startedAt);
     // Succeeded or canceled before: what it is now is all there is to say.
     if (payment.status === 'succeeded' || payment.status === 'canceled') {
       return this.#outcome(await this.#advance(payment, startedAt), attemptId);
     }
     const { provider } = this.#options;
-    const method = await this.#ask(
+    const method = await this.#askNew(
       'method',
       provider.method(paymentMethod, `${ref.reservationId}:${attemptId}`),
     );
     if (method === 'unknown') return { kind: 'unknown' };
+    if (method instanceof PaymentAwayError) return providerAway(reservation, method);
     if ('declineReason' in method) {
       return this.#declined(method.declineReason, reservation);
     }
@@ -309,6 +319,7 @@ export class PaymentFlow {
   async look(paymentId: string): Promise<boolean> {
     const { provider, records, clock, logger } = this.#options;
     const startedAt = clock.now();
+    let notAskedMs: number | undefined;
     try {
       const payment =
         (await this.#within('find', provider.find(paymentId))) ?? (await this.#forgotten(paymentId));
@@ -318,7 +329,8 @@ export class PaymentFlow {
       } else
         logger.error({ paymentId }, 'the provider does not know a payment of ours: is it the right account?');
     } catch (error) {
-      logger.warn({ error: String(error), paymentId }, 'a payment could not be looked at');
+      if (error instanceof PaymentAwayError) notAskedMs = error.retryAfterMs;
+      else logger.warn({ error: String(error), paymentId }, 'a payment could not be looked at');
     }
     await records.update(paymentId, (record) => {
       // Somebody else has looked meanwhile.
@@ -327,9 +339,13 @@ export class PaymentFlow {
       if (record.remindAt !== undefined && record.remindAt > startedAt) return record;
       // A person was asked to look.
       if (record.stuck !== undefined) return { ...record, dueAt: clock.now() + STUCK_MS };
+      const { failingSince = startedAt } = record;
+      // Nobody was asked: as soon as somebody may be, it is looked at again.
+      if (notAskedMs !== undefined) {
+        return { ...record, failingSince, dueAt: clock.now() + Math.max(FAILED_MS_MIN, notAskedMs) };
+      }
       const failures = (record.failures ?? 0) + 1;
       const pauseMs = Math.min(FAILED_MS_MAX, FAILED_MS_MIN * 2 ** Math.min(failures, 20));
-      const { failingSince = startedAt } = record;
       return { ...record, failures, failingSince, dueAt: clock.now() + pauseMs };
     });
     return false;
@@ -350,7 +366,11 @@ export class PaymentFlow {
   // ---- paying -----------------------------------------------------------------------------------------
 
   /** The payment of a live reservation, on record. */
-  #open(reservation: Reservation, attemptId: string, buyer: BuyerFacts): Promise<Payment | 'unknown'> {
+  #open(
+    reservation: Reservation,
+    attemptId: string,
+    buyer: BuyerFacts,
+  ): Promise<Payment | 'unknown' | PaymentAwayError> {
     const { id } = reservation;
     const opening =
       this.#opening.get(id) ??
@@ -359,7 +379,11 @@ export class PaymentFlow {
     return opening;
   }
 
-  #make(reservation: Reservation, attemptId: string, buyer: BuyerFacts): Promise<Payment | 'unknown'> {
+  #make(
+    reservation: Reservation,
+    attemptId: string,
+    buyer: BuyerFacts,
+  ): Promise<Payment | 'unknown' | PaymentAwayError> {
     const { provider, records, reader, clock, policy, taxPercent } = this.#options;
     const { id, status, paymentId, attempts = [] } = reservation;
     const amountMinor = amountMinorOf(reservation);
@@ -383,7 +407,7 @@ export class PaymentFlow {
       await records.open(payment, reservation, { now, dueAt: now + policy.checkMs, taxMinor, ...buyer });
       return payment;
     };
-    return this.#ask('create', make());
+    return this.#askNew('create', make());
   }
 
   /** Takes the hold into PAYING, or tickets that a decline gave back again, and charges. */
@@ -841,6 +865,17 @@ export class PaymentFlow {
     }
   }
 
+  /** The same for what begins something; a provider that was not asked says so. */
+  async #askNew<T>(what: string, asked: Promise<T>): Promise<T | 'unknown' | PaymentAwayError> {
+    return this.#ask(
+      what,
+      asked.catch((error: unknown) => {
+        if (error instanceof PaymentAwayError) return error;
+        throw error;
+      }),
+    );
+  }
+
   /** Rejects when there is no answer within the time. */
   #within<T>(what: string, answer: Promise<T>): Promise<T> {
     const { clock, providerWaitMs } = this.#options;
@@ -849,6 +884,12 @@ export class PaymentFlow {
       answer.then(resolve, reject).finally(cancel);
     });
   }
+}
+
+/** A payment that was begun before may be charged by now: only of a hold that none was begun for it is known. */
+function providerAway(reservation: Reservation, { retryAfterMs }: PaymentAwayError): PaymentResult {
+  if (reservation.status === 'PAYING') return { kind: 'unknown' };
+  return { kind: 'provider_away', reservation, retryAfterMs };
 }
 
 /** What became of a payment that came too late, once both sides rest. */

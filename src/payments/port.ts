@@ -203,6 +203,18 @@ export class PaymentUnavailableError extends Error {
   override readonly name = 'PaymentUnavailableError';
 }
 
+/** The provider does not answer for now, so it was not asked: it has not heard of this call, and nothing came of it. */
+export class PaymentAwayError extends PaymentUnavailableError {
+  constructor(
+    message: string,
+    /** When to come back, milliseconds. */
+    readonly retryAfterMs: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 /** The provider refuses to give the money back (disputed, too old, balance); a person must look. */
 export class RefundRefusedError extends Error {
   override readonly name = 'RefundRefusedError';

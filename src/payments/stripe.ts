@@ -2,7 +2,8 @@
  * Payments through Stripe, by its own library: Stripe itself, or the sandbox on loopback, which speaks the
  * same protocol. Beyond the port it guarantees: every call that creates or charges carries an idempotency key
  * of the reservation, operation and attempt; what Stripe replays under such a key may be old, so then the
- * payment is read again; no key, client secret or card number is logged.
+ * payment is read again; no key, client secret or card number is logged; while Stripe is down nothing new is begun there
+ * (`PaymentAwayError`), and what may exist there is asked about all the same.
  */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
@@ -10,7 +11,9 @@ import Stripe from 'stripe';
 import { z } from 'zod';
 import type { Logger } from '../process/log.js';
 import { withTimeout } from '../process/timeout.js';
+import { BreakerOpenError, type Breaker } from '../overload/breaker.js';
 import {
+  PaymentAwayError,
   PaymentUnavailableError,
   RefundRefusedError,
   WebhookRefusedError,
@@ -26,11 +29,13 @@ import { TRANSACTION_EXPANDS, payoutOf, transactionOf } from './stripe/balance.j
 import {
   described,
   isDecline,
+  isDown,
   isInvalid,
   isKeyOfAnother,
   isKeyRefused,
   isMethodRefused,
   isMissing,
+  isReplay,
   isUnavailable,
   isUnexpectedState,
 } from './stripe/failures.js';
@@ -60,6 +65,13 @@ export interface StripePaymentsOptions {
   /** Epoch milliseconds, for the age of webhooks. */
   readonly now?: () => number;
   readonly logger: Logger;
+  /** Made with what means that Stripe is down. Absent: it is asked always. */
+  readonly makeBreaker?: (isDown: (error: unknown) => boolean) => Breaker;
+}
+
+/** No answer in time. */
+class LateError extends Error {
+  override readonly name = 'LateError';
 }
 
 const TIMEOUT_MS = 20_000;
@@ -107,13 +119,18 @@ export class StripePayments implements PaymentProvider {
   readonly #stripe: Stripe;
   readonly #agent: HttpAgent;
   readonly #options: StripePaymentsOptions;
+  /** For one try, and for all tries of a call. */
+  readonly #tryMs: number;
   readonly #callMsMax: number;
+  readonly #breaker: Breaker | undefined;
 
   constructor(options: StripePaymentsOptions) {
     const { host, port, protocol = 'https', timeoutMs = TIMEOUT_MS } = options;
     const retries = options.maxNetworkRetries ?? NETWORK_RETRIES_MAX;
     this.kind = options.kind;
     this.#options = options;
+    this.#breaker = options.makeBreaker?.((error) => error instanceof LateError || isDown(error));
+    this.#tryMs = timeoutMs;
     this.#callMsMax = (timeoutMs + RETRY_PAUSE_MS_MAX) * (retries + 1);
     const agentOptions = { keepAlive: true, maxSockets: CONNECTIONS_MAX };
     this.#agent = protocol === 'http' ? new HttpAgent(agentOptions) : new HttpsAgent(agentOptions);
@@ -189,7 +206,7 @@ export class StripePayments implements PaymentProvider {
   async confirm(request: Parameters<PaymentProvider['confirm']>[0]): Promise<Payment> {
     const { paymentId, attempt, methodId, returnUrl } = request;
     try {
-      const intent = await this.#call('confirm a payment', () =>
+      const intent = await this.#callAbout('confirm a payment', () =>
         this.#stripe.paymentIntents.confirm(
           paymentId,
           { payment_method: methodId, return_url: returnUrl, expand: [...PAYMENT_EXPANDS] },
@@ -210,7 +227,7 @@ export class StripePayments implements PaymentProvider {
   /** Carries no idempotency key: a payment ends once anyway, and a refusal must not be replayed. */
   async cancel(paymentId: string): Promise<Payment> {
     try {
-      const intent = await this.#call('cancel a payment', () =>
+      const intent = await this.#callAbout('cancel a payment', () =>
         this.#stripe.paymentIntents.cancel(paymentId, {
           cancellation_reason: 'abandoned',
           expand: [...PAYMENT_EXPANDS],
@@ -349,7 +366,7 @@ export class StripePayments implements PaymentProvider {
   }
 
   async #intent(paymentId: string): Promise<Stripe.PaymentIntent> {
-    return this.#call('read a payment', () =>
+    return this.#callAbout('read a payment', () =>
       this.#stripe.paymentIntents.retrieve(paymentId, { expand: [...PAYMENT_EXPANDS] }),
     );
   }
@@ -371,7 +388,7 @@ export class StripePayments implements PaymentProvider {
   }
 
   async #dispute(paymentId: string): Promise<Payment['dispute']> {
-    const disputes = await this.#call('look at disputes', () =>
+    const disputes = await this.#callAbout('look at disputes', () =>
       this.#stripe.disputes.list({ payment_intent: paymentId, limit: LIST_PAGE }),
     );
     return disputeOf(disputes.data);
@@ -382,7 +399,7 @@ export class StripePayments implements PaymentProvider {
     const known = chargeOf(intent)?.refunds;
     if (!known) return [];
     if (!known.has_more) return known.data;
-    return this.#call('look at refunds', () =>
+    return this.#callAbout('look at refunds', () =>
       this.#stripe.refunds
         .list({ payment_intent: intent.id, limit: LIST_PAGE })
         .autoPagingToArray({ limit: REFUNDS_MAX }),
@@ -409,7 +426,7 @@ export class StripePayments implements PaymentProvider {
     const tries = failures.length + attempt > 0 ? `:${failures.length}.${attempt}` : '';
     const idempotencyKey = `${intent.id}:refund:${already}${tries}`;
     try {
-      const refund = await this.#call('refund a payment', () =>
+      const refund = await this.#callAbout('refund a payment', () =>
         this.#stripe.refunds.create(
           {
             payment_intent: intent.id,
@@ -448,19 +465,59 @@ export class StripePayments implements PaymentProvider {
     return isLive || this.kind === 'sandbox' ? (card?.fingerprint ?? undefined) : undefined;
   }
 
-  async #call<T>(what: string, request: () => Promise<T>): Promise<T> {
-    const late = `Could not ${what}: no answer within ${this.#callMsMax} ms`;
+  /** About what may exist at Stripe: made whatever is thought of it, unless many such calls are under way. */
+  #callAbout<T>(what: string, request: () => Promise<T>): Promise<T> {
+    return this.#told(what, request, (work) => (this.#breaker ? this.#breaker.insist(work) : work()));
+  }
+
+  /** For what Stripe has not heard of: kept back while it is down. */
+  #call<T>(what: string, request: () => Promise<T>): Promise<T> {
+    return this.#told(what, request, (work) => (this.#breaker ? this.#breaker.run(work) : work()));
+  }
+
+  /**
+   * Makes a call and tells what its failure means. The breaker learns after the time of one try, not of all, that nobody
+   * answers; who asked still hears what the further tries bring.
+   */
+  async #told<T>(
+    what: string,
+    request: () => Promise<T>,
+    ask: (work: () => Promise<T>) => Promise<T>,
+  ): Promise<T> {
+    let call: Promise<T> | undefined;
     try {
-      return await withTimeout(request(), this.#callMsMax, late);
-    } catch (cause) {
-      if (isKeyRefused(cause)) {
-        const reason = described(cause);
-        this.#options.logger.error({ reason }, 'Stripe refuses our secret key: check STRIPE_SECRET_KEY');
+      return await ask(() => {
+        call = this.#within(what, this.#callMsMax, request());
+        return this.#within(what, this.#tryMs, call);
+      });
+    } catch (error) {
+      if (error instanceof BreakerOpenError) {
+        throw new PaymentAwayError(`Did not ${what}. ${error.message}`, error.retryAfterMs, { cause: error });
       }
-      if (isUnavailable(cause) || (cause instanceof Error && cause.message === late)) {
-        throw new PaymentUnavailableError(`Could not ${what}. ${described(cause)}`, { cause });
-      }
-      throw cause;
+      if (!(error instanceof LateError) || !call) throw this.#failure(what, error);
+    }
+    try {
+      return await call;
+    } catch (error) {
+      throw this.#failure(what, error);
+    }
+  }
+
+  #failure(what: string, cause: unknown): unknown {
+    if (isKeyRefused(cause)) {
+      const reason = described(cause);
+      this.#options.logger.error({ reason }, 'Stripe refuses our secret key: check STRIPE_SECRET_KEY');
+    }
+    if (!isUnavailable(cause) && !(cause instanceof LateError)) return cause;
+    return new PaymentUnavailableError(`Could not ${what}. ${described(cause)}`, { cause });
+  }
+
+  async #within<T>(what: string, ms: number, answer: Promise<T>): Promise<T> {
+    const late = `Could not ${what}: no answer within ${ms} ms`;
+    try {
+      return await withTimeout(answer, ms, late);
+    } catch (error) {
+      throw error instanceof Error && error.message === late ? new LateError(late, { cause: error }) : error;
     }
   }
 }
@@ -472,14 +529,6 @@ function wasReplayed(answer: object): boolean {
   // Every answer of the library carries this; on some of its types it is hidden.
   const { lastResponse } = answer as Partial<Stripe.Response<object>>;
   return lastResponse?.headers['idempotent-replayed'] === 'true';
-}
-
-/** A failure that Stripe answered from its memory: under this key it always will. */
-function isReplay(error: unknown): boolean {
-  const { headers } = typeof error === 'object' && error !== null ? (error as { headers?: unknown }) : {};
-  return (
-    typeof headers === 'object' && headers !== null && Reflect.get(headers, 'idempotent-replayed') === 'true'
-  );
 }
 
 /** A payment that came further in the meantime is answered as it is. */

@@ -49,7 +49,17 @@ const REDIS_START_MS = 15_000;
 
 export async function startCore(
   settings: CoreSettings,
-  { archive, clock, logger }: { readonly archive: Archive; readonly clock: Clock; readonly logger: Logger },
+  {
+    archive,
+    clock,
+    logger,
+    onAnswered,
+  }: {
+    readonly archive: Archive;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly onAnswered?: ((waitedMs: number) => void) | undefined;
+  },
 ): Promise<Core> {
   const keys = new RedisKeys(settings.redisPrefix);
   const redis = connectRedis({ url: settings.redisUrl, name: 'ticktak', logger });
@@ -74,6 +84,7 @@ export async function startCore(
       replyWaitMs: settings.replyWaitMs,
       commandsWaitingMax: settings.commandsWaitingMax,
       batchCommandsMax: settings.batchCommandsMax,
+      ...(onAnswered && { onAnswered }),
     });
     await bus.subscribe(keys.channels.replies(gatewayId), (message) => {
       gateway.onReplies(JSON.parse(message) as Reply[]);

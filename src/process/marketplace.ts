@@ -20,7 +20,7 @@ import { guestToken } from '../http/identity.js';
 import { reservationRoutes, type ReservationsOptions } from '../http/reservations.js';
 import { createService } from '../http/service.js';
 import type { Gate, ReadinessCheck, Service, ServiceOptions } from '../http/service.js';
-import { shopRoutes } from '../http/shop.js';
+import { shopRoutes, staleMatches } from '../http/shop.js';
 import { AvailabilityStream } from '../http/stream.js';
 import { HANDLED_KINDS, SalesConsumer, TOGETHER_MAX } from '../kafka/consumer.js';
 import { makeLog } from '../kafka/market-log.js';
@@ -31,6 +31,7 @@ import { DELIVERIES, MailDeliverer } from '../mail/deliverer.js';
 import { MailFeed } from '../mail/feed.js';
 import { QUEUED } from '../mail/kinds.js';
 import { MailWriter } from '../mail/writer.js';
+import type { DoorOptions } from '../overload/door.js';
 import { PaymentFlow } from '../payments/flow.js';
 import { PhaseBook } from '../phases/book.js';
 import { CodeSets } from '../phases/codes.js';
@@ -84,6 +85,7 @@ import { startCore, type Core } from './core.js';
 import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
 import type { Logger } from './log.js';
+import { isArchiveDown, Overload } from './overload.js';
 import { QueueWatch } from './queue-watch.js';
 import { keepSalesMode } from './sales-mode.js';
 import { createWorker, type WorkerRole } from './worker.js';
@@ -115,6 +117,9 @@ const STREAM_HEARTBEAT_MS = 15_000;
 const STREAM_RETRY_MS = 2_000;
 /** Beyond the longest hold and payment: by then the archive knows of a purchase, or it came to nothing. */
 const GUEST_PURCHASE_MS = 24 * 60 * 60_000;
+
+/** Asked often, and soon asked again: what waits for it is sales. */
+const MONGODB_PAUSES = { pauseMsMin: 500, pauseMsMax: 2_000 };
 
 /** One hung part must not keep the others from being stopped. */
 const STEP_MS_MAX = 8_000;
@@ -188,6 +193,7 @@ class Starter {
   readonly #signal: AbortSignal;
   readonly #registry = new Registry();
   readonly #metrics: Metrics;
+  readonly #overload: Overload;
   readonly #ports = new Map<Role, number>();
   #consumer: SalesConsumer | null = null;
   #hasWebApp = false;
@@ -199,6 +205,7 @@ class Starter {
     this.#undo = undo;
     this.#signal = signal;
     this.#metrics = createMetrics(this.#registry);
+    this.#overload = new Overload(settings, systemClock, logger, this.#metrics);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -210,21 +217,31 @@ class Starter {
     const localRedisUrl = settings.redisUrl === undefined ? await this.#localRedis(dataDir) : null;
     const redisUrl = settings.redisUrl ?? localRedisUrl ?? '';
 
-    const archive = await makeArchive(settings, dataDir, this.#logger);
+    const overload = this.#overload;
+    overload.start();
+    this.#undo.push('shedding of load', async () => overload.stop());
+    const archive = await makeArchive(settings, dataDir, this.#logger, {}, () =>
+      overload.breaker('mongodb', isArchiveDown, MONGODB_PAUSES),
+    );
     await archive.start();
     this.#undo.push('archive', () => archive.stop());
     await keepSalesMode(archive, settings.salesMode);
     const core = await startCore(
       { ...settings, redisUrl },
-      { archive, clock: systemClock, logger: this.#logger },
+      {
+        archive,
+        clock: systemClock,
+        logger: this.#logger,
+        onAnswered: (waitedMs) => overload.admission?.answered(waitedMs),
+      },
     );
     this.#undo.push('Redis connections', () => core.close());
     this.#undo.push('gateway', () => core.gateway.stop());
     const log = await makeLog(settings, this.#logger);
-    const trust = new Trust(settings, secrets, core, { dataDir, redisUrl });
+    const trust = new Trust(settings, secrets, core, { dataDir, redisUrl, overload });
     await trust.start();
     this.#undo.push('security and mail', () => trust.stop());
-    const payments = makePayments(settings, secrets, core, this.#ports);
+    const payments = makePayments(settings, secrets, core, this.#ports, overload);
     if (settings.roles.some((role) => PAYING.has(role))) {
       await payments.start();
       this.#undo.push('payments', () => payments.stop());
@@ -461,7 +478,8 @@ class Starter {
       ...shopRoutes({ model, stream, salesMessages: parts.salesMessages() }),
       ...recommendations.routes,
     ];
-    await this.#listen('shop', parts, this.#settings.shopPort, routes, [() => stream.close()]);
+    const stale = staleMatches(model);
+    await this.#listen('shop', parts, this.#settings.shopPort, routes, [() => stream.close()], { stale });
   }
 
   async #startReservations(parts: Parts): Promise<void> {
@@ -501,7 +519,8 @@ class Starter {
     });
     this.#undo.push('forwarding', () => web.stop());
     this.#hasWebApp = web.isBuilt;
-    await this.#listen('client', parts, settings.clientPort, [], [() => web.endStreams()], web.mount);
+    const { mount } = web;
+    await this.#listen('client', parts, settings.clientPort, [], [() => web.endStreams()], { mount });
   }
 
   /** The dashboard is loaded where there is one. */
@@ -518,9 +537,11 @@ class Starter {
     port: number,
     routes: ServiceOptions['routes'],
     onClosing: readonly (() => void)[] = [],
-    pages?: Mount,
+    own: { readonly mount?: Mount; readonly stale?: DoorOptions['stale'] } = {},
   ): Promise<void> {
-    const mount = pages ?? (role === 'worker' ? () => undefined : await this.#operatorPages(parts));
+    const { admission, onShed } = this.#overload;
+    const { stale } = own;
+    const mount = own.mount ?? (role === 'worker' ? () => undefined : await this.#operatorPages(parts));
     const service = createService({
       info: { title: `ticktak ${role}`, version: VERSION, description: `The ${role} service of ticktak.` },
       routes,
@@ -535,6 +556,8 @@ class Starter {
         closeMs: Math.max(1_000, this.#settings.shutdownMs - HANDOVER_MS),
       },
       onClosing,
+      ...(admission && { door: { admission, onShed, ...(stale && { stale }) } }),
+      breakers: () => this.#overload.states(),
       gate: parts.gate,
       ...trustProxyOf(this.#settings),
       ...corsOf(this.#settings),

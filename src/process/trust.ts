@@ -9,6 +9,7 @@ import { Erasures, personsOfAccount } from '../analytics/lake/erasures.js';
 import { Persons } from '../analytics/lake/persons.js';
 import type { Problem } from '../http/problem.js';
 import { FolderMailer } from '../mail/folder.js';
+import { GuardedMailer, isMailDown } from '../mail/guarded.js';
 import type { Mailer } from '../mail/port.js';
 import { MailRecords } from '../mail/records.js';
 import { SmtpMailer } from '../mail/smtp.js';
@@ -32,8 +33,12 @@ import type { Principal } from '../users/principal.js';
 import { Users } from '../users/users.js';
 import type { Core } from './core.js';
 import { StartupError, type Secrets } from './data-dir.js';
+import type { Overload } from './overload.js';
 
 type Checks = Security & { hasBought(person: string): Promise<boolean> };
+
+/** A mail server is asked rarely, and one attempt takes long. */
+const MAIL_PAUSES = { pauseMsMin: 2_000, pauseMsMax: 60_000 };
 
 const listOf = (text: string): string[] => text.split(',').map((part) => part.trim());
 
@@ -46,6 +51,7 @@ function derived(secret: string, use: string): string {
 export interface Places {
   readonly dataDir: string;
   readonly redisUrl: string;
+  readonly overload: Overload;
 }
 
 export class Trust {
@@ -69,7 +75,7 @@ export class Trust {
   #redis: RedisClient | null = null;
 
   constructor(settings: Settings, secrets: Secrets, core: Core, places: Places) {
-    const { dataDir } = places;
+    const { dataDir, overload } = places;
     const { archive: documents, clock, logger } = core;
     this.#core = core;
     this.#settings = settings;
@@ -77,7 +83,7 @@ export class Trust {
     this.operatorSecondFactor = isProduction ? 'required' : settings.operatorSecondFactor;
     this.secureCookies = isProduction || settings.publicUrl.startsWith('https:');
     this.mailDir = settings.smtpUrl === undefined ? join(dataDir, 'mail') : null;
-    this.#mailer = this.#makeMailer();
+    this.#mailer = this.#makeMailer(overload);
     this.mails = new MailRecords({ documents, clock });
     this.audit = new DocumentAudit({ documents, clock, logger });
     const { tokenSecret } = secrets;
@@ -164,7 +170,7 @@ export class Trust {
   }
 
   /** Hands mails over; started and stopped with this. */
-  get mailer(): Pick<Mailer, 'send'> {
+  get mailer(): Pick<Mailer, 'send' | 'restMs'> {
     return this.#mailer;
   }
 
@@ -179,10 +185,13 @@ export class Trust {
       });
   }
 
-  #makeMailer(): Mailer {
+  #makeMailer(overload: Overload): Mailer {
     const { smtpUrl, mailFrom: from } = this.#settings;
     const { clock } = this.#core;
-    if (smtpUrl !== undefined) return new SmtpMailer({ url: smtpUrl, from, clock });
+    if (smtpUrl !== undefined) {
+      const breaker = overload.breaker('mail', isMailDown, MAIL_PAUSES);
+      return new GuardedMailer(new SmtpMailer({ url: smtpUrl, from, clock }), breaker);
+    }
     return new FolderMailer({ dir: this.mailDir ?? '', from, clock });
   }
 
@@ -247,7 +256,9 @@ export function makePayments(
   { tokenSecret }: Secrets,
   { archive: documents, clock, logger }: Core,
   ports: ReadonlyMap<Role, number>,
+  overload: Overload,
 ): PaymentProvider {
+  const makeBreaker = (isDown: (error: unknown) => boolean) => overload.breaker('stripe', isDown);
   const { stripeSecretKey, stripeWebhookSecret, paymentTimeoutMs, host } = settings;
   if (stripeSecretKey !== undefined) {
     return new StripePayments({
@@ -256,6 +267,7 @@ export function makePayments(
       ...(stripeWebhookSecret !== undefined && { webhookSecret: stripeWebhookSecret }),
       timeoutMs: paymentTimeoutMs,
       logger,
+      makeBreaker,
     });
   }
   return new SandboxPayments({
@@ -263,6 +275,7 @@ export function makePayments(
     clock,
     logger,
     timeoutMs: paymentTimeoutMs,
+    makeBreaker,
     webhook: {
       // Told by the process that has the payments service, whichever process the event happened in.
       url: () => {

@@ -37,6 +37,8 @@ export interface GatewayOptions {
   readonly commandsWaitingMax: number;
   /** Commands in one job. */
   readonly batchCommandsMax: number;
+  /** Told how long a command waited for its answer, milliseconds. */
+  readonly onAnswered?: (waitedMs: number) => void;
 }
 
 /** A sender told `overloaded` is asked to come back after this. */
@@ -234,6 +236,7 @@ export class Gateway implements OrderedGateway {
     if (!lane || !waiting) return;
     lane.waiting.delete(id);
     this.#laneOf.delete(id);
+    this.#options.onAnswered?.(this.#options.clock.now() - waiting.since);
     for (const resolve of waiting.resolvers) resolve(result);
   }
 

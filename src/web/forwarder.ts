@@ -15,6 +15,8 @@ import type { Clock } from '../actors/ports.js';
 import { requestIdOf } from '../http/api.js';
 import { FORWARDED_HEADER, type ForwardedSeal } from '../http/forwarded.js';
 import { outcomeUnknown, overloaded, Problem } from '../http/problem.js';
+import { roomFor } from '../overload/admission.js';
+import { loadClassOf } from '../overload/classes.js';
 import type { Logger } from '../process/log.js';
 import { encodingFor, type Encoding } from './encoding.js';
 import { isApi, isStream, type Upstream } from './upstreams.js';
@@ -138,7 +140,9 @@ export class Forwarder {
   async forward(request: Request, response: Response): Promise<Problem | 'streaming'> {
     const isOfStream = isStream(pathOf(request));
     const { requestsMax, streamsMax, bodyBytesMax } = this.#limits;
-    if (isOfStream ? this.#open.size >= streamsMax : this.#underWay >= requestsMax) return overloaded();
+    // A service that is slow fills its places with those who look, and keeps some for those who pay.
+    const room = roomFor(loadClassOf(request.method, pathOf(request)).loadClass, requestsMax);
+    if (isOfStream ? this.#open.size >= streamsMax : this.#underWay >= room) return overloaded();
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax)
       return new Problem('payload_too_large');
     const left = new AbortController();

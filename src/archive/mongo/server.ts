@@ -26,6 +26,7 @@ import {
   type OptionalUnlessRequiredId,
 } from 'mongodb';
 import type { Clock } from '../../actors/ports.js';
+import { BreakerOpenError, type Breaker } from '../../overload/breaker.js';
 import { ArchiveUnavailableError } from '../port.js';
 
 /** Connections of one process, besides the two that watch each server. */
@@ -46,6 +47,8 @@ export interface MongoServerOptions {
   readonly clock: Clock;
   /** For one call to the server. */
   readonly timeoutMs: number;
+  /** Calls that it keeps back reject with `ArchiveUnavailableError` at once. */
+  readonly breaker?: Breaker;
 }
 
 /** A document that names itself: who inserts an id first decides what it stands for. */
@@ -60,6 +63,7 @@ export class MongoServer {
   readonly #database: string;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #breaker: Breaker | undefined;
   /** Since when no call has succeeded; null while they do. */
   #failingSince: number | null = null;
   #isRenewing = false;
@@ -68,8 +72,9 @@ export class MongoServer {
   #isClosed = false;
 
   /** Throws when the URL cannot be understood. */
-  constructor({ url, database, clock, timeoutMs }: MongoServerOptions) {
+  constructor({ url, database, clock, timeoutMs, breaker }: MongoServerOptions) {
     this.#clock = clock;
+    this.#breaker = breaker;
     this.#timeoutMs = timeoutMs;
     this.#client = clientOf(url, {
       appName: 'ticktak',
@@ -88,7 +93,7 @@ export class MongoServer {
 
   /** May be called again after it failed, and after it succeeded. */
   async connect(): Promise<void> {
-    await this.call(() => this.#client.connect());
+    await this.#ask(() => this.#client.connect());
   }
 
   get database(): Db {
@@ -101,8 +106,19 @@ export class MongoServer {
     return this.#client.db(this.#database, strict);
   }
 
-  /** Runs one call to the server. */
+  /** Runs one call to the server, unless it is known to be down. */
   async call<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#breaker) return this.#ask(work);
+    try {
+      return await this.#breaker.run(() => this.#ask(work));
+    } catch (cause) {
+      if (!(cause instanceof BreakerOpenError)) throw cause;
+      const message = `MongoDB at ${this.name} is down, and was not asked`;
+      throw new ArchiveUnavailableError(message, { cause });
+    }
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
     let cancel: () => void = () => undefined;
     const late = new Promise<never>((_, reject) => {
       cancel = this.#clock.schedule(this.#timeoutMs, () =>
@@ -208,7 +224,7 @@ export class MongoServer {
   async close(): Promise<void> {
     this.#isClosed = true;
     try {
-      await this.call(() => this.#client.close());
+      await this.#ask(() => this.#client.close());
     } catch {
       // It said goodbye to a server that does not answer.
     }

@@ -18,6 +18,7 @@ export interface SandboxPaymentsOptions extends Omit<SandboxServerOptions, 'secr
   readonly secretKey?: string;
   readonly timeoutMs?: number;
   readonly maxNetworkRetries?: number;
+  readonly makeBreaker?: StripePaymentsOptions['makeBreaker'];
 }
 
 const KEY_BYTES = 24;
@@ -36,7 +37,8 @@ export class SandboxPayments implements PaymentProvider {
   }
 
   async start(): Promise<void> {
-    const { host = '127.0.0.1', logger, clock, webhook, timeoutMs, maxNetworkRetries } = this.#options;
+    const { host = '127.0.0.1', logger, clock, webhook } = this.#options;
+    const { timeoutMs, maxNetworkRetries, makeBreaker } = this.#options;
     const port = await this.server.start();
     const options: StripePaymentsOptions = {
       kind: 'sandbox',
@@ -49,6 +51,7 @@ export class SandboxPayments implements PaymentProvider {
       ...(webhook && { webhookSecret: webhook.secret }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(maxNetworkRetries !== undefined && { maxNetworkRetries }),
+      ...(makeBreaker && { makeBreaker }),
     };
     this.#client = new StripePayments(options);
     await this.#client.start();

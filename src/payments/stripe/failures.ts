@@ -14,6 +14,24 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/**
+ * Nobody is there, or what is there is broken: no connection, no answer, a 5xx. Not a 409, 429 or a wrong key, which somebody
+ * said; nor what was answered from memory, by somebody who is well.
+ */
+export function isDown(error: unknown): boolean {
+  if (error instanceof errors.StripeConnectionError) return true;
+  const isBroken = error instanceof errors.StripeAPIError && (error.statusCode ?? 500) >= 500;
+  return isBroken && !isReplay(error);
+}
+
+/** A failure that Stripe answered from its memory: under this key it always will. */
+export function isReplay(error: unknown): boolean {
+  const { headers } = typeof error === 'object' && error !== null ? (error as { headers?: unknown }) : {};
+  return (
+    typeof headers === 'object' && headers !== null && Reflect.get(headers, 'idempotent-replayed') === 'true'
+  );
+}
+
 /** The secret key is wrong or may not do this: a person must change it. */
 export function isKeyRefused(error: unknown): error is Stripe.errors.StripeError {
   return error instanceof errors.StripeAuthenticationError || error instanceof errors.StripePermissionError;
