@@ -21,6 +21,7 @@ import { attemptIdOf } from '../payments/flow.js';
 import type { BuyerFacts, FlowIds, PaymentFlow, PaymentResult, ReservationRef } from '../payments/flow.js';
 import type { Reservation, ReservationStatus, TicketId } from '../rules/index.js';
 import { COUNTRY } from '../geo/country.js';
+import { passHeader, type RoomGate } from '../waiting-room/gate.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from './api.js';
 import { bounded } from './bounded.js';
 import type { Idempotency, RequestIdentity } from './idempotency.js';
@@ -48,6 +49,8 @@ export interface ReservationsOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly buyers: Buyers;
+  /** Stands before new holds; absent: nothing does. */
+  readonly room?: RoomGate;
   /** What buyers are told while sales of the ticket are stopped. */
   readonly pauseMessage: (ticket: TicketId) => Message | null;
   /** Newest first. */
@@ -85,7 +88,7 @@ export function reservationRoutes(options: ReservationsOptions): Route[] {
 }
 
 const EMAIL_CHARS_MAX = 254;
-const emailSchema = z
+export const emailSchema = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .trim()
@@ -156,8 +159,10 @@ export const keyHeader = z.object({
     .meta({ description: 'Same key and body: the first answer again. At least 16 random characters.' }),
 });
 type KeyHeader = z.output<typeof keyHeader>;
+const holdHeader = keyHeader.extend(passHeader);
 const payHeader = keyHeader.extend({ 'Accept-Language': acceptLanguage });
 type PayHeader = z.output<typeof payHeader>;
+const oneShotHeader = payHeader.extend(passHeader);
 
 /** What is kept of the buyer with the payment. */
 function buyerFacts(headers: PayHeader): BuyerFacts {
@@ -215,7 +220,7 @@ function holdRoute(options: ReservationsOptions): Route {
     description: 'As a guest with an e-mail address, or logged in. The answer to a guest carries a token.',
     security: ['accessToken'],
     routeClass: 'hold',
-    headers: keyHeader,
+    headers: holdHeader,
     body,
     responses: { 201: { description: 'Held until `expiresAt`', schema: heldSchema } },
     problems: [
@@ -226,6 +231,7 @@ function holdRoute(options: ReservationsOptions): Route {
       'sales_paused',
       'not_found',
       'unauthorized',
+      'waiting_room',
       ...CHECKED,
       'overloaded',
     ],
@@ -236,9 +242,12 @@ function holdRoute(options: ReservationsOptions): Route {
       const caller = buyer.account ?? buyer.email;
       const wanted = { ...body, email: buyer.email };
       if (!(await options.knows(wanted))) return notFound('This ticket');
+      const barred = options.room?.refusal(buyer, input) ?? null;
+      // Without a key it is no repeat of what was held.
+      if (barred && headers['Idempotency-Key'] === undefined) return barred;
       const asked = { route: 'hold', caller, address, key: headers['Idempotency-Key'], body: wanted };
       const [refusal, identity] = await Promise.all([
-        options.buyers.refusal(buyer, 'hold', input),
+        barred ?? options.buyers.refusal(buyer, 'hold', input),
         options.idempotency.identify(asked),
       ]);
       if (identity.kind === 'conflict') return CONFLICT;
@@ -254,6 +263,7 @@ function holdRoute(options: ReservationsOptions): Route {
         identity,
       );
       if (held instanceof Problem) return held;
+      options.room?.held(input);
       return {
         status: 201,
         body: { ...reservationJson(held), token: guestToken(options.tokenSecret, held.id) },
@@ -794,7 +804,7 @@ function oneShotRoute(options: ReservationsOptions): Route {
     summary: 'Hold and pay at once',
     description:
       'For clients that know one request only. A body that does not validate is 403, a decline is 400.',
-    headers: payHeader,
+    headers: oneShotHeader,
     body,
     invalidBodyStatus: ONE_SHOT_INVALID_STATUS,
     routeClass: 'hold',
@@ -808,6 +818,7 @@ function oneShotRoute(options: ReservationsOptions): Route {
       'sales_paused',
       'not_found',
       'unauthorized',
+      'waiting_room',
       ...CHECKED,
       'overloaded',
     ],
@@ -848,6 +859,8 @@ async function purchase(
   const wanted = { ...buyer, matchNumber, ...tickets, country: options.countryOf(address) };
   if (!(await options.knows(wanted))) return notFound('This ticket');
   const key = headers['Idempotency-Key'];
+  const barred = options.room?.refusal(buyer, input) ?? null;
+  if (barred && key === undefined) return barred;
   const identity = await idempotency.identify({ route: 'one-shot', caller: email, address, key, body });
   if (identity.kind === 'conflict') return CONFLICT;
   const ids = idsOf(identity, requestId);
@@ -855,11 +868,13 @@ async function purchase(
   const isRepeat = !identity.first && (await isHeld(options, wanted, holdId));
   const payer = { ...buyer, id: reservationId(wanted, holdId) };
   const refusal =
+    barred ??
     (await buyers.refusal(buyer, 'hold', input)) ??
     (isRepeat ? null : await addressRefusal(options, payer, principal));
   if (refusal && !isRepeat) return refusal;
   const held = await hold(options, wanted, { ...ids, id: holdId }, identity);
   if (held instanceof Problem) return oneShotProblem(held);
+  options.room?.held(input);
   const ref = { ticket: { matchNumber, category: tickets.category }, reservationId: held.id };
   const late = isRepeat ? null : await placeRefusal(options, payer);
   if (late) {

@@ -178,6 +178,8 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
       'Authorization',
       'Content-Type',
       'Idempotency-Key',
+      'Waiting-Room-Pass',
+      'Waiting-Room-Token',
       'X-Challenge-Solution',
       'X-Request-Id',
       'X-Reservation-Token',
