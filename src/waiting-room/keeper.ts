@@ -49,6 +49,8 @@ export interface Seen {
 const LOOK_MS = 1_000;
 /** A step is due when the last one is so old. */
 const STEP_MS = 900;
+/** Where it is off nothing is decided but by operators, and that takes effect at once. */
+const STEP_OFF_MS = 10_000;
 const SAVE_MS = 2_000;
 const SOLD_OUT_LOOK_MS = 5_000;
 const PASSES_KEEP_MS = 60_000;
@@ -110,7 +112,8 @@ export class RoomKeeper {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const state = stateOf(look.room);
       const age = state ? look.now - state.steppedAt : Infinity;
-      const isDue = age >= STEP_MS || age < 0 || look.room?.run !== look.run;
+      const stepMs = state?.mode === 'off' && !state.isOn ? STEP_OFF_MS : STEP_MS;
+      const isDue = age >= stepMs || age < 0 || look.room?.run !== look.run;
       if (!isDue && !isAtOnce) break;
       const outcome = await this.#step(look, state);
       look = await store.look();
