@@ -40,8 +40,8 @@ export interface WaitingRoomRole {
 
 export function makeWaitingRoom({ settings, core, trust, metrics }: WaitingRoomDeps): WaitingRoomRole {
   const { archive, catalog, clock, gateway, keys, logger, redis } = core;
-  const { guests, replyWaitMs: waitMs } = settings;
-  const { devices, access, audit, requireOperator } = trust;
+  const { replyWaitMs: waitMs } = settings;
+  const { access, audit, requireOperator } = trust;
   const policy = policyOf(settings);
   const store = new WaitingRoomStore(redis, keys);
   const records = new RoomRecords(archive);
@@ -76,8 +76,8 @@ export function makeWaitingRoom({ settings, core, trust, metrics }: WaitingRoomD
   // Where no holds are answered nothing is measured, and nobody asks how the room stands but operators.
   const desk = new RoomKeeper({ ...deps, onView: () => undefined });
   return {
-    gate: roomGate({ room, devices }),
-    routes: (buyers) => waitingRoomRoutes({ room, buyers, guests, devices }),
+    gate: roomGate(room),
+    routes: (buyers) => waitingRoomRoutes({ room, buyers }),
     operatorRoutes: roomOperatorRoutes({ keeper: desk, requireOperator, audit, clock, waitMs }),
     measured: (plain) => meter.over(plain),
     async start() {

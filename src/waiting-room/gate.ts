@@ -6,7 +6,6 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import type { Buyer } from '../http/buyer.js';
 import { Problem } from '../http/problem.js';
-import type { Devices } from '../security/device.js';
 import type { WaitingRoom } from './room.js';
 import { PASS_CHARS, TOKEN_CHARS_MAX } from './tokens.js';
 
@@ -28,23 +27,12 @@ export const passHeader = {
     .meta({ description: `While there is a waiting room: the pass, ${PASS_CHARS} characters.` }),
 } as const;
 
-export function roomGate({
-  room,
-  devices,
-}: {
-  readonly room: WaitingRoom;
-  readonly devices?: Pick<Devices, 'of'>;
-}): RoomGate {
+export function roomGate(room: WaitingRoom): RoomGate {
   return {
     refusal({ person }, { request }) {
       const standing = room.standing;
       if (standing === 'off') return null;
-      const device = devices?.of(request);
-      const persons = [
-        room.personOf('person', person),
-        ...(device === undefined ? [] : [room.personOf('device', device)]),
-      ];
-      if (room.lets(request.get(PASS_HEADER), persons)) return null;
+      if (room.lets(request.get(PASS_HEADER), room.personOf(person))) return null;
       const { opensAt } = room.seen.state;
       return new Problem('waiting_room', {
         detail:

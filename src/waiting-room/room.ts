@@ -16,7 +16,7 @@ import { offState, type Seen } from './keeper.js';
 import { drawOrder } from './order.js';
 import type { RoomRecords } from './records.js';
 import { standingOf, type RoomPolicy, type RoomStanding } from './state.js';
-import type { PersonKind, Place, RoomTokens } from './tokens.js';
+import type { Place, RoomTokens } from './tokens.js';
 
 export type PlaceStatus = 'before' | 'waiting' | 'admitted' | 'ended';
 
@@ -102,8 +102,9 @@ export class WaitingRoom {
     return waitingOf(this.#seen);
   }
 
-  personOf(kind: PersonKind, name: string): string {
-    return this.#options.tokens.personOf(kind, name);
+  /** `name`: whom the purchase limit counts. */
+  personOf(name: string): string {
+    return this.#options.tokens.personOf(name);
   }
 
   /** Null for what is no token of a place. */
@@ -144,14 +145,14 @@ export class WaitingRoom {
     return pass ? { ...standing, ...pass } : ENDED;
   }
 
-  /** Whether somebody may hold now. `persons`: all that stands for who asks. */
-  lets(pass: string | undefined, persons: readonly string[]): boolean {
+  /** Whether a person may hold now. */
+  lets(pass: string | undefined, person: string): boolean {
     const { state } = this.#seen;
     if (!state.isOn) return true;
     // Nobody is let in before the opening, whatever a pass of another round says.
     if (state.openedAt === null || pass === undefined) return false;
     const read = this.#options.tokens.readPass(pass);
-    return read !== null && read.endsAt > this.#options.clock.now() && persons.includes(read.person);
+    return read !== null && read.endsAt > this.#options.clock.now() && read.person === person;
   }
 
   /** Its holder has held something, and makes place for another. Never rejects. */

@@ -1,7 +1,6 @@
 /** The waiting room over HTTP: how it stands, a place in it, and the pass of one that was let in. */
 import { z } from 'zod';
-import type { Devices } from '../security/device.js';
-import type { Buyers, GuestPolicy } from '../http/buyer.js';
+import type { Buyers } from '../http/buyer.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from '../http/api.js';
 import { emailSchema } from '../http/reservations.js';
 import { overloaded, Problem } from '../http/problem.js';
@@ -11,8 +10,6 @@ import { PLACE_CHARS, TOKEN_CHARS_MAX } from './tokens.js';
 export interface WaitingRoomRoutesOptions {
   readonly room: WaitingRoom;
   readonly buyers: Pick<Buyers, 'buyerOf' | 'refusal'>;
-  readonly guests: GuestPolicy;
-  readonly devices?: Pick<Devices, 'of'>;
 }
 
 export function waitingRoomRoutes(options: WaitingRoomRoutesOptions): Route[] {
@@ -92,7 +89,7 @@ function joinRoute(options: WaitingRoomRoutesOptions): Route {
     tag: 'waiting room',
     summary: 'Take a place',
     description:
-      'One for each person: an account, or the e-mail address of a guest, or else the browser. Asked again it is the same place. While there is no waiting room the answer is `admitted`: hold at once.',
+      'One for each person: an account, or the e-mail address of a guest. Asked again it is the same place. While there is no waiting room the answer is `admitted`: hold at once.',
     security: ['accessToken'],
     isForGuestsToo: true,
     routeClass: 'hold',
@@ -123,19 +120,15 @@ function joinRoute(options: WaitingRoomRoutesOptions): Route {
 
 /** Who asks for a place, as far as one may have one; in the room's own words. */
 async function personOf(
-  { room, buyers, guests, devices }: WaitingRoomRoutesOptions,
+  { room, buyers }: WaitingRoomRoutesOptions,
   email: string | undefined,
   input: JoinInput,
 ): Promise<string | Problem> {
-  const device = devices?.of(input.request);
-  if (!input.principal && email === undefined && guests !== 'none' && device !== undefined) {
-    return room.personOf('device', device);
-  }
   const buyer = buyers.buyerOf(input.principal, email);
   if (buyer instanceof Problem) return buyer;
   // Whoever may not hold is told now, and not after the wait.
-  const refusal = await buyers.refusal(buyer, 'hold', input);
-  return refusal ?? room.personOf('person', buyer.person);
+  const refusal = await buyers.refusal(buyer, 'hold', input, true);
+  return refusal ?? room.personOf(buyer.person);
 }
 
 function mineRoute({ room }: WaitingRoomRoutesOptions): Route {

@@ -37,9 +37,6 @@ export const TOKEN_CHARS_MAX = 100;
 
 type Mac = (text: string) => Buffer;
 
-/** Whom a place is for: somebody with an e-mail address or an account, or a browser. */
-export type PersonKind = 'person' | 'device';
-
 export class RoomTokens {
   readonly #ofPlace: Mac;
   readonly #ofPass: Mac;
@@ -53,8 +50,8 @@ export class RoomTokens {
   }
 
   /** What stands for a person here; nobody without the secret finds out whom it stands for. */
-  personOf(kind: PersonKind, name: string): string {
-    return this.#ofPerson(`${kind}:${name}`).subarray(0, PERSON_BYTES).toString('base64url');
+  personOf(name: string): string {
+    return this.#ofPerson(name).subarray(0, PERSON_BYTES).toString('base64url');
   }
 
   place(place: Place): string {

@@ -5,7 +5,7 @@ import { Sealer } from '../../src/users/sealing.js';
 
 const tokensOf = (secret = 'the secret of this installation'): RoomTokens => new RoomTokens(new Sealer(secret));
 const tokens = tokensOf();
-const person = tokens.personOf('person', 'fan@example.org');
+const person = tokens.personOf('fan@example.org');
 const place = { round: 4_000_000_000, number: 49_999, person };
 const pass = { ...place, endsAt: Date.UTC(2022, 10, 20, 12) };
 
@@ -70,13 +70,12 @@ describe('a pass', () => {
 });
 
 describe('what stands for a person', () => {
-  it('is the same in every process, and another for another person, kind or installation', () => {
-    expect(tokensOf().personOf('person', 'fan@example.org')).toBe(person);
+  it('is the same in every process, and another for another person or installation', () => {
+    expect(tokensOf().personOf('fan@example.org')).toBe(person);
     const others = [
-      tokens.personOf('person', 'other@example.org'),
-      tokens.personOf('device', 'fan@example.org'),
-      tokensOf('another secret').personOf('person', 'fan@example.org'),
+      tokens.personOf('other@example.org'),
+      tokensOf('another secret').personOf('fan@example.org'),
     ];
-    expect(new Set([person, ...others]).size).toBe(4);
+    expect(new Set([person, ...others]).size).toBe(3);
   });
 });
