@@ -33,6 +33,8 @@ export interface WaitingRoomRole {
   readonly operatorRoutes: readonly Route[];
   /** The same gateway, with its holds measured: the pace follows them. */
   measured(gateway: CommandGateway): CommandGateway;
+  /** How much of all holds is refused before it comes to the gateway: 0 to 1. */
+  shed(share: number): void;
   /** Moves the room on, where holds are answered. Resolves when it is known how it stands. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -80,6 +82,7 @@ export function makeWaitingRoom({ settings, core, trust, metrics }: WaitingRoomD
     routes: (buyers) => waitingRoomRoutes({ room, buyers }),
     operatorRoutes: roomOperatorRoutes({ keeper: desk, requireOperator, audit, clock, waitMs }),
     measured: (plain) => meter.over(plain),
+    shed: (share) => meter.shed(share),
     async start() {
       await keeper.look();
       keeper.start();

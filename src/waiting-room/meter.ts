@@ -28,6 +28,8 @@ export const reportSchema = z.object({
   overloaded: z.number(),
   p95Ms: z.number(),
   waitingShare: z.number(),
+  /** Of holds, how much is refused before it comes here: 0 to 1. */
+  shedShare: z.number().default(0),
 });
 /** Of the last seconds. */
 export type MeterReport = z.output<typeof reportSchema>;
@@ -43,6 +45,7 @@ export interface HoldMeterOptions {
 export class HoldMeter {
   readonly #options: HoldMeterOptions;
   #seconds: Second[] = [];
+  #shedShare = 0;
 
   constructor(options: HoldMeterOptions) {
     this.#options = options;
@@ -59,6 +62,11 @@ export class HoldMeter {
         return result;
       },
     };
+  }
+
+  /** So much of all holds is refused at the door of this process from now on: 0 to 1. */
+  shed(share: number): void {
+    this.#shedShare = share;
   }
 
   note(ms: number, isOverloaded: boolean): void {
@@ -87,6 +95,7 @@ export class HoldMeter {
       overloaded: this.#seconds.reduce((sum, { overloaded }) => sum + overloaded, 0),
       p95Ms: times.length < TIMES_MIN ? 0 : (times[Math.floor(times.length * P95)] ?? 0),
       waitingShare: waiting() / waitingMax,
+      shedShare: this.#shedShare,
     };
   }
 
@@ -114,7 +123,10 @@ export function measuredBy(reports: readonly string[]): Measured {
   const overloaded = all.reduce((sum, report) => sum + report.overloaded, 0);
   return {
     answeredPerMinute: (answered * MINUTE_SECONDS) / SECONDS,
-    overloadedShare: overloaded === 0 ? 0 : overloaded / (answered + overloaded),
+    overloadedShare: Math.max(
+      overloaded === 0 ? 0 : overloaded / (answered + overloaded),
+      ...all.map(({ shedShare }) => shedShare),
+    ),
     p95Ms: Math.max(0, ...all.map(({ p95Ms }) => p95Ms)),
     waitingShare: Math.max(0, ...all.map(({ waitingShare }) => waitingShare)),
   };

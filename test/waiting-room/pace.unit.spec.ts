@@ -94,11 +94,12 @@ describe('the meter of holds', () => {
     const meter = meterOf(clock);
     for (let i = 0; i < 100; i += 1) meter.note(i + 1, false);
     meter.note(0, true);
-    expect(meter.report()).toEqual({ answered: 100, overloaded: 1, p95Ms: 96, waitingShare: 0.25 });
+    const quiet = { waitingShare: 0.25, shedShare: 0 };
+    expect(meter.report()).toEqual({ answered: 100, overloaded: 1, p95Ms: 96, ...quiet });
     clock.advance(4_000);
     expect(meter.report().answered).toBe(100);
     clock.advance(1_000);
-    expect(meter.report()).toEqual({ answered: 0, overloaded: 0, p95Ms: 0, waitingShare: 0.25 });
+    expect(meter.report()).toEqual({ answered: 0, overloaded: 0, p95Ms: 0, ...quiet });
   });
 
   it('tells no time of a few holds', () => {
@@ -117,6 +118,8 @@ describe('the meter of holds', () => {
       p95Ms: 700,
       waitingShare: 0.4,
     });
+    const shed = JSON.stringify({ ...report, shedShare: 0.4 });
+    expect(measuredBy([shed, ...told]).overloadedShare).toBe(0.4);
     expect(measuredBy([])).toEqual({ answeredPerMinute: 0, overloadedShare: 0, p95Ms: 0, waitingShare: 0 });
   });
 });

@@ -32,7 +32,7 @@ const POLICY: RoomPolicy = {
   perMinuteMax: 1_000_000,
   placesMax: 100_000,
 };
-const CALM: MeterReport = { answered: 0, overloaded: 0, p95Ms: 0, waitingShare: 0 };
+const CALM: MeterReport = { answered: 0, overloaded: 0, p95Ms: 0, waitingShare: 0, shedShare: 0 };
 const ON: RoomSettings = { mode: 'on', opensAt: null, perMinuteMax: null };
 const OFF: RoomSettings = { mode: 'off', opensAt: null, perMinuteMax: null };
 const STOPPED: RoomSettings = { ...ON, perMinuteMax: 0 };
@@ -347,7 +347,7 @@ describe('the waiting room', () => {
       const one = start();
       await settle({ ...OFF, mode: 'auto' }, one);
       expect(one.room.standing).toBe('off');
-      one.report = { answered: 500, overloaded: 500, p95Ms: 100, waitingShare: 0 };
+      one.report = { answered: 500, overloaded: 500, p95Ms: 100, waitingShare: 0, shedShare: 0 };
       await until(async () => {
         await one.keeper.look();
         return one.room.standing === 'open';
