@@ -80,7 +80,8 @@ async function ask({ pool }, method, path, { headers = {}, body } = {}) {
     ...(body && { body: JSON.stringify(body) }),
   });
   const text = await answer.body.text();
-  if (answer.statusCode >= 300) throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${text}`);
+  if (answer.statusCode >= 300)
+    throw new Error(`${method} ${path} was answered ${answer.statusCode}: ${text}`);
   return JSON.parse(text);
 }
 
@@ -106,7 +107,8 @@ const ticksOf = (pid) => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   return Number(fields[11]) + Number(fields[12]);
 };
-const residentOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1_024;
+const residentOf = (pid) =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1_024;
 
 /** Processor time of both, as a share of one core. */
 function watch({ child, redisPid }) {
@@ -115,7 +117,12 @@ function watch({ child, redisPid }) {
     const seconds = (performance.now() - from.at) / 1_000;
     const share = (pid, before) => ((ticksOf(pid) - before) / TICKS_PER_S / seconds) * 100;
     const [own, redis] = [share(child.pid, from.process), share(redisPid, from.redis)];
-    return { seconds, own, redis, text: `process ${own.toFixed(1)} %, Redis ${redis.toFixed(1)} % of one core` };
+    return {
+      seconds,
+      own,
+      redis,
+      text: `process ${own.toFixed(1)} %, Redis ${redis.toFixed(1)} % of one core`,
+    };
   };
 }
 
@@ -140,7 +147,8 @@ async function each(count, work) {
   await Promise.all(Array.from({ length: CONNECTIONS }, run));
 }
 
-const quantile = (times, share) => [...times].sort((a, b) => a - b)[Math.floor((times.length - 1) * share)] ?? 0;
+const quantile = (times, share) =>
+  [...times].sort((a, b) => a - b)[Math.floor((times.length - 1) * share)] ?? 0;
 const spread = (times) =>
   `p50 ${quantile(times, 0.5).toFixed(1)} ms, p99 ${quantile(times, 0.99).toFixed(1)} ms, at most ${quantile(times, 1).toFixed(1)} ms`;
 
@@ -191,11 +199,16 @@ async function pollFor(market, people, seconds, seen) {
   return times;
 }
 
-const machine = () => `load ${loadavg().map((one) => one.toFixed(2)).join(' ')}`;
+const machine = () =>
+  `load ${loadavg()
+    .map((one) => one.toFixed(2))
+    .join(' ')}`;
 
 const market = await start();
 try {
-  console.log(`${cpus().length} x ${cpus()[0].model}, Node ${process.version}; ${PEOPLE} people; ${machine()}`);
+  console.log(
+    `${cpus().length} x ${cpus()[0].model}, Node ${process.version}; ${PEOPLE} people; ${machine()}`,
+  );
   const operate = await operatorOf(market);
   await operate({ mode: 'on', perMinuteMax: 0 });
   await sleep(2_000);
@@ -219,9 +232,15 @@ try {
   await sleep(SETTLE_S * 1_000);
   const after = await memoryOf(market);
   console.log(`waiting:   ${after.text}`);
-  console.log(`           ${((after.redisBytes - before.redisBytes) / PEOPLE).toFixed(1)} bytes of Redis a person`);
+  console.log(
+    `           ${((after.redisBytes - before.redisBytes) / PEOPLE).toFixed(1)} bytes of Redis a person`,
+  );
 
-  await operate({ mode: 'on', opensAt: new Date(Date.now() + OPENS_MS).toISOString(), perMinuteMax: PER_MINUTE });
+  await operate({
+    mode: 'on',
+    opensAt: new Date(Date.now() + OPENS_MS).toISOString(),
+    perMinuteMax: PER_MINUTE,
+  });
   await sleep(2_000);
   // As pages do that had asked lately.
   for (const person of people) person.at = performance.now() + Math.random() * 10_000;

@@ -13,7 +13,8 @@ import { roomOperatorRoutes } from '../waiting-room/operator-routes.js';
 import { RoomRecords } from '../waiting-room/records.js';
 import { waitingOf, WaitingRoom } from '../waiting-room/room.js';
 import { waitingRoomRoutes } from '../waiting-room/routes.js';
-import type { RoomPolicy } from '../waiting-room/state.js';
+import { allowedPerMinute } from '../waiting-room/pace.js';
+import { perMinuteMaxOf, type RoomPolicy } from '../waiting-room/state.js';
 import { RoomTokens } from '../waiting-room/tokens.js';
 import type { Core } from './core.js';
 import type { Trust } from './trust.js';
@@ -72,7 +73,7 @@ export function makeWaitingRoom({ settings, core, trust, metrics }: WaitingRoomD
       metrics.roomWaiting.set(waitingOf(seen));
       metrics.roomAdmitted.set(isOn ? admitted : 0);
       metrics.roomInside.set(seen.inside);
-      metrics.roomPerMinute.set(isOn ? pace.perMinute : 0);
+      metrics.roomPerMinute.set(isOn ? allowedPerMinute(pace, perMinuteMaxOf(seen.state, policy)) : 0);
     },
   });
   // Where no holds are answered nothing is measured, and nobody asks how the room stands but operators.

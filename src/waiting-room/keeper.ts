@@ -11,16 +11,9 @@ import type { Logger } from '../process/log.js';
 import { Loop } from '../process/loop.js';
 import type { RoomLook, StoredRoom, WaitingRoomStore } from '../redis/waiting-room-store.js';
 import { measuredBy, type MeterReport } from './meter.js';
-import { busyBecause, firstPace, type Measured } from './pace.js';
+import { allowedPerMinute, busyBecause, firstPace, type Measured } from './pace.js';
 import type { KeptRoom, RoomRecords, RoomSettings, Round } from './records.js';
-import {
-  perMinuteMaxOf,
-  roomStateSchema,
-  stepped,
-  wantsOn,
-  type RoomPolicy,
-  type RoomState,
-} from './state.js';
+import { roomStateSchema, stepped, wantsOn, type RoomPolicy, type RoomState } from './state.js';
 
 export interface RoomKeeperOptions {
   readonly store: WaitingRoomStore;
@@ -175,11 +168,7 @@ export class RoomKeeper {
     }
     if (round && isOn && (opensAt === null || opensAt === round.opensAt)) return kept;
     const isBusy = busyBecause(measured, policy.latencyMsTarget) !== null;
-    const limits = {
-      perMinuteStart: policy.perMinuteStart,
-      perMinuteMax: perMinuteMaxOf(settings, policy),
-    };
-    const { perMinute } = firstPace(measured, isBusy && opensAt === null, limits);
+    const { perMinute } = firstPace(measured, isBusy && opensAt === null, policy.perMinuteStart);
     if (round) this.#forget(round.id);
     return records.begin(round?.id ?? null, { opensAt, now, perMinute });
   }
@@ -238,7 +227,9 @@ export class RoomKeeper {
     const { store, logger } = this.#options;
     this.#forgetting = this.#forgetting
       .then(() => store.forget(round))
-      .catch((error: unknown) => logger.warn({ err: error }, 'people of a round that is over were not removed'));
+      .catch((error: unknown) =>
+        logger.warn({ err: error }, 'people of a round that is over were not removed'),
+      );
   }
 }
 
@@ -290,11 +281,7 @@ function withRound(
   if (!round) return { ...state, mode, perMinuteMax };
   const { isOn, opensAt, openedAt, early, seed } = round;
   const admitted = Math.max(state.admitted, round.admitted);
-  const max = perMinuteMax ?? policy.perMinuteMax;
-  const pace =
-    state.pace.perMinute > 0
-      ? state.pace
-      : { perMinute: Math.min(round.perMinute, max), threshold: null };
+  const pace = state.pace.perMinute > 0 ? state.pace : { perMinute: round.perMinute, threshold: null };
   return {
     ...state,
     mode,
@@ -307,7 +294,7 @@ function withRound(
     admitted,
     lapsed: Math.max(state.lapsed, round.lapsed),
     pace,
-    perMinute: Math.round(pace.perMinute),
+    perMinute: Math.round(allowedPerMinute(pace, perMinuteMax ?? policy.perMinuteMax)),
     // From now on those who are admitted have their time again.
     marks: state.marks.length > 0 ? state.marks : [[now, admitted, 0]],
   };
@@ -325,7 +312,5 @@ function withDecided(
   const isOpening = decided.isOn && decided.openedAt !== null && state.openedAt === null;
   if (!isOpening) return decided;
   const isBusy = busyBecause(measured, policy.latencyMsTarget) !== null;
-  const max = perMinuteMaxOf(decided, policy);
-  const pace = firstPace(measured, isBusy, { perMinuteStart: policy.perMinuteStart, perMinuteMax: max });
-  return { ...decided, pace, perMinute: Math.round(pace.perMinute) };
+  return { ...decided, pace: firstPace(measured, isBusy, policy.perMinuteStart) };
 }

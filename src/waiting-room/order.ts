@@ -8,7 +8,8 @@
  */
 import { createCipheriv, hash } from 'node:crypto';
 
-const CHUNK_BYTES = 65_536;
+const CHUNK_BYTES_MAX = 65_536;
+const CHUNK_BYTES_MIN = 64;
 const IV_BYTES = 16;
 const WORD_BYTES = 4;
 const WORDS = 2 ** 32;
@@ -16,16 +17,20 @@ const WORDS = 2 ** 32;
 /** Numbers of 32 bits without end: the key stream of AES-256 in counter mode. */
 class KeyStream {
   readonly #cipher;
+  readonly #chunk: Buffer;
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  constructor(key: Buffer) {
+  /** `count`: about how many are needed. */
+  constructor(key: Buffer, count: number) {
+    const bytes = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, count * WORD_BYTES));
+    this.#chunk = Buffer.alloc(bytes);
     this.#cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(IV_BYTES));
   }
 
   #word(): number {
     if (this.#at >= this.#bytes.length) {
-      this.#bytes = this.#cipher.update(Buffer.alloc(CHUNK_BYTES));
+      this.#bytes = this.#cipher.update(this.#chunk);
       this.#at = 0;
     }
     this.#at += WORD_BYTES;
@@ -43,7 +48,7 @@ class KeyStream {
 
 /** The rank of each of `count` people by the order in which they came (Fisher-Yates). */
 export function drawOrder(seed: string, count: number): Uint32Array {
-  const stream = new KeyStream(hash('sha256', JSON.stringify(['order', seed, count]), 'buffer'));
+  const stream = new KeyStream(hash('sha256', JSON.stringify(['order', seed, count]), 'buffer'), count);
   const ranks = Uint32Array.from({ length: count }, (_, i) => i);
   for (let last = count - 1; last > 0; last -= 1) {
     const other = stream.below(last + 1);

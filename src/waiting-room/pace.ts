@@ -25,6 +25,7 @@ export interface PaceLimits {
 }
 
 export interface Pace {
+  /** What is known to be served, or is being tried; operators may allow less (`allowedPerMinute`). */
   readonly perMinute: number;
   /** Where holds were last not answered in time; null when they always were. */
   readonly threshold: number | null;
@@ -56,16 +57,21 @@ export function busyBecause(
   return null;
 }
 
-/** The pace of the next few seconds. `isUsed`: nothing but the pace kept more people out. */
+/** How many may be let in. */
+export const allowedPerMinute = ({ perMinute }: Pace, perMinuteMax: number): number =>
+  Math.min(perMinute, perMinuteMax);
+
+/** The pace of the next few seconds. `isUsed`: nothing but the pace, or operators, kept more people out. */
 export function nextPace(pace: Pace, measured: Measured, isUsed: boolean, limits: PaceLimits): Pace {
   const { latencyMsTarget, perMinuteMax } = limits;
+  // While operators let nobody in nothing is learned.
+  if (perMinuteMax === 0) return pace;
   if (busyBecause(measured, latencyMsTarget) !== null) {
-    const slower = Math.max(PER_MINUTE_MIN, pace.perMinute * DECREASE);
-    return { perMinute: Math.min(slower, perMinuteMax), threshold: slower };
+    const slower = Math.max(PER_MINUTE_MIN, allowedPerMinute(pace, perMinuteMax) * DECREASE);
+    return { perMinute: slower, threshold: slower };
   }
-  const { threshold } = pace;
-  const grown = isUsed ? faster(pace.perMinute, threshold) : pace.perMinute;
-  return { perMinute: Math.min(Math.max(grown, PER_MINUTE_MIN), perMinuteMax), threshold };
+  if (!isUsed || pace.perMinute >= perMinuteMax) return pace;
+  return { ...pace, perMinute: Math.min(faster(pace.perMinute, pace.threshold), perMinuteMax) };
 }
 
 function faster(perMinute: number, threshold: number | null): number {
@@ -75,12 +81,8 @@ function faster(perMinute: number, threshold: number | null): number {
 }
 
 /** The first one. `isBusy`: the room opens because more is asked than can be served. */
-export function firstPace(
-  { answeredPerMinute }: Measured,
-  isBusy: boolean,
-  { perMinuteStart, perMinuteMax }: { readonly perMinuteStart: number; readonly perMinuteMax: number },
-): Pace {
-  if (!isBusy) return { perMinute: Math.min(perMinuteStart, perMinuteMax), threshold: null };
+export function firstPace({ answeredPerMinute }: Measured, isBusy: boolean, perMinuteStart: number): Pace {
+  if (!isBusy) return { perMinute: perMinuteStart, threshold: null };
   const served = Math.max(PER_MINUTE_MIN, answeredPerMinute * MEASURED_SHARE);
-  return { perMinute: Math.min(served, perMinuteMax), threshold: served };
+  return { perMinute: served, threshold: served };
 }

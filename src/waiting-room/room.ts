@@ -233,7 +233,12 @@ export class WaitingRoom {
     if (!state.isOn) return FREE;
     if (round !== current) return ENDED;
     if (state.openedAt === null) {
-      return { status: 'before', position: null, estimatedWaitSeconds: null, pollAfterSeconds: this.#untilOpening() };
+      return {
+        status: 'before',
+        position: null,
+        estimatedWaitSeconds: null,
+        pollAfterSeconds: this.#untilOpening(),
+      };
     }
     const ahead = this.#rankOf(number) - state.admitted;
     if (ahead < 0) return FREE;
@@ -257,7 +262,8 @@ export class WaitingRoom {
   #untilOpening(): number {
     const { state, next } = this.#seen;
     const left = Math.max(0, (state.opensAt ?? 0) - this.#options.clock.now()) / 1_000;
-    const spread = POLL_SECONDS_MIN + (next / OPENING_POLLS_PER_SECOND) * (this.#options.random ?? Math.random)();
+    const spread =
+      POLL_SECONDS_MIN + (next / OPENING_POLLS_PER_SECOND) * (this.#options.random ?? Math.random)();
     return Math.ceil(Math.min(POLL_SECONDS_MAX, left + spread));
   }
 
@@ -273,7 +279,8 @@ export class WaitingRoom {
     const standing = this.standing;
     this.#json = JSON.stringify({
       state: standing,
-      ...(standing === 'before' && state.opensAt !== null && { opensAt: new Date(state.opensAt).toISOString() }),
+      ...(standing === 'before' &&
+        state.opensAt !== null && { opensAt: new Date(state.opensAt).toISOString() }),
       admitted: standing === 'off' ? 0 : state.admitted,
       perMinute: standing === 'open' ? state.perMinute : 0,
       waiting: this.waiting,

@@ -5,7 +5,7 @@
  * more than the pace, what may be inside, and those who wait.
  */
 import { z } from 'zod';
-import { busyBecause, nextPace, type Measured } from './pace.js';
+import { allowedPerMinute, busyBecause, nextPace, type Measured } from './pace.js';
 
 /** `auto`: on while more is asked than can be served. */
 export const MODES = ['off', 'auto', 'on'] as const;
@@ -110,18 +110,16 @@ export function stepped(state: RoomState, input: StepInput, policy: RoomPolicy):
 
 function paced(state: RoomState, { now, measured }: StepInput, policy: RoomPolicy): RoomState {
   const { pace, isUsed, pacedAt } = state;
-  const perMinuteMax = perMinuteMaxOf(state, policy);
-  if (now - pacedAt < PACE_MS && now >= pacedAt) {
-    return { ...state, pace: { ...pace, perMinute: Math.min(pace.perMinute, perMinuteMax) } };
-  }
-  const limits = { latencyMsTarget: policy.latencyMsTarget, perMinuteMax };
+  if (now - pacedAt < PACE_MS && now >= pacedAt) return state;
+  const limits = { latencyMsTarget: policy.latencyMsTarget, perMinuteMax: perMinuteMaxOf(state, policy) };
   return { ...state, pace: nextPace(pace, measured, isUsed, limits), pacedAt: now, isUsed: true };
 }
 
 function admitting(state: RoomState, before: number, input: StepInput, policy: RoomPolicy): RoomState {
   const { now, next, claimed, inside, measured, isSoldOut } = input;
   const { pace, marks } = state;
-  const perMs = pace.perMinute / MINUTE_MS;
+  const perMinute = allowedPerMinute(pace, perMinuteMaxOf(state, policy));
+  const perMs = perMinute / MINUTE_MS;
   const elapsedMs = Math.min(Math.max(0, now - before), ELAPSED_MS_MAX);
   const budget = state.credit + perMs * elapsedMs;
   const places = Math.max(0, policy.insideMax - inside - onTheWay(state, input));
@@ -140,7 +138,7 @@ function admitting(state: RoomState, before: number, input: StepInput, policy: R
     credit: Math.min(budget - count, Math.max(1, perMs * ELAPSED_MS_MAX)),
     isUsed: state.isUsed && !isHeldByPlaces && !isHeldByNobody && !isSoldOut,
     marks: kept,
-    perMinute: toldPace(kept, state, now),
+    perMinute: toldPace(kept, state, now, perMinute),
     why: whyOf(state, { measured, isHeldByPlaces, waiting }, policy),
   };
 }
@@ -165,17 +163,18 @@ function withMark(marks: readonly Mark[], mark: Mark, graceMs: number): Mark[] {
   const kept: Mark[] = [];
   for (const one of marks) {
     const last = kept.at(-1);
-    const isClose = last !== undefined && one[0] - last[0] < SPARSE_MS && one[0] < now - MINUTE_MS - SPARSE_MS;
+    const isClose =
+      last !== undefined && one[0] - last[0] < SPARSE_MS && one[0] < now - MINUTE_MS - SPARSE_MS;
     if (one[0] >= oldest && one[0] <= now && !isClose) kept.push(one);
   }
   return [...kept, mark];
 }
 
 /** As it was in the last minute; in the first one as it is meant to be. */
-function toldPace(marks: readonly Mark[], { pace, openedAt }: RoomState, now: number): number {
+function toldPace(marks: readonly Mark[], { openedAt }: RoomState, now: number, perMinute: number): number {
   const since = marks.findLast(([at]) => at <= now - MINUTE_MS);
   const newest = marks.at(-1);
-  if (!since || !newest || openedAt === null || now - openedAt < MINUTE_MS) return Math.round(pace.perMinute);
+  if (!since || !newest || openedAt === null || now - openedAt < MINUTE_MS) return Math.round(perMinute);
   return Math.round(((newest[1] - since[1]) * MINUTE_MS) / Math.max(1, newest[0] - since[0]));
 }
 

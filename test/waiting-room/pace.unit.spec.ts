@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../http/fakes.js';
 import { HoldMeter, measuredBy } from '../../src/waiting-room/meter.js';
 import {
+  allowedPerMinute,
   busyBecause,
   firstPace,
   nextPace,
@@ -70,18 +71,22 @@ describe('the pace', () => {
 
   it('is never beyond what operators allow, nothing included, and comes back when they allow more', () => {
     const pace = { perMinute: 1_000, threshold: null };
-    expect(nextPace(pace, CALM, true, { ...LIMITS, perMinuteMax: 300 }).perMinute).toBe(300);
-    const stopped = nextPace(pace, CALM, true, { ...LIMITS, perMinuteMax: 0 });
-    expect(stopped.perMinute).toBe(0);
-    expect(nextPace(stopped, CALM, true, LIMITS).perMinute).toBe(PER_MINUTE_MIN);
+    for (const measured of [CALM, { ...CALM, p95Ms: 9_000 }]) {
+      for (const perMinuteMax of [0, 6, 300, 1_000]) {
+        const next = nextPace(pace, measured, true, { ...LIMITS, perMinuteMax });
+        expect(allowedPerMinute(next, perMinuteMax)).toBeLessThanOrEqual(perMinuteMax);
+      }
+    }
+    expect(nextPace(pace, CALM, true, { ...LIMITS, perMinuteMax: 1_200 }).perMinute).toBe(1_200);
+    // What was served before is not forgotten while nobody is let in, whatever happens meanwhile.
+    const stopped = nextPace(pace, { ...CALM, p95Ms: 9_000 }, true, { ...LIMITS, perMinuteMax: 0 });
+    expect(allowedPerMinute(stopped, 60_000)).toBe(1_000);
   });
 
   it('begins as set up, or with what is served where it begins because that is too little', () => {
-    const limits = { perMinuteStart: 600, perMinuteMax: 60_000 };
-    expect(firstPace(CALM, false, limits)).toEqual({ perMinute: 600, threshold: null });
+    expect(firstPace(CALM, false, 600)).toEqual({ perMinute: 600, threshold: null });
     const busy = { ...CALM, answeredPerMinute: 6_000, p95Ms: 3_000 };
-    expect(firstPace(busy, true, limits)).toEqual({ perMinute: 4_800, threshold: 4_800 });
-    expect(firstPace(busy, true, { ...limits, perMinuteMax: 100 }).perMinute).toBe(100);
+    expect(firstPace(busy, true, 600)).toEqual({ perMinute: 4_800, threshold: 4_800 });
   });
 });
 

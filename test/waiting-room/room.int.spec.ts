@@ -115,8 +115,7 @@ describe('the waiting room', () => {
     return seen;
   }
 
-  const person = ({ room }: Process, name: string): string =>
-    room.personOf(`${name}@example.org`);
+  const person = ({ room }: Process, name: string): string => room.personOf(`${name}@example.org`);
 
   async function join_({ room }: Process, who: string, token?: string) {
     const joined = await room.join(who, token);

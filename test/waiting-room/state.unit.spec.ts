@@ -35,12 +35,13 @@ const OPEN: RoomState = {
   marks: [[START, 0, 0]],
 };
 
+type Input = (state: RoomState, n: number) => Partial<StepInput>;
 interface Run {
   readonly seconds: number;
   readonly from?: RoomState;
   readonly policy?: Partial<RoomPolicy>;
   /** What is found at the second `n`. */
-  readonly input?: (state: RoomState, n: number) => Partial<StepInput>;
+  readonly input?: Input;
 }
 
 /** A step a second; each state it came to. Whoever is let in comes at once, and holds. */
@@ -94,7 +95,9 @@ describe('a step', () => {
   });
 
   it('lets in no more than may be inside, and goes on when they have held', () => {
-    const inside = (from: number): Run['input'] => (state, n) => ({ inside: n < from ? state.admitted : 0 });
+    const inside =
+      (from: number): Input =>
+      (state, n) => ({ inside: n < from ? state.admitted : 0 });
     const states = run({ seconds: 60, policy: { insideMax: 50 }, input: inside(40) });
     expect(states[39]!.admitted).toBe(50);
     expect(states[39]!.why).toContain('as many as may be');
@@ -159,7 +162,7 @@ describe('a step', () => {
 
 describe('the mode auto', () => {
   const auto = { mode: 'auto', opensAt: null } as const;
-  const seen = (input: Run['input'], from: RoomState, seconds: number) => last(run({ seconds, from, input }));
+  const seen = (input: Input, from: RoomState, seconds: number) => last(run({ seconds, from, input }));
   const off = { ...offState(START), mode: 'auto' as const };
 
   it('turns on after some seconds in which more is asked than can be served', () => {

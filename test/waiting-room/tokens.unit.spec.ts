@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { PASS_CHARS, PLACE_CHARS, RoomTokens } from '../../src/waiting-room/tokens.js';
 import { Sealer } from '../../src/users/sealing.js';
 
-const tokensOf = (secret = 'the secret of this installation'): RoomTokens => new RoomTokens(new Sealer(secret));
+const tokensOf = (secret = 'the secret of this installation'): RoomTokens =>
+  new RoomTokens(new Sealer(secret));
 const tokens = tokensOf();
 const person = tokens.personOf('fan@example.org');
 const place = { round: 4_000_000_000, number: 49_999, person };

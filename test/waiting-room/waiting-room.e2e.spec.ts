@@ -80,7 +80,11 @@ describe('the waiting room', () => {
   async function call<T>(
     method: string,
     path: string,
-    { body, headers = {}, role = 'reservations' }: { body?: unknown; headers?: Record<string, string>; role?: string } = {},
+    {
+      body,
+      headers = {},
+      role = 'reservations',
+    }: { body?: unknown; headers?: Record<string, string>; role?: string } = {},
   ): Promise<Reply<T>> {
     const response = await fetch(`${market.url(role)}${path}`, {
       method,
