@@ -34,7 +34,7 @@ export const roomStateSchema = z.object({
   pacedAt: z.number(),
   /** Whether nothing but the pace kept people out since then. */
   isUsed: z.boolean(),
-  /** Of a person: what is left of the last steps. */
+  /** People who might have been let in by the last steps and were not. */
   credit: z.number(),
   /** What people are told: how many were let in in the last minute. */
   perMinute: z.number(),
@@ -121,7 +121,9 @@ function admitting(state: RoomState, before: number, input: StepInput, policy: R
   const perMinute = allowedPerMinute(pace, perMinuteMaxOf(state, policy));
   const perMs = perMinute / MINUTE_MS;
   const elapsedMs = Math.min(Math.max(0, now - before), ELAPSED_MS_MAX);
-  const budget = state.credit + perMs * elapsedMs;
+  // Not more than a few seconds' worth is saved up, and nothing once operators let nobody in.
+  const creditMax = perMs === 0 ? 0 : Math.max(1, perMs * ELAPSED_MS_MAX);
+  const budget = Math.min(state.credit, creditMax) + perMs * elapsedMs;
   const places = Math.max(0, policy.insideMax - inside - onTheWay(state, input));
   const waiting = Math.max(0, next - state.admitted);
   const wanted = Math.floor(budget);
@@ -134,8 +136,7 @@ function admitting(state: RoomState, before: number, input: StepInput, policy: R
     ...state,
     admitted,
     lapsed: Math.max(state.lapsed, admittedAt(marks, now - policy.graceMs)),
-    // No more than one person's share is saved up: who comes into an empty room finds no crowd's credit.
-    credit: Math.min(budget - count, Math.max(1, perMs * ELAPSED_MS_MAX)),
+    credit: Math.min(budget - count, creditMax),
     isUsed: state.isUsed && !isHeldByPlaces && !isHeldByNobody && !isSoldOut,
     marks: kept,
     perMinute: toldPace(kept, state, now, perMinute),

@@ -94,6 +94,14 @@ describe('a step', () => {
     expect(states[501]!.admitted).toBeLessThan(100);
   });
 
+  it('lets in nobody, at once, when operators allow nobody', () => {
+    const idle = last(run({ seconds: 20, input: () => ({ next: 0 }) }));
+    const found = { next: 100, claimed: 0, inside: 0, measured: CALM, isSoldOut: false };
+    const stopped = stepped({ ...idle, perMinuteMax: 0 }, { ...found, now: idle.steppedAt + 1_000 }, POLICY);
+    expect(stopped.admitted).toBe(0);
+    expect(stopped.why).toContain('operators allow 0');
+  });
+
   it('lets in no more than may be inside, and goes on when they have held', () => {
     const inside =
       (from: number): Input =>
