@@ -12,7 +12,7 @@ const pass = { ...place, endsAt: Date.UTC(2022, 10, 20, 12) };
 
 /** Every way to change one character. */
 function altered(token: string): string[] {
-  return [...token].flatMap((char, at) =>
+  return Array.from(token).flatMap((char, at) =>
     ['A', 'B', 'z', '0', '-', '_', '+', '/', '=', ' ', '\u00e9']
       .filter((other) => other !== char)
       .map((other) => token.slice(0, at) + other + token.slice(at + 1)),
