@@ -578,7 +578,7 @@ const table = {
   roomInsideMax: setting({
     env: 'WAITING_ROOM_INSIDE_MAX',
     schema: count(1_000_000),
-    default: 2_000,
+    default: 10_000,
     doc: 'People who were let in and have held nothing yet; while there are so many nobody else is let in.',
   }),
   roomLatencyMs: setting({
