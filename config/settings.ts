@@ -582,6 +582,50 @@ const table = {
     source: DEFAULTS,
   }),
 
+  // The waiting room.
+  roomPassMs: setting({
+    env: 'WAITING_ROOM_PASS_MS',
+    schema: milliseconds(SECOND, DAY),
+    default: 15 * MINUTE,
+    doc: 'How long one who was let in may hold tickets.',
+  }),
+  roomGraceMs: setting({
+    env: 'WAITING_ROOM_GRACE_MS',
+    schema: milliseconds(SECOND, DAY),
+    default: 10 * MINUTE,
+    doc: 'How long one whose turn it is may take to come; then the place is lost.',
+  }),
+  roomInsideMax: setting({
+    env: 'WAITING_ROOM_INSIDE_MAX',
+    schema: count(1_000_000),
+    default: 10_000,
+    doc: 'People who were let in and have held nothing yet; while there are so many nobody else is let in.',
+  }),
+  roomLatencyMs: setting({
+    env: 'WAITING_ROOM_LATENCY_MS',
+    schema: milliseconds(10, MINUTE),
+    default: 500,
+    doc: 'Fewer are let in while more than 5 of 100 holds take longer than that; with the mode auto the room opens then.',
+  }),
+  roomPerMinuteStart: setting({
+    env: 'WAITING_ROOM_PER_MINUTE_START',
+    schema: count(1_000_000),
+    default: 600,
+    doc: 'People let in a minute when the waiting room opens; then it follows what is measured.',
+  }),
+  roomPerMinuteMax: setting({
+    env: 'WAITING_ROOM_PER_MINUTE_MAX',
+    schema: count(1_000_000),
+    default: 60_000,
+    doc: 'People let in a minute at most, while operators say nothing else.',
+  }),
+  roomPlacesMax: setting({
+    env: 'WAITING_ROOM_PLACES_MAX',
+    schema: count(100_000_000),
+    default: 5_000_000,
+    doc: 'Places of one round; further people are answered overloaded. One that came before the opening takes four bytes in every process.',
+  }),
+
   // Tickets.
   buyerRefunds: setting({
     env: 'BUYER_REFUNDS',

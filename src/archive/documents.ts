@@ -57,6 +57,8 @@ export const COLLECTIONS = {
   salesControl: [],
   /** Whether tickets are sold in the order of the log: one document. */
   salesMode: [],
+  /** What operators have decided about the waiting room, and its round: one document. */
+  waitingRoom: [],
   /** Matches that operators cancelled or moved, with how far that is done. `all`: by match number. */
   matchChanges: ['all'],
   /** Sale phases of tickets. `all`: by ticket. */

@@ -329,6 +329,10 @@ export const problemSchema = z
       .optional()
       .meta({ description: 'With `challenge_required`: ALTCHA, format v2.' }),
     reservation: z.object({ id: z.string(), token: z.string() }).optional(),
+    room: z
+      .object({ state: z.enum(['before', 'open']), opensAt: z.iso.datetime().optional() })
+      .optional()
+      .meta({ description: 'With `waiting_room`.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details; `code` is stable.' });
 

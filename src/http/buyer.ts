@@ -97,16 +97,17 @@ export class Buyers {
     return { email, person: personOf(email) };
   }
 
-  /** Why this person may not go on now; null when it may. */
+  /** Why this person may not go on now; null when it may. `countsDevice`: it may wait for Redis to count persons on one device. */
   async refusal(
     buyer: Buyer,
     routeClass: PersonCheckRequest['routeClass'],
     { request, principal, address }: Asking,
+    countsDevice = routeClass === 'pay',
   ): Promise<Problem | null> {
     const { security, isEmailConfirmed, devices } = this.#options;
     const solution = solutionOf(request);
     // Not of a hold, which need not wait for Redis: many persons on one device are stopped where they pay.
-    const device = routeClass === 'pay' ? devices?.of(request) : undefined;
+    const device = countsDevice ? devices?.of(request) : undefined;
     const asksAddress = routeClass === 'hold' && principal?.emailConfirmed !== true;
     const [verdict, needsConfirmed] = await Promise.all([
       security.checkPerson({

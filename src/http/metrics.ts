@@ -42,6 +42,11 @@ export interface Metrics {
   /** Set where what other marketplaces left open is looked at. */
   readonly orphansOpen: Gauge;
   readonly remoteHoldsFlagged: Gauge;
+  /** Set where the waiting room is looked at: the same in every process. */
+  readonly roomWaiting: Gauge;
+  readonly roomAdmitted: Gauge;
+  readonly roomInside: Gauge;
+  readonly roomPerMinute: Gauge;
   /** Set by the keeper of the data lake. */
   readonly lakeBookings: Counter;
   readonly lakeFiles: Gauge;
@@ -214,6 +219,26 @@ function makeMetrics(registers: Registry[]): Metrics {
     remoteHoldsFlagged: new Gauge({
       name: 'ticktak_remote_holds_flagged',
       help: 'Holds of other marketplaces without an end that are older than they should be',
+      registers,
+    }),
+    roomWaiting: new Gauge({
+      name: 'ticktak_room_waiting',
+      help: 'People in the waiting room who were not let in yet',
+      registers,
+    }),
+    roomAdmitted: new Gauge({
+      name: 'ticktak_room_admitted',
+      help: 'People let in since the round of the waiting room began',
+      registers,
+    }),
+    roomInside: new Gauge({
+      name: 'ticktak_room_inside',
+      help: 'Of those, with a pass and without a hold so far',
+      registers,
+    }),
+    roomPerMinute: new Gauge({
+      name: 'ticktak_room_per_minute',
+      help: 'People who may be let in a minute, as it is now',
       registers,
     }),
     lakeBookings: new Counter({

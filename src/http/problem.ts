@@ -33,6 +33,7 @@ export const PROBLEMS = {
   second_factor_required: [403, 'a second factor is required'],
   blocked: [403, 'refused by the security check'],
   conflict: [409, 'it was changed or taken meanwhile'],
+  waiting_room: [403, 'buyers queue in the waiting room'],
   challenge_required: [403, 'a challenge must be solved first'],
   rate_limited: [429, 'too many requests'],
   overloaded: [503, 'temporarily overloaded'],

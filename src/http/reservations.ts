@@ -23,6 +23,7 @@ import type { HoldLimits, Reservation, ReservationStatus, TicketId } from '../ru
 import { COUNTRY } from '../geo/country.js';
 import { CODE_CHARS_MAX } from '../phases/codes.js';
 import type { Admitted, SaleGate } from '../phases/sale-gate.js';
+import { passHeader, type RoomGate } from '../waiting-room/gate.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from './api.js';
 import { bounded } from './bounded.js';
 import type { Idempotency, RequestIdentity } from './idempotency.js';
@@ -52,6 +53,8 @@ export interface ReservationsOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly buyers: Buyers;
+  /** Stands before new holds; absent: nothing does. */
+  readonly room?: RoomGate;
   /** What buyers are told while sales of the ticket are stopped. */
   readonly pauseMessage: (ticket: TicketId) => Message | null;
   /** Newest first. */
@@ -91,7 +94,7 @@ export function reservationRoutes(options: ReservationsOptions): Route[] {
 }
 
 const EMAIL_CHARS_MAX = 254;
-const emailSchema = z
+export const emailSchema = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .trim()
@@ -162,9 +165,10 @@ export const keyHeader = z.object({
     .meta({ description: 'Same key and body: the first answer again. At least 16 random characters.' }),
 });
 type KeyHeader = z.output<typeof keyHeader>;
+const holdHeader = keyHeader.extend(passHeader);
 const payHeader = keyHeader.extend({ 'Accept-Language': acceptLanguage });
 type PayHeader = z.output<typeof payHeader>;
-const oneShotHeader = payHeader.extend({
+const oneShotHeader = payHeader.extend(passHeader).extend({
   'Access-Code': z
     .string()
     .max(CODE_CHARS_MAX)
@@ -234,7 +238,7 @@ function holdRoute(options: ReservationsOptions): Route {
     description: 'As a guest with an e-mail address, or logged in. The answer to a guest carries a token.',
     security: ['accessToken'],
     routeClass: 'hold',
-    headers: keyHeader,
+    headers: holdHeader,
     body,
     responses: { 201: { description: 'Held until `expiresAt`', schema: heldSchema } },
     problems: [
@@ -246,6 +250,7 @@ function holdRoute(options: ReservationsOptions): Route {
       ...PHASED,
       'not_found',
       'unauthorized',
+      'waiting_room',
       ...CHECKED,
       'overloaded',
     ],
@@ -258,9 +263,12 @@ function holdRoute(options: ReservationsOptions): Route {
       const { accessCode, ...asks } = body;
       const wanted = { ...asks, email: buyer.email };
       if (!(await options.knows(wanted))) return notFound('This ticket');
+      const barred = options.room?.refusal(buyer, input) ?? null;
+      // Without a key it is no repeat of what was held.
+      if (barred && headers['Idempotency-Key'] === undefined) return barred;
       const asked = { route: 'hold', caller, address, key: headers['Idempotency-Key'], body: wanted };
       const [refusal, identity] = await Promise.all([
-        options.buyers.refusal(buyer, 'hold', input),
+        barred ?? options.buyers.refusal(buyer, 'hold', input),
         options.idempotency.identify(asked),
       ]);
       if (identity.kind === 'conflict') return CONFLICT;
@@ -280,6 +288,7 @@ function holdRoute(options: ReservationsOptions): Route {
         identity,
       );
       if (held instanceof Problem) return held;
+      options.room?.held(input);
       return {
         status: 201,
         body: { ...reservationJson(held), token: guestToken(options.tokenSecret, held.id) },
@@ -871,6 +880,7 @@ function oneShotRoute(options: ReservationsOptions): Route {
       ...PHASED,
       'not_found',
       'unauthorized',
+      'waiting_room',
       ...CHECKED,
       'overloaded',
     ],
@@ -911,6 +921,8 @@ async function purchase(
   const wanted = { ...buyer, matchNumber, ...tickets, country: options.countryOf(address) };
   if (!(await options.knows(wanted))) return notFound('This ticket');
   const key = headers['Idempotency-Key'];
+  const barred = options.room?.refusal(buyer, input) ?? null;
+  if (barred && key === undefined) return barred;
   const identity = await idempotency.identify({ route: 'one-shot', caller: email, address, key, body });
   if (identity.kind === 'conflict') return CONFLICT;
   const ids = idsOf(identity, requestId);
@@ -918,6 +930,7 @@ async function purchase(
   const isRepeat = !identity.first && (await isHeld(options, wanted, holdId));
   const payer = { ...buyer, id: reservationId(wanted, holdId) };
   const refusal =
+    barred ??
     (await buyers.refusal(buyer, 'hold', input)) ??
     (isRepeat ? null : await addressRefusal(options, payer, principal));
   if (refusal && !isRepeat) return refusal;
@@ -926,6 +939,7 @@ async function purchase(
   if (admitted instanceof Problem) return admitted;
   const held = await hold(options, { ...wanted, ...admitted }, { ...ids, id: holdId }, identity);
   if (held instanceof Problem) return oneShotProblem(held);
+  options.room?.held(input);
   const ref = { ticket: { matchNumber, category: tickets.category }, reservationId: held.id };
   const late = isRepeat ? null : await placeRefusal(options, payer);
   if (late) {

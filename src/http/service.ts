@@ -190,6 +190,8 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
       'Authorization',
       'Content-Type',
       'Idempotency-Key',
+      'Waiting-Room-Pass',
+      'Waiting-Room-Token',
       'X-Challenge-Solution',
       'Access-Code',
       'X-Request-Id',

@@ -91,6 +91,7 @@ import { keepSalesMode } from './sales-mode.js';
 import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
+import { makeWaitingRoom, type WaitingRoomRole } from './waiting-room.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export interface Marketplace {
@@ -369,7 +370,10 @@ class Starter {
     await operations.start();
     this.#undo.push('operations', () => operations.stop());
     const payouts = parts.payouts();
+    const room = parts.room();
+    this.#undo.push('waiting room of operators', () => room.stop());
     const routes = [
+      ...room.operatorRoutes,
       ...payouts.routes,
       ...paymentRoutes(parts.payments(() => reconciler.poke())),
       ...operations.routes,
@@ -490,7 +494,11 @@ class Starter {
       endSale();
       return Promise.resolve();
     });
+    const room = parts.room();
+    await room.start();
+    this.#undo.push('waiting room', () => room.stop());
     const routes = [
+      ...room.routes(parts.buyers()),
       ...reservationRoutes(parts.reservations()),
       ...ticketRoutes(tickets),
       ...checkInRoutes(parts.checkIn()),
@@ -605,6 +613,7 @@ class Parts {
   readonly #idempotency: Idempotency;
   #deliverer: MailDeliverer | null = null;
   #worker: WorkerRole | null = null;
+  #room: WaitingRoomRole | null = null;
   readonly #shares: Shares;
   readonly #admissions: AdmissionRecords;
   readonly #tickets: TicketDesk;
@@ -885,6 +894,12 @@ class Parts {
 
   readonly #knows = (ticket: TicketId): Promise<boolean> => Promise.resolve(this.core.catalog.has(ticket));
 
+  room(): WaitingRoomRole {
+    const { core } = this;
+    const [settings, trust, metrics] = [this.#settings, this.#trust, this.#metrics];
+    return (this.#room ??= makeWaitingRoom({ settings, core, trust, metrics }));
+  }
+
   reservations(): ReservationsOptions {
     const { gateway, reader, clock, archive, redis, keys } = this.core;
     const { guests, taxName, taxPercent, ticketsPerReservationMax, replyWaitMs } = this.#settings;
@@ -892,14 +907,15 @@ class Parts {
     const { users } = this.#trust;
     const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
     return {
-      gateway,
+      gateway: this.room().measured(gateway),
       isUnderWay: (ticket, id) => gateway.isUnderWay(ticket, id),
       reader,
       clock,
       flow: this.#flow,
       idempotency: this.#idempotency,
       metrics: this.#metrics,
-      buyers: this.#buyers(),
+      buyers: this.buyers(),
+      room: this.room().gate,
       pauseMessage: (ticket) => pauseOf(this.core.catalog.notices, ticket)?.message ?? null,
       archived: archive,
       accountIndex: new AccountIndex(redis, keys, clock),
@@ -918,7 +934,7 @@ class Parts {
     };
   }
 
-  #buyers(): Buyers {
+  buyers(): Buyers {
     const { security, users, devices, requireOperator } = this.#trust;
     const { guests } = this.#settings;
     const { tokenSecret } = this.#secrets;
@@ -960,7 +976,7 @@ class Parts {
       refunds,
       lookup,
       pdf: new PdfDesk(),
-      buyers: this.#buyers(),
+      buyers: this.buyers(),
       idempotency: this.#idempotency,
       audit,
       clock,

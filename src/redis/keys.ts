@@ -112,6 +112,20 @@ export class RedisKeys {
     return `${this.#prefix}:views`;
   }
 
+  /** Of the waiting room: all in one slot, so that one script may touch them. */
+  readonly room = {
+    /** Hash: the round, how many places were given, and how it stands (waiting-room/state.ts). */
+    state: (): string => `${this.#prefix}:{room}:state`,
+    /** Hash: what each process measured lately, by its id. */
+    measures: (): string => `${this.#prefix}:{room}:measures`,
+    /** Sorted set: places whose passes were given, by the end of the pass. */
+    passes: (): string => `${this.#prefix}:{room}:passes`,
+    /** Sorted set: those of them whose holders have held nothing yet. */
+    inside: (): string => `${this.#prefix}:{room}:inside`,
+    /** Hash: persons of a round and their places. Small ones, which Redis keeps packed. */
+    people: (round: number, bucket: number): string => `${this.#prefix}:{room}:people:${round}:${bucket}`,
+  };
+
   /** Prefix of the queues that belong to no ticket. */
   get queuePrefix(): string {
     return `${this.#prefix}:{queues}`;

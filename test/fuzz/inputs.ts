@@ -473,12 +473,17 @@ function anybody(place: number, chance: Chance): string | null {
   ]);
 }
 
+const HEADER_VALUES: Readonly<Record<string, string>> = {
+  'Accept-Language': 'ar,en;q=0.5',
+  'Waiting-Room-Token': '{{place.last}}',
+};
+
 function header(draft: Draft, { name, required }: Parameter, chance: Chance): void {
   if (required !== true && !chance.percent(40)) return;
   if (chance.percent(60)) {
     // Few keys, so that the same ones come again with the same and with other bodies.
     const keys = `fuzz-key-${chance.whole(1, 400)}`;
-    add(draft, name, name === 'Accept-Language' ? 'ar,en;q=0.5' : keys);
+    add(draft, name, HEADER_VALUES[name] ?? keys);
     return;
   }
   did(draft, `a broken ${name}`);
@@ -531,6 +536,7 @@ function body(draft: Draft, operation: Operation, place: number, chance: Chance)
   if (!isWhole && chance.percent(2)) value = chance.pick(DEEP);
   let bytes = Buffer.from(textOf(value));
   if (SWEEPING.test(keyOf(operation)) && !isWhole) bytes = withoutSweep(bytes);
+  if (keyOf(operation) === 'PUT /api/v1/operations/waiting-room') bytes = withoutQueue(bytes);
   if (!isWhole && chance.percent(12)) {
     did(draft, 'broken bytes in the body');
     bytes = brokenBytes(bytes, chance);
@@ -568,6 +574,11 @@ function eventOf(place: number, chance: Chance): Node {
     'other',
   ]);
   return nodeOf({ id: `evt_${chance.whole(1, 500)}`, object: 'event', type, created: 1, data: { object } });
+}
+
+/** While buyers queue nothing could be sold to the other inputs: it stays off. */
+function withoutQueue(bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  return Buffer.from(bytes.toString('latin1').replace(/"(on|auto)"/g, '"off"'), 'latin1');
 }
 
 /** Without a match number everything is paused; a broken one must not come to that. */

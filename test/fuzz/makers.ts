@@ -74,6 +74,7 @@ export class Makers {
       this.#conflicts(),
       this.#letter(),
       this.#stopped(),
+      this.#place(),
     ];
     const failures = (await Promise.allSettled(all)).filter((one) => one.status === 'rejected');
     if (failures.length > 0) throw new Error(failures.map(({ reason }) => String(reason)).join('; '));
@@ -289,6 +290,13 @@ export class Makers {
     );
     const orphan = orphans.find(({ clientId }) => clientId === peer.clientId);
     if (orphan) this.#site.keep('orphan', orphan.id);
+  }
+
+  /** One in a waiting room that is off: it lets its holder in. */
+  async #place(): Promise<void> {
+    const at = this.#at('reservations', '/waiting-room/places');
+    const body = { email: fresh('waiting') };
+    this.#site.keep('place', (await made<{ token: string }>(200, 'POST', at, { body })).token);
   }
 
   #at(role: string, path: string): string {

@@ -39,6 +39,19 @@ describe('keys', () => {
     );
   });
 
+  it('of the waiting room share one slot, and are of one round each', () => {
+    const { room } = new RedisKeys('p');
+    const all = [
+      room.state(),
+      room.measures(),
+      room.passes(),
+      room.inside(),
+      ...[0, 1, 4_095].flatMap((bucket) => [room.people(1, bucket), room.people(2, bucket)]),
+    ];
+    expect(new Set(all.map(slotOf)).size).toBe(1);
+    expect(new Set(all).size).toBe(all.length);
+  });
+
   it('of different matches are spread over the slots', () => {
     const keys = new RedisKeys('p');
     const slots = Array.from({ length: 64 }, (_, i) =>
