@@ -1,0 +1,91 @@
+/** The waiting of this page, for components. */
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { api, asProblem, intents, serverClock } from '../api';
+import type { ApiRequest } from '../api/client';
+import { roomKeeper } from './index';
+import type { NewRoomPlace, Room, RoomPlace } from './types';
+import { WaitingRoom, type Asked, type WaitingState } from './waiting';
+
+type OnProgress = NonNullable<ApiRequest['onProgress']>;
+
+const OFF: Room = { state: 'off', admitted: 0, perMinute: 0, waiting: 0 };
+const INTENT = 'waiting-room';
+const TOKEN = 'Waiting-Room-Token';
+
+/** A marketplace without a waiting room lets everybody in. */
+export async function readRoom(signal?: AbortSignal): Promise<Room> {
+  try {
+    return await api.send<Room>({
+      path: '/waiting-room',
+      auth: 'none',
+      isOnce: true,
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    const problem = asProblem(error);
+    if (problem.code === 'not_found') return OFF;
+    throw problem;
+  }
+}
+
+const readPlace = (token: string, signal: AbortSignal): Promise<RoomPlace> =>
+  api.send<RoomPlace>({
+    path: '/waiting-room/places/mine',
+    headers: { [TOKEN]: token },
+    auth: 'none',
+    isOnce: true,
+    signal,
+  });
+
+async function ask({ email, had }: Asked, onProgress?: OnProgress): Promise<NewRoomPlace> {
+  const body = email === undefined ? {} : { email };
+  const headers = had === undefined ? {} : { [TOKEN]: had };
+  const key = intents.keyOf(INTENT, body);
+  try {
+    return await api.send<NewRoomPlace>({ method: 'POST', path: '/waiting-room/places', body, headers, key, ...(onProgress && { onProgress }) });
+  } finally {
+    // The same person gets the same place: a key is for the repeats of one press only.
+    intents.end(INTENT);
+  }
+}
+
+const newWaiting = (): WaitingRoom =>
+  new WaitingRoom({
+    readRoom,
+    readPlace,
+    ask,
+    keeper: roomKeeper,
+    now: () => Date.now(),
+    serverNow: () => serverClock.now(),
+    random: Math.random,
+    schedule: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+  });
+
+export interface UsedWaiting extends WaitingState {
+  readonly ask: (email: string | undefined, onProgress?: OnProgress) => Promise<void>;
+}
+
+/** In the browser only. */
+export function useWaiting(): UsedWaiting {
+  const [waiting] = useState(newWaiting);
+  useEffect(() => {
+    waiting.start();
+    const look = (): void => waiting.visible(document.visibilityState === 'visible');
+    const wake = (): void => waiting.wake();
+    const offline = (): void => waiting.offline();
+    document.addEventListener('visibilitychange', look);
+    window.addEventListener('online', wake);
+    window.addEventListener('offline', offline);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      window.removeEventListener('online', wake);
+      window.removeEventListener('offline', offline);
+      waiting.stop();
+    };
+  }, [waiting]);
+  const state = useSyncExternalStore(waiting.subscribe, () => waiting.state);
+  return { ...state, ask: (email, onProgress) => waiting.ask(email, onProgress) };
+}
