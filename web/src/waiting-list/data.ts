@@ -36,7 +36,10 @@ async function readMine(signal: AbortSignal): Promise<readonly WaitingEntry[]> {
 /** A guest's; null when it is no more. */
 async function readOne(id: string, signal: AbortSignal): Promise<WaitingEntry | null> {
   try {
-    return keptOffer(await api.send<WaitingEntry>({ path: pathOf(id), tokens: tokensOf(id), signal }));
+    const entry = await api.send<WaitingEntry>({ path: pathOf(id), tokens: tokensOf(id), signal });
+    // Its reservation is among the tickets; what was given up is nowhere.
+    if (entry.status === 'taken' || entry.status === 'left') waitingMarks.remove(id);
+    return keptOffer(entry);
   } catch (error) {
     const problem = asProblem(error);
     if (problem.code !== 'not_found' && problem.code !== 'forbidden') throw problem;
@@ -52,6 +55,14 @@ function keptOffer(entry: WaitingEntry): WaitingEntry {
     reservationTokens.set(offer.reservationId, offer.token);
   }
   return entry;
+}
+
+/** What is over is not asked for again and again: offers that lapsed are told of by this account's list. */
+function tidy(entries: readonly WaitingEntry[]): void {
+  const active = new Set(entries.filter(isActive).map(({ id }) => id));
+  for (const id of waitingMarks.ids()) {
+    if (tokensOf(id).length === 0 && !active.has(id)) waitingMarks.remove(id);
+  }
 }
 
 const guestIds = (): readonly string[] => waitingMarks.ids().filter((id) => tokensOf(id).length > 0);
@@ -75,7 +86,9 @@ export function useEntries(): Entries {
         session.kind === 'account' ? readMine(signal) : [],
         Promise.all(guestIds().map((id) => readOne(id, signal))),
       ]);
-      return newestFirst([...mine, ...guests.filter((entry) => entry !== null)]);
+      const all = newestFirst([...mine, ...guests.filter((entry) => entry !== null)]);
+      if (session.kind === 'account') tidy(all);
+      return all;
     },
     staleTime: FRESH_MS,
     refetchOnWindowFocus: true,

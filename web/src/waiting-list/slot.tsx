@@ -10,7 +10,7 @@ import type { Category, MatchView } from '../api/types';
 import { useText } from '../i18n/locale';
 import { useWaitingText, waitingTexts } from '../i18n/waiting';
 import { useTerms } from '../ui/terms';
-import { Button } from '../ui/button';
+import { Button, ButtonLink } from '../ui/button';
 import { ErrorBoundary } from '../ui/error-boundary';
 import { Select } from '../ui/field';
 import { ErrorPanel, Notice } from '../ui/panels';
@@ -63,14 +63,17 @@ function Slot({ match, category }: SlotProps): ReactNode {
   );
 }
 
-/** An offer is shown above the form (`offers.tsx`), in full. */
+/** An offer is shown in full above the form (`offers.tsx`), where this browser knows of it. */
 function Standing({ entry, isOld }: { readonly entry: WaitingEntry; readonly isOld: boolean }): ReactNode {
   const t = useWaitingText('list');
-  const { status, quantity, position } = entry;
+  const { status, quantity, position, offer } = entry;
   return (
     <div className="waiting-standing" role="status">
       {status === 'offered' ? (
-        <p className="waiting-what">{t('offeredTitle', { count: quantity })}</p>
+        <>
+          <p className="waiting-what">{t('offeredTitle', { count: quantity })}</p>
+          {offer && <ButtonLink to={`/reservations/${offer.reservationId}`}>{t('pay')}</ButtonLink>}
+        </>
       ) : (
         <>
           <p className="waiting-what">{t('waiting', { count: quantity })}</p>
