@@ -449,7 +449,7 @@ function suite(): void {
       await page.goto(shop.url + path);
       await page.getByRole('textbox', { name: /E-mail address/ }).fill(shop.operator.email);
       await page.getByLabel('Password', { exact: true }).fill(shop.operator.password);
-      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByRole('button', { name: 'Log in', exact: true }).click();
       await page.getByRole('heading', { level: 1, name: title }).waitFor();
     }
   });

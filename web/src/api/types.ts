@@ -18,6 +18,8 @@ export interface SalePhase {
   readonly countries?: readonly string[];
   readonly ticketsPerPersonMax?: number;
   readonly ticketsPerReservationMax?: number;
+  /** With one code, whoever uses it. */
+  readonly ticketsPerCodeMax?: number;
 }
 
 /** The phase that sales of a category are in; with `not_yet`, the one that opens first. */

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, asProblem, intents, reservationTokens, type ApiProblem } from '../api';
 import type { ApiRequest } from '../api/client';
 import { useHydrated } from '../app/environment';
+import { tokensFor } from '../tickets/data';
 import { useSession } from '../ui/session';
 import { isActive, newestFirst } from './entries';
 import { waitingMarks } from './marks';
@@ -128,17 +129,32 @@ export function useJoin(): (
   };
 }
 
-/** Throws `ApiProblem`. One that is over already is what was wanted. */
-export function useLeave(): (id: string) => Promise<void> {
+/**
+ * Gives the place up, or the hold that was offered for it. Throws `ApiProblem`: `invalid_state` where tickets were
+ * offered meanwhile. A place that is over already is what was wanted.
+ */
+export function useLeave(): (entry: WaitingEntry) => Promise<void> {
   const client = useQueryClient();
-  return async (id) => {
+  return async ({ id, offer }) => {
     try {
-      await api.send({ method: 'DELETE', path: pathOf(id), tokens: tokensOf(id) });
+      await (offer
+        ? api.send({
+            method: 'DELETE',
+            path: `/reservations/${encodeURIComponent(offer.reservationId)}`,
+            tokens: tokensFor(offer.reservationId),
+          })
+        : api.send({ method: 'DELETE', path: pathOf(id), tokens: tokensOf(id) }));
+      waitingMarks.remove(id);
     } catch (error) {
       const problem = asProblem(error);
-      if (problem.code !== 'not_found' && problem.code !== 'invalid_state') throw problem;
+      const isOver =
+        problem.code === 'not_found' ||
+        (problem.code === 'invalid_state' && problem.members['reservationId'] === undefined);
+      if (!isOver) throw problem;
+      waitingMarks.remove(id);
+    } finally {
+      void client.invalidateQueries({ queryKey: [KEY] });
+      if (offer) void client.invalidateQueries({ queryKey: ['reservations'] });
     }
-    waitingMarks.remove(id);
-    await client.invalidateQueries({ queryKey: [KEY] });
   };
 }

@@ -15,9 +15,9 @@ export function Leave({ entry }: { readonly entry: WaitingEntry }): ReactNode {
   return (
     <>
       <Button look="quiet" onClick={() => setOpen(true)}>
-        {t('leave')}
+        {t(entry.offer ? 'decline' : 'leave')}
       </Button>
-      <Dialog title={t('leaveTitle')} isOpen={isOpen} onClose={() => setOpen(false)} isAlert>
+      <Dialog title={t(entry.offer ? 'declineTitle' : 'leaveTitle')} isOpen={isOpen} onClose={() => setOpen(false)} isAlert>
         {(close) => <Question entry={entry} close={close} />}
       </Dialog>
     </>
@@ -34,8 +34,8 @@ function Question({ entry, close }: { readonly entry: WaitingEntry; readonly clo
     setBusy(true);
     setProblem(null);
     try {
-      await leave(entry.id);
-      say(t('left'));
+      await leave(entry);
+      say(t(entry.offer ? 'declined' : 'left'));
       close();
     } catch (error) {
       setProblem(asProblem(error));
@@ -44,11 +44,11 @@ function Question({ entry, close }: { readonly entry: WaitingEntry; readonly clo
   };
   return (
     <div className="stack">
-      <p>{t(entry.status === 'offered' ? 'leaveOffered' : 'leaveBody')}</p>
+      <p>{t(entry.offer ? 'declineBody' : 'leaveBody')}</p>
       {problem && <ErrorPanel problem={problem} />}
       <div className="row">
         <Button look="danger" isBusy={isBusy} onClick={() => void send()}>
-          {t('leave')}
+          {t(entry.offer ? 'decline' : 'leave')}
         </Button>
         <Button look="secondary" onClick={close} autoFocus>
           {t('leaveNo')}

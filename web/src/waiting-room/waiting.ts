@@ -36,7 +36,7 @@ export type Standing =
     }
   /** `endsAt`: of the pass, milliseconds since 1970 by the server's clock; null while it is on its way. */
   | { readonly kind: 'admitted'; readonly endsAt: number | null }
-  /** The time to buy is over, or the place is not known any more. */
+  /** The time to buy is over, nothing is left to be sold, or the place is not known any more. */
   | { readonly kind: 'ended' };
 
 export interface WaitingState {
@@ -219,7 +219,6 @@ export class WaitingRoom {
     const { now, serverNow, random, keeper } = this.#options;
     if (this.#token === null) return;
     if (!this.#seen) return this.#placeIn(0);
-    if (this.#seen.place.status === 'ended') return this.#cancelPlace?.();
     const pass = keeper.passAt(serverNow());
     // What comes after is asked for then.
     if (pass) return this.#placeIn(pass.endsAt - serverNow() + PASS_END_MS);

@@ -29,6 +29,7 @@ describe('the form of sale phases', () => {
       codes: 'ALPHA-1\nBETA-2, ALPHA-1',
       perPerson: '2',
       perReservation: '1',
+      perCode: '1',
     };
     expect(phasesFrom([members, FORM], ZONE)).toEqual({
       phases: [
@@ -39,6 +40,7 @@ describe('the form of sale phases', () => {
           access: { kind: 'code', codes: ['ALPHA-1', 'BETA-2'] },
           ticketsPerPersonMax: 2,
           ticketsPerReservationMax: 1,
+          ticketsPerCodeMax: 1,
         },
         { name: 'Everybody', opensAt: '2022-11-01T12:00:00.000Z', access: { kind: 'open' } },
       ],

@@ -17,10 +17,12 @@ describe('the form of the waiting room', () => {
     });
   });
 
-  it('has an opening only while the room is on', () => {
-    expect(roomOrderFrom({ ...FORM, mode: 'auto', opensLocal: '2022-11-01T16:00' }, at)).toEqual({
-      order: { mode: 'auto' },
+  it('has no opening of a room that is off', () => {
+    const opensLocal = '2022-11-01T16:00';
+    expect(roomOrderFrom({ ...FORM, mode: 'auto', opensLocal }, at)).toMatchObject({
+      order: { mode: 'auto', opensAt: '2022-11-01T13:00:00.000Z' },
     });
+    expect(roomOrderFrom({ ...FORM, mode: 'off', opensLocal }, at)).toEqual({ order: { mode: 'off' } });
   });
 
   it('says what is wrong', () => {

@@ -17,6 +17,8 @@ export interface Phase {
   readonly access: PhaseAccess;
   readonly ticketsPerPersonMax?: number;
   readonly ticketsPerReservationMax?: number;
+  /** With one code, whoever uses it; of a phase by code. */
+  readonly ticketsPerCodeMax?: number;
 }
 
 export interface Phases {
@@ -75,6 +77,7 @@ export interface PhaseForm {
   readonly countries: string;
   readonly perPerson: string;
   readonly perReservation: string;
+  readonly perCode: string;
 }
 
 export const PHASE_FAULTS = [
@@ -90,6 +93,7 @@ export const PHASE_FAULTS = [
   'countries',
   'per_person',
   'per_reservation',
+  'per_code',
 ] as const;
 export type PhaseFault = (typeof PHASE_FAULTS)[number];
 
@@ -105,10 +109,11 @@ export const newPhaseForm = (key: string): PhaseForm => ({
   countries: '',
   perPerson: '',
   perReservation: '',
+  perCode: '',
 });
 
 export function formOf(phase: Phase, key: string, timeZone: string): PhaseForm {
-  const { name, opensAt, closesAt, access, ticketsPerPersonMax, ticketsPerReservationMax } = phase;
+  const { name, opensAt, closesAt, access } = phase;
   return {
     ...newPhaseForm(key),
     name,
@@ -117,10 +122,13 @@ export function formOf(phase: Phase, key: string, timeZone: string): PhaseForm {
     access: access.kind,
     ...(access.kind === 'code' && { codeCount: access.codeCount, codesName: name }),
     ...(access.kind === 'country' && { countries: access.countries.join(' ') }),
-    perPerson: ticketsPerPersonMax === undefined ? '' : String(ticketsPerPersonMax),
-    perReservation: ticketsPerReservationMax === undefined ? '' : String(ticketsPerReservationMax),
+    perPerson: textOf(phase.ticketsPerPersonMax),
+    perReservation: textOf(phase.ticketsPerReservationMax),
+    perCode: textOf(phase.ticketsPerCodeMax),
   };
 }
+
+const textOf = (tickets: number | undefined): string => (tickets === undefined ? '' : String(tickets));
 
 const wordsOf = (text: string): readonly string[] => [...new Set(text.split(/[\s,;]+/).filter((one) => one !== ''))];
 
@@ -176,6 +184,8 @@ function phaseFrom(
   if (ticketsPerPersonMax === null) wrong.add('per_person');
   const ticketsPerReservationMax = ticketsFrom(form.perReservation);
   if (ticketsPerReservationMax === null) wrong.add('per_reservation');
+  const ticketsPerCodeMax = form.access === 'code' ? ticketsFrom(form.perCode) : undefined;
+  if (ticketsPerCodeMax === null) wrong.add('per_code');
   const phase: NewPhase = {
     name,
     opensAt: opensAt ?? '',
@@ -183,6 +193,7 @@ function phaseFrom(
     access: accessFrom(form, name, wrong),
     ...(typeof ticketsPerPersonMax === 'number' && { ticketsPerPersonMax }),
     ...(typeof ticketsPerReservationMax === 'number' && { ticketsPerReservationMax }),
+    ...(typeof ticketsPerCodeMax === 'number' && { ticketsPerCodeMax }),
   };
   return { phase, wrong };
 }

@@ -104,7 +104,8 @@ function Shown({ phase, location }: { readonly phase: Phase; readonly location: 
   const t = useOperatorText('phases');
   const { moment, number } = useFigures();
   const zone = timeZoneOf(location);
-  const { name, opensAt, closesAt, access, ticketsPerPersonMax, ticketsPerReservationMax } = phase;
+  const { name, opensAt, closesAt, access } = phase;
+  const { ticketsPerPersonMax, ticketsPerReservationMax, ticketsPerCodeMax } = phase;
   const span =
     closesAt === undefined
       ? t('spanOpen', { from: moment(opensAt, zone) })
@@ -122,6 +123,7 @@ function Shown({ phase, location }: { readonly phase: Phase; readonly location: 
         {ticketsPerPersonMax !== undefined && ` · ${t('perPersonIs', { max: number(ticketsPerPersonMax) })}`}
         {ticketsPerReservationMax !== undefined &&
           ` · ${t('perReservationIs', { max: number(ticketsPerReservationMax) })}`}
+        {ticketsPerCodeMax !== undefined && ` · ${t('perCodeIs', { max: number(ticketsPerCodeMax) })}`}
       </span>
     </>
   );
@@ -284,7 +286,20 @@ function OnePhase(props: {
         />
       </div>
       {form.access === 'code' && (
-        <Codes form={form} error={error('codes', 'codes_many', 'codes_missing')} onChange={onChange} />
+        <>
+          <Codes form={form} error={error('codes', 'codes_many', 'codes_missing')} onChange={onChange} />
+          <Field
+            label={t('perCode')}
+            hint={t('perCodeHint')}
+            error={error('per_code')}
+            inputMode="numeric"
+            dir="ltr"
+            autoComplete="off"
+            maxLength={3}
+            value={form.perCode}
+            onChange={(event) => onChange({ perCode: event.target.value })}
+          />
+        </>
       )}
       {form.access === 'country' && (
         <Field

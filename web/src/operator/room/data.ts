@@ -49,13 +49,13 @@ export type RoomFault = 'opens' | 'past' | 'per_minute';
 /** As the server takes it. */
 const PER_MINUTE_MAX = 1_000_000;
 
-/** What the form says; or what is wrong with it. An opening is one of a room that is on. */
+/** What the form says; or what is wrong with it. A room that is off does not open. */
 export function roomOrderFrom(
   form: RoomForm,
   { timeZone, now }: { readonly timeZone: string; readonly now: number },
 ): { readonly order: RoomOrder } | { readonly faults: readonly RoomFault[] } {
   const faults: RoomFault[] = [];
-  const isSet = form.mode === 'on' && form.opensLocal !== '';
+  const isSet = form.mode !== 'off' && form.opensLocal !== '';
   const opensAt = isSet ? instantOf(form.opensLocal, timeZone) : null;
   if (isSet && opensAt === null) faults.push('opens');
   if (opensAt !== null && Date.parse(opensAt) <= now) faults.push('past');

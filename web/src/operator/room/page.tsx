@@ -137,7 +137,7 @@ function Steer({ standing }: { readonly standing: RoomStanding }): ReactNode {
               </option>
             ))}
           </Select>
-          {filled.mode === 'on' && (
+          {filled.mode !== 'off' && (
             <Field
               name="opensLocal"
               type="datetime-local"

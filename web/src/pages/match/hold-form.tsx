@@ -345,7 +345,7 @@ function HoldProblem({
   if (problem.code === 'purchase_limit' && limit !== undefined) {
     return (
       <Notice tone="warn" isUrgent>
-        <p>{t('limit', { limit, owned: owned ?? 0 })}</p>
+        <p>{t(problem.members['of'] === 'code' ? 'limitOfCode' : 'limit', { limit, owned: owned ?? 0 })}</p>
       </Notice>
     );
   }

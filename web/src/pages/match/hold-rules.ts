@@ -3,8 +3,9 @@ import { CATEGORIES, type Category, type CategoryView, type SalePhase } from '..
 
 /** What one reservation may have: the shop's own limit, or the narrower one of the phase of its sale. */
 export function perReservationMax(phase: SalePhase | null, shopMax: number): number {
-  const { ticketsPerReservationMax = Infinity, ticketsPerPersonMax = Infinity } = phase ?? {};
-  return Math.max(1, Math.min(shopMax, ticketsPerReservationMax, ticketsPerPersonMax));
+  const { ticketsPerReservationMax, ticketsPerPersonMax, ticketsPerCodeMax } = phase ?? {};
+  const limits = [shopMax, ticketsPerReservationMax, ticketsPerPersonMax, ticketsPerCodeMax];
+  return Math.max(1, Math.min(...limits.map((limit) => limit ?? Infinity)));
 }
 
 /** Between 1 and what may be had and the category has left; at least 1, so that the field always has a value. */
