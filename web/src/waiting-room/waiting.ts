@@ -205,6 +205,8 @@ export class WaitingRoom {
     this.#told = null;
     this.#pair();
     this.#become(false);
+    // Without a number of the same time it would stand still, or seem to have moved on.
+    if (seen.place.position !== null && !this.#told && !this.#isHidden) void this.#readRoom();
   }
 
   /** A position goes with the number of those let in at about the same time. */
@@ -218,17 +220,20 @@ export class WaitingRoom {
   #placeWhenDue(): void {
     const { now, serverNow, random, keeper } = this.#options;
     if (this.#token === null) return;
-    if (!this.#seen) return this.#placeIn(0);
     const pass = keeper.passAt(serverNow());
-    // What comes after is asked for then.
-    if (pass) return this.#placeIn(pass.endsAt - serverNow() + PASS_END_MS);
-    if (isPassMissing(this.#seen.place) && !this.#isPassAsked) {
+    if (!this.#seen) {
+      this.#placeIn(0);
+    } else if (pass) {
+      // What comes after is asked for then.
+      this.#placeIn(pass.endsAt - serverNow() + PASS_END_MS);
+    } else if (isPassMissing(this.#seen.place) && !this.#isPassAsked) {
       this.#isPassAsked = true;
       // Or none is needed any more.
       void this.#readRoom();
-      return this.#placeIn(0);
+      this.#placeIn(0);
+    } else {
+      this.#placeIn(Math.max(0, this.#seen.at + pollMs(this.#seen.place, random()) - now()));
     }
-    this.#placeIn(Math.max(0, this.#seen.at + pollMs(this.#seen.place, random()) - now()));
   }
 
   #placeIn(ms: number): void {
