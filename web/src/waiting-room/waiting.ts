@@ -206,7 +206,7 @@ export class WaitingRoom {
     this.#pair();
     this.#become(false);
     // Without a number of the same time it would stand still, or seem to have moved on.
-    if (seen.place.position !== null && !this.#told && !this.#isHidden) void this.#readRoom();
+    if (this.#room && seen.place.position !== null && !this.#told && !this.#isHidden) void this.#readRoom();
   }
 
   /** A position goes with the number of those let in at about the same time. */
