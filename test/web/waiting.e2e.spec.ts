@@ -6,7 +6,16 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { skipBecause } from '../helpers/skips.js';
-import { browserFound, launch, newEmail, openShop, visit, type Shop, type Size, type Visitor } from './browser.js';
+import {
+  browserFound,
+  launch,
+  newEmail,
+  openShop,
+  visit,
+  type Shop,
+  type Size,
+  type Visitor,
+} from './browser.js';
 import { choose, hold, register, sees, TITLES } from './buyer.js';
 import { Refusal, standIn, tellTickets } from './stand-in.js';
 
@@ -200,7 +209,14 @@ function suite(): void {
   });
 
   describe('the phases of a sale', () => {
-    const ticket = { matchNumber: 31, category: 1, available: 20, pending: 20, price: 75, status: 'available' };
+    const ticket = {
+      matchNumber: 31,
+      category: 1,
+      available: 20,
+      pending: 20,
+      price: 75,
+      status: 'available',
+    };
 
     it('count down to the opening, which comes by itself', async () => {
       const { page, context } = await come();
@@ -463,43 +479,46 @@ function suite(): void {
       ['', 'light', 'phone'],
       ['/ar', 'dark', 'phone'],
       ['/ar', 'light', 'desktop'],
-    ] as const)('has nothing serious for axe under %s/ in the %s theme on a %s', async (prefix, theme, size) => {
-      const visitor = await visit(browser, size, { colorScheme: theme });
-      visitors.push(visitor);
-      const { page, context } = visitor;
-      const room = await standIn(context, 'GET', ROOM, OFF);
-      await standIn(context, 'POST', `${ROOM}/places`, { ...WAITING, token: 'the-place' });
-      const mine = await standIn(context, 'GET', `${ROOM}/places/mine`, WAITING);
-      await tellTickets(context, allKinds);
-      const found: string[] = [];
-      const look = async (where: string): Promise<void> => {
-        found.push(...(await violations(page, where)));
-        await shot(page, `${where}${prefix}-${size}-${theme}`);
-        const wider = await overflow(page);
-        if (wider > 0) found.push(`${where}: ${wider} px wider than the screen`);
-      };
-      await page.goto(`${shop.url}${prefix}/matches/33`);
-      await page.locator('.opens-in').first().waitFor();
-      await page.getByRole('radio').first().check({ force: true });
-      await page.locator('input[name=accessCode]').waitFor();
-      await page.locator('.category-box').nth(2).getByRole('button').click();
-      await page.locator('.waiting-join').waitFor();
-      await look('match');
-      room.answer({ ...OPEN, state: 'before', opensAt: soon(3 * 24 * 60 * MINUTE_MS) });
-      await page.goto(`${shop.url}${prefix}${ROOM}`);
-      await page.locator('.opens-in').waitFor();
-      await look('before');
-      room.answer(OPEN);
-      await page.locator('input[name=email]').fill(newEmail('axe'));
-      await page.locator('main form button[type=submit]').click();
-      await page.locator('.room-position').waitFor();
-      await look('waiting');
-      mine.away();
-      room.away();
-      await page.locator('main .notice-warn').waitFor();
-      await look('stale');
-      expect(found).toEqual([]);
-    });
+    ] as const)(
+      'has nothing serious for axe under %s/ in the %s theme on a %s',
+      async (prefix, theme, size) => {
+        const visitor = await visit(browser, size, { colorScheme: theme });
+        visitors.push(visitor);
+        const { page, context } = visitor;
+        const room = await standIn(context, 'GET', ROOM, OFF);
+        await standIn(context, 'POST', `${ROOM}/places`, { ...WAITING, token: 'the-place' });
+        const mine = await standIn(context, 'GET', `${ROOM}/places/mine`, WAITING);
+        await tellTickets(context, allKinds);
+        const found: string[] = [];
+        const look = async (where: string): Promise<void> => {
+          found.push(...(await violations(page, where)));
+          await shot(page, `${where}${prefix}-${size}-${theme}`);
+          const wider = await overflow(page);
+          if (wider > 0) found.push(`${where}: ${wider} px wider than the screen`);
+        };
+        await page.goto(`${shop.url}${prefix}/matches/33`);
+        await page.locator('.opens-in').first().waitFor();
+        await page.getByRole('radio').first().check({ force: true });
+        await page.locator('input[name=accessCode]').waitFor();
+        await page.locator('.category-box').nth(2).getByRole('button').click();
+        await page.locator('.waiting-join').waitFor();
+        await look('match');
+        room.answer({ ...OPEN, state: 'before', opensAt: soon(3 * 24 * 60 * MINUTE_MS) });
+        await page.goto(`${shop.url}${prefix}${ROOM}`);
+        await page.locator('.opens-in').waitFor();
+        await look('before');
+        room.answer(OPEN);
+        await page.locator('input[name=email]').fill(newEmail('axe'));
+        await page.locator('main form button[type=submit]').click();
+        await page.locator('.room-position').waitFor();
+        await look('waiting');
+        mine.away();
+        room.away();
+        await page.locator('main .notice-warn').waitFor();
+        await look('stale');
+        expect(found).toEqual([]);
+      },
+    );
   });
 }
 
@@ -534,4 +553,3 @@ async function shot(page: Page, name: string): Promise<void> {
   if (folder === undefined) return;
   await page.screenshot({ path: `${folder}/${name.replaceAll('/', '-')}.png`, fullPage: true });
 }
-

@@ -98,9 +98,14 @@ describe('a sale in phases', () => {
     expect(canBeHeld(matchOf(BEFORE), 1)).toBe(false);
     expect(canBeHeld(matchAt(matchOf(BEFORE), NOON + HOUR_MS), 1)).toBe(true);
     expect(standingOf({ ...OPEN, sale: BEFORE })).toBe('not_yet');
-    expect(standingOf({ ...OPEN, sale: BEFORE, available: 0, pending: 0, status: 'sold_out' })).toBe('sold_out');
+    expect(standingOf({ ...OPEN, sale: BEFORE, available: 0, pending: 0, status: 'sold_out' })).toBe(
+      'sold_out',
+    );
     expect(standingOf({ ...OPEN, sale: BEFORE, paused: true })).toBe('paused');
-    expect([openingOf(BEFORE), openingOf({ state: 'open', opensAt: iso(0) })]).toEqual([NOON + HOUR_MS, null]);
+    expect([openingOf(BEFORE), openingOf({ state: 'open', opensAt: iso(0) })]).toEqual([
+      NOON + HOUR_MS,
+      null,
+    ]);
   });
 
   it('tells search engines when it opens', () => {

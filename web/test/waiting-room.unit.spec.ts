@@ -222,8 +222,10 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
 }
 
-const away = (code: 'connection_lost' | 'unauthorized' = 'connection_lost') => (): Promise<never> =>
-  Promise.reject(new ApiProblem(code));
+const away =
+  (code: 'connection_lost' | 'unauthorized' = 'connection_lost') =>
+  (): Promise<never> =>
+    Promise.reject(new ApiProblem(code));
 
 async function waitingTab(): Promise<Tab> {
   const tab = new Tab(browser().tab());
@@ -278,7 +280,7 @@ describe('waiting', () => {
     tab.place = async () => ({ ...WAITING, status: 'ended', position: null });
     await tab.pass(570_000);
     expect(tab.placeReads).toBe(1);
-    await tab.pass(60_000);
+    await tab.pass(15_000);
     expect([tab.placeReads, tab.kind]).toEqual([2, 'ended']);
     expect(tab.keeper.passAt(tab.ms)).toBeNull();
     // What is sold out may come back: then the place is what it was.

@@ -59,9 +59,7 @@ export function applyFacts(matches: readonly MatchView[], told: readonly LiveMat
 }
 
 const isTold = ({ dateUtc, location, notice }: MatchView, live: LiveMatch): boolean =>
-  dateUtc === live.dateUtc &&
-  location === live.location &&
-  isAlike(notice, live.notice);
+  dateUtc === live.dateUtc && location === live.location && isAlike(notice, live.notice);
 
 /**
  * The list as it was read anew, with the figures the stream has told: an answer may be older than they are. Phases of

@@ -116,7 +116,13 @@ export function useJoin(): (
     const intent = `waiting-list:${wanted.matchNumber}:${wanted.category}`;
     try {
       const key = intents.keyOf(intent, wanted);
-      const entry = await api.send<WaitingEntry>({ method: 'POST', path: PATH, body: wanted, key, onProgress });
+      const entry = await api.send<WaitingEntry>({
+        method: 'POST',
+        path: PATH,
+        body: wanted,
+        key,
+        onProgress,
+      });
       intents.end(intent);
       waitingMarks.set(entry.id, entry.token ?? '');
       keptOffer(entry);

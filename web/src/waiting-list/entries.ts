@@ -42,4 +42,6 @@ export function offersOf(entries: readonly WaitingEntry[], now: number): readonl
 
 /** Of a list of all that somebody waits for: what was given up is over, and what was taken is among the tickets. */
 export const listed = (entries: readonly WaitingEntry[]): readonly WaitingEntry[] =>
-  newestFirst(entries).filter(({ status }) => status === 'waiting' || status === 'offered' || status === 'lapsed');
+  newestFirst(entries).filter(
+    ({ status }) => status === 'waiting' || status === 'offered' || status === 'lapsed',
+  );

@@ -17,7 +17,12 @@ export function Leave({ entry }: { readonly entry: WaitingEntry }): ReactNode {
       <Button look="quiet" onClick={() => setOpen(true)}>
         {t(entry.offer ? 'decline' : 'leave')}
       </Button>
-      <Dialog title={t(entry.offer ? 'declineTitle' : 'leaveTitle')} isOpen={isOpen} onClose={() => setOpen(false)} isAlert>
+      <Dialog
+        title={t(entry.offer ? 'declineTitle' : 'leaveTitle')}
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+        isAlert
+      >
         {(close) => <Question entry={entry} close={close} />}
       </Dialog>
     </>

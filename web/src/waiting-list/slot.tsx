@@ -51,11 +51,7 @@ function Slot({ match, category }: SlotProps): ReactNode {
       {isOpen ? (
         <Join match={match} category={category} close={() => setOpen(false)} />
       ) : (
-        <Button
-          look="secondary"
-          aria-label={t('joinTitle', { category })}
-          onClick={() => setOpen(true)}
-        >
+        <Button look="secondary" aria-label={t('joinTitle', { category })} onClick={() => setOpen(true)}>
           {t('join')}
         </Button>
       )}

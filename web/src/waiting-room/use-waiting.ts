@@ -42,7 +42,14 @@ async function ask({ email, had }: Asked, onProgress?: OnProgress): Promise<NewR
   const headers = had === undefined ? {} : { [TOKEN]: had };
   const key = intents.keyOf(INTENT, body);
   try {
-    return await api.send<NewRoomPlace>({ method: 'POST', path: '/waiting-room/places', body, headers, key, ...(onProgress && { onProgress }) });
+    return await api.send<NewRoomPlace>({
+      method: 'POST',
+      path: '/waiting-room/places',
+      body,
+      headers,
+      key,
+      ...(onProgress && { onProgress }),
+    });
   } finally {
     // The same person gets the same place: a key is for the repeats of one press only.
     intents.end(INTENT);

@@ -130,7 +130,9 @@ export function formOf(phase: Phase, key: string, timeZone: string): PhaseForm {
 
 const textOf = (tickets: number | undefined): string => (tickets === undefined ? '' : String(tickets));
 
-const wordsOf = (text: string): readonly string[] => [...new Set(text.split(/[\s,;]+/).filter((one) => one !== ''))];
+const wordsOf = (text: string): readonly string[] => [
+  ...new Set(text.split(/[\s,;]+/).filter((one) => one !== '')),
+];
 
 export const codesOf = (text: string): readonly string[] => wordsOf(text);
 export const countriesOf = (text: string): readonly string[] => wordsOf(text.toUpperCase());
@@ -164,7 +166,8 @@ export function phasesFrom(
 /** Two phases for everybody at the same time: nobody could say whose limits hold. */
 function clash(a: NewPhase, b: NewPhase): boolean {
   if (a.access.kind !== 'open' || b.access.kind !== 'open') return false;
-  const endOf = ({ closesAt }: NewPhase): number => (closesAt === undefined ? Infinity : Date.parse(closesAt));
+  const endOf = ({ closesAt }: NewPhase): number =>
+    closesAt === undefined ? Infinity : Date.parse(closesAt);
   return Date.parse(a.opensAt) < endOf(b) && Date.parse(b.opensAt) < endOf(a);
 }
 

@@ -50,9 +50,7 @@ export function PhasesSection({ match }: { readonly match: MatchView }): ReactNo
         <Select
           label={t('category')}
           value={category}
-          onChange={({ target }) =>
-            setCategory(CATEGORIES.find((one) => String(one) === target.value) ?? 1)
-          }
+          onChange={({ target }) => setCategory(CATEGORIES.find((one) => String(one) === target.value) ?? 1)}
         >
           {CATEGORIES.map((one) => (
             <option key={one} value={one}>

@@ -44,8 +44,7 @@ export default function RoomPage(): ReactNode {
 }
 
 /** What somebody else set is taken over by the form; figures that change are not. */
-const keyOf = ({ mode, opensAt, perMinuteMax }: RoomStanding): string =>
-  [mode, opensAt, perMinuteMax].join();
+const keyOf = ({ mode, opensAt, perMinuteMax }: RoomStanding): string => [mode, opensAt, perMinuteMax].join();
 
 const TONES = { off: 'plain', before: 'wait', open: 'warn' } as const satisfies Record<
   RoomStanding['state'],
@@ -64,7 +63,10 @@ function Now({ standing }: { readonly standing: RoomStanding }): ReactNode {
   return (
     <>
       <Tiles>
-        <Tile name={t('mode')} note={opensAt === undefined ? undefined : t('opensAt', { time: stamp(opensAt) })}>
+        <Tile
+          name={t('mode')}
+          note={opensAt === undefined ? undefined : t('opensAt', { time: stamp(opensAt) })}
+        >
           {t(`modes.${mode}`)}
         </Tile>
         <Tile name={t('waiting')}>{number(waiting)}</Tile>
@@ -87,10 +89,11 @@ function Now({ standing }: { readonly standing: RoomStanding }): ReactNode {
 const ownZone = (): string => new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** The field that each fault is about. */
-const FIELDS = { opens: 'opensLocal', past: 'opensLocal', per_minute: 'perMinuteMax' } as const satisfies Record<
-  RoomFault,
-  keyof RoomForm
->;
+const FIELDS = {
+  opens: 'opensLocal',
+  past: 'opensLocal',
+  per_minute: 'perMinuteMax',
+} as const satisfies Record<RoomFault, keyof RoomForm>;
 type FieldName = (typeof FIELDS)[RoomFault];
 
 function Steer({ standing }: { readonly standing: RoomStanding }): ReactNode {

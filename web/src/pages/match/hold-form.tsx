@@ -4,15 +4,7 @@
  * Guarantees: nothing is called held before the server said so; pressing again after a lost answer, a reload or
  * the back button asks for the same hold and not for another; every refusal says what it means and what to do next.
  */
-import {
-  lazy,
-  Suspense,
-  useRef,
-  useState,
-  type ReactNode,
-  type RefObject,
-  type SyntheticEvent,
-} from 'react';
+import { lazy, Suspense, useRef, useState, type ReactNode, type SyntheticEvent } from 'react';
 import { useLocation, useNavigate } from 'react-router';
 import { rememberedEmail, rememberEmail } from '../../account/remembered-email';
 import { Unconfirmed } from '../../account/unconfirmed';
@@ -67,6 +59,7 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
   const [email, setEmail] = useState(() => rememberedEmail());
   const [emailError, setEmailError] = useState<string>();
   const emailField = useRef<HTMLDivElement>(null);
+  const codeField = useRef<HTMLDivElement>(null);
   const { problem, progress, hold } = useHold();
   const asked = codeFor(view);
   const code = useCode(asked === 'none' && isAboutCode(problem) ? 'required' : asked);
@@ -98,7 +91,10 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
       return;
     }
     setEmailError(undefined);
-    if (!code.isReady()) return;
+    if (!code.isReady()) {
+      codeField.current?.querySelector('input')?.focus();
+      return;
+    }
     void hold({
       matchNumber: match.matchNumber,
       category,
@@ -140,7 +136,9 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
         onChange={setWanted}
       />
       {code.asked !== 'none' && (
-        <CodeField code={code} isRefused={progress === 'idle' && problem?.code === 'access_code_invalid'} />
+        <div ref={codeField}>
+          <CodeField code={code} isRefused={progress === 'idle' && problem?.code === 'access_code_invalid'} />
+        </div>
       )}
       {who.kind === 'account' ? (
         <p className="soft">{t('asAccount', { email: who.account.email })}</p>
@@ -216,9 +214,8 @@ interface Code {
   readonly isGiven: boolean;
   readonly value: string;
   readonly isMissing: boolean;
-  readonly field: RefObject<HTMLDivElement | null>;
   readonly change: (value: string) => void;
-  /** Whether the form can be sent; if not, the field says why and has the focus. */
+  /** Whether the form can be sent; if not, the field says why. */
   readonly isReady: () => boolean;
 }
 
@@ -228,14 +225,12 @@ function useCode(asked: Code['asked']): Code {
     typeof window === 'undefined' ? '' : (tabStorage.get(CODE_KEY) ?? ''),
   );
   const [isMissing, setMissing] = useState(false);
-  const field = useRef<HTMLDivElement>(null);
   const isGiven = asked !== 'none' && value.trim() !== '';
   return {
     asked,
     isGiven,
     value,
     isMissing,
-    field,
     change: (typed) => {
       setValue(typed);
       setMissing(false);
@@ -244,7 +239,6 @@ function useCode(asked: Code['asked']): Code {
     isReady: () => {
       const isThere = asked !== 'required' || isGiven;
       setMissing(!isThere);
-      if (!isThere) field.current?.querySelector('input')?.focus();
       return isThere;
     },
   };
@@ -254,22 +248,20 @@ function CodeField({ code, isRefused }: { readonly code: Code; readonly isRefuse
   const t = useText('hold');
   const common = useText('common');
   return (
-    <div ref={code.field}>
-      <Field
-        label={code.asked === 'optional' ? `${t('code')} (${common('optional')})` : t('code')}
-        hint={t('codeHint')}
-        error={code.isMissing ? t('codeMissing') : isRefused ? t('codeWrong') : undefined}
-        name="accessCode"
-        autoComplete="off"
-        autoCapitalize="characters"
-        spellCheck={false}
-        dir="ltr"
-        required={code.asked === 'required'}
-        maxLength={CODE_CHARS_MAX}
-        value={code.value}
-        onChange={(event) => code.change(event.target.value)}
-      />
-    </div>
+    <Field
+      label={code.asked === 'optional' ? `${t('code')} (${common('optional')})` : t('code')}
+      hint={t('codeHint')}
+      error={code.isMissing ? t('codeMissing') : isRefused ? t('codeWrong') : undefined}
+      name="accessCode"
+      autoComplete="off"
+      autoCapitalize="characters"
+      spellCheck={false}
+      dir="ltr"
+      required={code.asked === 'required'}
+      maxLength={CODE_CHARS_MAX}
+      value={code.value}
+      onChange={(event) => code.change(event.target.value)}
+    />
   );
 }
 

@@ -11,7 +11,13 @@ import { OpensIn } from '../../ui/opens-in';
 import { Intlized } from '../../ui/time';
 import { LiveRegion } from '../../ui/toast';
 
-export function SaleNotes({ match, category }: { readonly match: MatchView; readonly category: Category }): ReactNode {
+export function SaleNotes({
+  match,
+  category,
+}: {
+  readonly match: MatchView;
+  readonly category: Category;
+}): ReactNode {
   const { sale } = categoryOf(match, category);
   if (!sale) return null;
   const { location } = match;
@@ -48,7 +54,11 @@ function Name({ name }: { readonly name: string | undefined }): ReactNode {
 }
 
 /** The moment is there at once; how long until then once the page is the browser's. */
-function Opening(props: { readonly sale: SaleView; readonly at: number; readonly location: string }): ReactNode {
+function Opening(props: {
+  readonly sale: SaleView;
+  readonly at: number;
+  readonly location: string;
+}): ReactNode {
   const { sale, at, location } = props;
   const t = useText('sale');
   const isPresale = sale.access !== undefined;
@@ -130,7 +140,8 @@ export function useCountryNames(): (codes: readonly string[]) => string {
   const { locale } = LANGUAGES[code];
   return (codes) => {
     const names = new Intl.DisplayNames([locale], { type: 'region' });
-    const nameOf = (country: string): string => (/^[A-Z]{2}$/.test(country) ? (names.of(country) ?? country) : country);
+    const nameOf = (country: string): string =>
+      /^[A-Z]{2}$/.test(country) ? (names.of(country) ?? country) : country;
     return new Intl.ListFormat(locale, { type: 'conjunction' }).format(codes.map(nameOf));
   };
 }
