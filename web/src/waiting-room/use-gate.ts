@@ -6,7 +6,7 @@ import { useHydrated } from '../app/environment';
 import { roomKeeper } from './index';
 import type { KeptPass } from './kept';
 import type { Room } from './types';
-import { readRoom } from './use-waiting';
+import { readRoom, ROOM_KEY } from './use-waiting';
 
 const FRESH_MS = 10_000;
 /** While there is a waiting room; without one nobody asks again by themselves. */
@@ -21,7 +21,7 @@ export interface Gate {
 
 export function useGate(): Gate {
   const { data } = useQuery<Room>({
-    queryKey: ['waiting-room'],
+    queryKey: ROOM_KEY,
     queryFn: ({ signal }) => readRoom(signal),
     enabled: useHydrated(),
     retry: false,

@@ -1,4 +1,5 @@
 /** The waiting of this page, for components. */
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { api, asProblem, intents, serverClock } from '../api';
 import type { ApiRequest } from '../api/client';
@@ -9,6 +10,8 @@ import { WaitingRoom, type Asked, type WaitingState } from './waiting';
 type OnProgress = NonNullable<ApiRequest['onProgress']>;
 
 const OFF: Room = { state: 'off', admitted: 0, perMinute: 0, waiting: 0 };
+/** Of what is the same for everybody, in the query cache. */
+export const ROOM_KEY = ['waiting-room'] as const;
 const INTENT = 'waiting-room';
 const TOKEN = 'Waiting-Room-Token';
 
@@ -56,9 +59,14 @@ async function ask({ email, had }: Asked, onProgress?: OnProgress): Promise<NewR
   }
 }
 
-const newWaiting = (): WaitingRoom =>
+/** `onRoom`: is told what is read of it. */
+const newWaiting = (onRoom: (room: Room) => void): WaitingRoom =>
   new WaitingRoom({
-    readRoom,
+    readRoom: async (signal) => {
+      const room = await readRoom(signal);
+      onRoom(room);
+      return room;
+    },
     readPlace,
     ask,
     keeper: roomKeeper,
@@ -77,7 +85,9 @@ export interface UsedWaiting extends WaitingState {
 
 /** In the browser only. */
 export function useWaiting(): UsedWaiting {
-  const [waiting] = useState(newWaiting);
+  const client = useQueryClient();
+  // Whoever goes on to a match finds there what was true here.
+  const [waiting] = useState(() => newWaiting((room) => client.setQueryData(ROOM_KEY, room)));
   useEffect(() => {
     waiting.start();
     const look = (): void => waiting.visible(document.visibilityState === 'visible');
