@@ -111,6 +111,7 @@ function suite(): void {
 
       await page.getByText(/It is your turn, with the address .*: you can buy until \d\d:\d\d/).waitFor();
       expect(await page.getByRole('radio', { name: /Category 2\b/ }).isChecked()).toBe(true);
+      await shot(page, 'inside');
       holds.real();
       await page.getByRole('button', { name: 'Hold tickets' }).click();
       await sees(page, TITLES.held);
@@ -322,6 +323,7 @@ function suite(): void {
       await page.getByText('Your position: 3.').waitFor();
       expect(joins.sent[0]?.body).toEqual({ matchNumber: 32, category: 3, quantity: 2, email });
       expect(joins.sent[0]?.headers['idempotency-key']).toBeDefined();
+      await shot(page, 'listed');
       await page.reload();
       await page.getByText('Your position: 3.').waitFor();
       expect(reads.sent.at(-1)?.headers['x-reservation-token']).toBe('of-entry');
@@ -352,7 +354,10 @@ function suite(): void {
       const offers = page.getByRole('region', { name: 'Offered to you from the waiting list' });
       await offers.getByText('2 tickets are held for you').waitFor();
       await offers.getByRole('timer').waitFor();
+      await shot(page, 'offer-match');
       await page.goto(`${shop.url}/tickets`);
+      await offers.getByRole('timer').waitFor();
+      await shot(page, 'offer-tickets');
       await offers.getByRole('link', { name: 'See and pay' }).click();
       await sees(page, TITLES.held);
       expect(page.url()).toContain(reservationId);

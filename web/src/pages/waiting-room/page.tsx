@@ -62,11 +62,11 @@ function Inside(): ReactNode {
       <Title standing={standing} />
       {isStale && <Stale heardAt={standing.kind === 'loading' ? null : heardAt} />}
       <Where waiting={waiting} next={next} />
+      {standing.kind === 'waiting' && !isStale && heardAt !== null && <AsOf at={heardAt} />}
       {(standing.kind === 'before' || standing.kind === 'waiting' || standing.kind === 'none') && (
         <Fair room={room} />
       )}
       <Spoken standing={waiting.spoken} room={room} />
-      {standing.kind === 'waiting' && !isStale && heardAt !== null && <AsOf at={heardAt} />}
     </>
   );
 }
