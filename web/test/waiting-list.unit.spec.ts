@@ -39,7 +39,8 @@ describe('entries in waiting lists', () => {
   });
 
   it('are listed newest first, each once, and not what is over', () => {
-    const all = [entry('1'), entry('3', { status: 'lapsed' }), entry('1'), entry('2', { status: 'taken' })];
+    const over = [entry('2', { status: 'taken' }), entry('4', { status: 'left' })];
+    const all = [entry('1'), entry('3', { status: 'lapsed' }), entry('1'), ...over];
     expect(listed(all).map(({ id }) => id)).toEqual(['3', '1']);
   });
 

@@ -40,8 +40,6 @@ export function offersOf(entries: readonly WaitingEntry[], now: number): readonl
     .sort((a, b) => endOf(a) - endOf(b));
 }
 
-/** Of a list of all that somebody waits for: what was given up is over, and what was taken is among the tickets. */
+/** Of a list of all that somebody waits for: what is offered, or was taken, is shown among the tickets. */
 export const listed = (entries: readonly WaitingEntry[]): readonly WaitingEntry[] =>
-  newestFirst(entries).filter(
-    ({ status }) => status === 'waiting' || status === 'offered' || status === 'lapsed',
-  );
+  newestFirst(entries).filter(({ status }) => status === 'waiting' || status === 'lapsed');

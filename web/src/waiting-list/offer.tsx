@@ -9,7 +9,12 @@ import { Notice } from '../ui/panels';
 import { Leave } from './leave';
 import type { WaitingEntry } from './types';
 
-export function OfferCard({ entry }: { readonly entry: WaitingEntry }): ReactNode {
+export function OfferCard(props: {
+  readonly entry: WaitingEntry;
+  /** Elsewhere than on the page of the match. */
+  readonly withMatch: boolean;
+}): ReactNode {
+  const { entry, withMatch } = props;
   const t = useWaitingText('list');
   const { offer } = entry;
   const endsAt = offer ? Date.parse(offer.expiresAt) : 0;
@@ -18,11 +23,12 @@ export function OfferCard({ entry }: { readonly entry: WaitingEntry }): ReactNod
   if (isOver) return <p className="soft">{t('offerOver')}</p>;
   return (
     <Notice tone="good" title={t('offeredTitle', { count: entry.quantity })}>
-      <p>
-        <MatchLine matchNumber={entry.matchNumber} />
-        {' · '}
-        {t('category', { category: entry.category })}
-      </p>
+      {withMatch && (
+        <p>
+          <MatchLine matchNumber={entry.matchNumber} />
+        </p>
+      )}
+      <p>{t('category', { category: entry.category })}</p>
       <Countdown endsAt={endsAt} onOver={() => setOver(true)} />
       <p>{t('offeredBody')}</p>
       <div className="row">

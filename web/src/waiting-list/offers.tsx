@@ -25,12 +25,12 @@ function Shown({ matchNumber }: { readonly matchNumber: number | undefined }): R
     (entry) => matchNumber === undefined || entry.matchNumber === matchNumber,
   );
   return (
-    <div role="status">
+    <div role="status" className="waiting-offers">
       {offers.length > 0 && (
         <section className="stack" aria-label={t('offers')}>
           {matchNumber === undefined && <h2>{t('offers')}</h2>}
           {offers.map((entry) => (
-            <OfferCard key={entry.id} entry={entry} />
+            <OfferCard key={entry.id} entry={entry} withMatch={matchNumber === undefined} />
           ))}
         </section>
       )}

@@ -59,7 +59,7 @@ function Slot({ match, category }: SlotProps): ReactNode {
   );
 }
 
-/** An offer is shown in full above the form (`offers.tsx`), where this browser knows of it. */
+/** An offer is shown in full above the categories (`offers.tsx`), where this browser knows of it. */
 function Standing({ entry, isOld }: { readonly entry: WaitingEntry; readonly isOld: boolean }): ReactNode {
   const t = useWaitingText('list');
   const { status, quantity, position, offer } = entry;

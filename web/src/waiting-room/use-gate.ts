@@ -5,8 +5,8 @@ import { serverClock } from '../api';
 import { useHydrated } from '../app/environment';
 import { roomKeeper } from './index';
 import type { KeptPass } from './kept';
+import { readRoom, ROOM_KEY } from './read-room';
 import type { Room } from './types';
-import { readRoom, ROOM_KEY } from './use-waiting';
 
 const FRESH_MS = 10_000;
 /** While there is a waiting room; without one nobody asks again by themselves. */

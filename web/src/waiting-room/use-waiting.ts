@@ -1,35 +1,17 @@
 /** The waiting of this page, for components. */
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { api, asProblem, intents, serverClock } from '../api';
+import { api, intents, serverClock } from '../api';
 import type { ApiRequest } from '../api/client';
 import { roomKeeper } from './index';
+import { readRoom, ROOM_KEY } from './read-room';
 import type { NewRoomPlace, Room, RoomPlace } from './types';
 import { WaitingRoom, type Asked, type WaitingState } from './waiting';
 
 type OnProgress = NonNullable<ApiRequest['onProgress']>;
 
-const OFF: Room = { state: 'off', admitted: 0, perMinute: 0, waiting: 0 };
-/** Of what is the same for everybody, in the query cache. */
-export const ROOM_KEY = ['waiting-room'] as const;
 const INTENT = 'waiting-room';
 const TOKEN = 'Waiting-Room-Token';
-
-/** A marketplace without a waiting room lets everybody in. */
-export async function readRoom(signal?: AbortSignal): Promise<Room> {
-  try {
-    return await api.send<Room>({
-      path: '/waiting-room',
-      auth: 'none',
-      isOnce: true,
-      ...(signal && { signal }),
-    });
-  } catch (error) {
-    const problem = asProblem(error);
-    if (problem.code === 'not_found') return OFF;
-    throw problem;
-  }
-}
 
 const readPlace = (token: string, signal: AbortSignal): Promise<RoomPlace> =>
   api.send<RoomPlace>({

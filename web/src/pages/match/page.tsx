@@ -121,6 +121,7 @@ function Shown({ match, matches, live }: ShownProps): ReactNode {
       </header>
       <MatchNotice match={match} />
       {live}
+      <WaitingOffers matchNumber={matchNumber} />
       <Choice match={match} />
     </>
   );
@@ -158,7 +159,6 @@ function Choice({ match: told }: { readonly match: MatchView }): ReactNode {
         <SaleOpenings match={match} />
       </section>
       <Card className="choice-hold">
-        <WaitingOffers matchNumber={match.matchNumber} />
         <HoldTitle />
         <HoldForm match={match} category={chosen} view={view} />
       </Card>
