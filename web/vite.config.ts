@@ -73,6 +73,8 @@ const DEV_PROXY = {
   '/api/v1/recommendations': 'http://127.0.0.1:3000',
   '/api/v1/views': 'http://127.0.0.1:3000',
   '/api/v1/reservations': 'http://127.0.0.1:3020',
+  '/api/v1/waiting-room': 'http://127.0.0.1:3020',
+  '/api/v1/waiting-list': 'http://127.0.0.1:3020',
   '/api/v1/check-ins': 'http://127.0.0.1:3020',
   '/api/v1/tickets': 'http://127.0.0.1:3020',
   '/api/v1/users': 'http://127.0.0.1:3030',

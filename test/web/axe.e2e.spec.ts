@@ -20,6 +20,7 @@ const PAGES = [
   '/reset-password',
   '/confirm-email',
   '/lookup',
+  '/waiting-room',
   '/help',
   '/tickets',
   '/account',

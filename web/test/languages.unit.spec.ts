@@ -10,7 +10,7 @@ import { leftUntil } from '../src/ui/countdown';
 const folder = new URL('../src/i18n/', import.meta.url);
 
 /** The shop's, and those that are loaded with what few people see, or see later: `operator.en.json`. */
-const PARTS = ['', 'operator.', 'check-in.', 'visit.'] as const;
+const PARTS = ['', 'operator.', 'check-in.', 'visit.', 'waiting.'] as const;
 type Part = (typeof PARTS)[number];
 
 function texts(code: string, part: Part): Map<string, string> {

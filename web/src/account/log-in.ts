@@ -23,7 +23,7 @@ export async function logIn(credentials: Credentials): Promise<void> {
 }
 
 /** Of nobody in particular. */
-const PUBLIC: ReadonlySet<unknown> = new Set(['matches', 'payment-config']);
+const PUBLIC: ReadonlySet<unknown> = new Set(['matches', 'payment-config', 'waiting-room']);
 
 /** What was read for one person is not shown to the next. */
 export function forgetPerson(client: QueryClient): void {

@@ -3,7 +3,7 @@ import type { ServerClock } from './clock';
 import { ApiProblem, problemOf } from './problem';
 
 export interface ApiRequest {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below `/api/v1`, with its leading slash. */
   readonly path: string;
   /** A list is sent as one parameter for each of its values. */
@@ -13,6 +13,8 @@ export interface ApiRequest {
   readonly key?: string;
   /** Reservation tokens to present. */
   readonly tokens?: readonly string[];
+  /** What one kind of request has besides; never in the place of what is sent anyway. */
+  readonly headers?: Readonly<Record<string, string>>;
   /**
    * `none`: without the account, even when logged in. `once`: as the account, and a refusal is not answered by a
    * new access token and a repeat, because it is about the password that was sent along.
@@ -21,6 +23,8 @@ export interface ApiRequest {
   /** JSON when absent. */
   readonly accept?: string;
   readonly timeoutMs?: number;
+  /** Not repeated by itself: whoever asks again and again does so anyway. */
+  readonly isOnce?: true;
   readonly signal?: AbortSignal;
   /** Told when the answer takes longer because of a proof of work, or because the request is being repeated. */
   readonly onProgress?: (step: 'challenge' | 'asking_again') => void;
@@ -144,6 +148,7 @@ export class Api {
   async #headers(request: ApiRequest, solution: string | undefined): Promise<Headers> {
     const { accessToken, language } = this.#options;
     const headers = new Headers({
+      ...request.headers,
       Accept: request.accept ?? 'application/json',
       'Accept-Language': language(),
     });
@@ -160,7 +165,8 @@ export class Api {
 }
 
 /** A read, and what a key makes harmless; nothing that was refused. */
-function isWorthRepeating({ method = 'GET', key }: ApiRequest, problem: ApiProblem): boolean {
+function isWorthRepeating({ method = 'GET', key, isOnce }: ApiRequest, problem: ApiProblem): boolean {
+  if (isOnce === true) return false;
   if (method !== 'GET' && key === undefined) return false;
   return problem.isOutcomeUnknown;
 }

@@ -23,6 +23,14 @@ export const SERVER_CODES = [
   'second_factor_required',
   'blocked',
   'conflict',
+  'waiting_room',
+  'not_on_sale',
+  'access_code_required',
+  'access_code_invalid',
+  'country_not_allowed',
+  'already_waiting',
+  'available_now',
+  'waiting_list_full',
   'challenge_required',
   'rate_limited',
   'overloaded',
@@ -112,6 +120,20 @@ export class ApiProblem extends Error {
   /** Of `sales_paused`: what the operators tell buyers, as it came. */
   get buyersText(): unknown {
     return this.members['message'];
+  }
+
+  /** Of `not_on_sale`: when sales of the ticket open, as it came. */
+  get opensAt(): string | undefined {
+    const { opensAt } = this.members;
+    return typeof opensAt === 'string' && !Number.isNaN(Date.parse(opensAt)) ? opensAt : undefined;
+  }
+
+  /** Of `country_not_allowed`: ISO 3166-1 alpha-2. */
+  get countries(): readonly string[] {
+    const { countries } = this.members;
+    return Array.isArray(countries)
+      ? countries.filter((code): code is string => typeof code === 'string')
+      : [];
   }
 
   /** Of `validation_failed`. */

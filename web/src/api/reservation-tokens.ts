@@ -8,9 +8,17 @@ export const TOKENS_MAX = 20;
 
 export class ReservationTokens {
   readonly #storage: KeyValues;
+  readonly #key: string;
 
-  constructor(storage: KeyValues) {
+  /** `key`: where they are stored; what opens other things is kept apart. */
+  constructor(storage: KeyValues, key = KEY) {
     this.#storage = storage;
+    this.#key = key;
+  }
+
+  /** Newest first. */
+  ids(): readonly string[] {
+    return this.#entries().map(([id]) => id);
   }
 
   get(id: string): string | undefined {
@@ -32,12 +40,12 @@ export class ReservationTokens {
   }
 
   #save(entries: readonly (readonly [string, string])[]): void {
-    this.#storage.set(KEY, JSON.stringify({ entries: entries.slice(0, TOKENS_MAX) }));
+    this.#storage.set(this.#key, JSON.stringify({ entries: entries.slice(0, TOKENS_MAX) }));
   }
 
   #entries(): (readonly [string, string])[] {
     try {
-      const value: unknown = JSON.parse(this.#storage.get(KEY) ?? 'null');
+      const value: unknown = JSON.parse(this.#storage.get(this.#key) ?? 'null');
       const entries: unknown = isRecord(value) ? value['entries'] : null;
       return Array.isArray(entries) ? entries.filter(isEntry) : [];
     } catch {

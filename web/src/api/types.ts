@@ -5,6 +5,32 @@ export const TICKET_STATUSES = ['available', 'temporarily_unavailable', 'sold_ou
 export type Category = 1 | 2 | 3;
 export const CATEGORIES = [1, 2, 3] as const satisfies readonly Category[];
 
+export type SaleAccess = 'code' | 'country';
+
+/** What buyers are told of one phase of a sale. */
+export interface SalePhase {
+  readonly name?: string;
+  readonly opensAt?: string;
+  readonly closesAt?: string;
+  /** Absent: for everybody. */
+  readonly access?: SaleAccess;
+  /** ISO 3166-1 alpha-2. */
+  readonly countries?: readonly string[];
+  readonly ticketsPerPersonMax?: number;
+  readonly ticketsPerReservationMax?: number;
+  /** With one code, whoever uses it. */
+  readonly ticketsPerCodeMax?: number;
+}
+
+/** The phase that sales of a category are in; with `not_yet`, the one that opens first. */
+export interface SaleView extends SalePhase {
+  readonly state: 'not_yet' | 'presale' | 'open' | 'closed';
+  /** Opens after the one told here. */
+  readonly next?: SalePhase;
+  /** Are on at the same time: a presale by code, say, beside one by country. */
+  readonly also?: readonly SalePhase[];
+}
+
 export interface CategoryView {
   /** Not sold anywhere. */
   readonly available: number;
@@ -15,6 +41,8 @@ export interface CategoryView {
   readonly closed?: true;
   /** Sales are paused by the operators. */
   readonly paused?: true;
+  /** Only where the operators have set phases. */
+  readonly sale?: SaleView;
 }
 
 /** What operators tell buyers; English always. */

@@ -41,6 +41,7 @@ export const ROUTES: readonly AppRoute[] = [
     isApart: true,
     isBare: true,
   },
+  route('/waiting-room', 'waiting-room/page.tsx', () => import('../pages/waiting-room/page')),
   route('/lookup', 'lookup/page.tsx', () => import('../pages/lookup/page')),
   route('/help', 'help/page.tsx', () => import('../pages/help/page'), true),
 ];

@@ -5,13 +5,22 @@ import { CATEGORIES, type Category, type CategoryView, type MatchView } from '..
 export const FEW_LEFT = 5;
 
 export type Standing =
-  'available' | 'few' | 'temporarily_unavailable' | 'sold_out' | 'closed' | 'paused' | 'cancelled';
+  | 'available'
+  | 'few'
+  | 'temporarily_unavailable'
+  | 'sold_out'
+  | 'closed'
+  | 'paused'
+  /** Before its sales open, or between two phases. */
+  | 'not_yet'
+  | 'cancelled';
 
 /** What will not come back is said before what may. */
-export function standingOf({ status, pending, closed, paused }: CategoryView): Standing {
+export function standingOf({ status, pending, closed, paused, sale }: CategoryView): Standing {
   if (closed === true) return 'closed';
   if (status === 'sold_out') return status;
   if (paused === true) return 'paused';
+  if (sale?.state === 'not_yet' || sale?.state === 'closed') return sale.state;
   if (status !== 'available') return status;
   return pending <= FEW_LEFT ? 'few' : 'available';
 }

@@ -37,9 +37,12 @@ function isSame(a: CategoryView, b: CategoryView): boolean {
     a.price === b.price &&
     a.status === b.status &&
     a.closed === b.closed &&
-    a.paused === b.paused
+    a.paused === b.paused &&
+    isAlike(a.sale, b.sale)
   );
 }
+
+const isAlike = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
 
 /** Puts when and where matches are played, and what operators tell of them, into the list. */
 export function applyFacts(matches: readonly MatchView[], told: readonly LiveMatch[]): readonly MatchView[] {
@@ -56,22 +59,32 @@ export function applyFacts(matches: readonly MatchView[], told: readonly LiveMat
 }
 
 const isTold = ({ dateUtc, location, notice }: MatchView, live: LiveMatch): boolean =>
-  dateUtc === live.dateUtc &&
-  location === live.location &&
-  JSON.stringify(notice) === JSON.stringify(live.notice);
+  dateUtc === live.dateUtc && location === live.location && isAlike(notice, live.notice);
 
 /**
- * The list as it was read anew, with the figures the stream has told: an answer may be older than they are. A match
- * that did not change stays the same object.
+ * The list as it was read anew, with the figures the stream has told: an answer may be older than they are. Phases of
+ * sales are those that were read. A match that did not change stays the same object.
  */
 export function withFacts(known: readonly MatchView[], read: readonly MatchView[]): readonly MatchView[] {
   const byNumber = new Map(known.map((match) => [match.matchNumber, match]));
   return read.map((match) => {
     const before = byNumber.get(match.matchNumber);
     if (!before) return match;
-    const next = { ...match, availability: before.availability };
-    return JSON.stringify(next) === JSON.stringify(before) ? before : next;
+    const next = { ...match, availability: withSales(before.availability, match.availability) };
+    return isAlike(next, before) ? before : next;
   });
+}
+
+type Availability = MatchView['availability'];
+
+function withSales(figures: Availability, { category1, category2, category3 }: Availability): Availability {
+  const one = ({ sale: _, ...view }: CategoryView, read: CategoryView): CategoryView =>
+    read.sale ? { ...view, sale: read.sale } : view;
+  return {
+    category1: one(figures.category1, category1),
+    category2: one(figures.category2, category2),
+    category3: one(figures.category3, category3),
+  };
 }
 
 /** Whether the stream knows of matches that the list lacks: then the list is to be read again. */

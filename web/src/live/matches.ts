@@ -1,8 +1,10 @@
 /** The matches of every page: read once, then kept up to date by the stream while a page that shows them is open. */
 import { useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
-import { useEffect, useSyncExternalStore } from 'react';
-import { api, type ApiProblem } from '../api';
+import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { api, serverClock, type ApiProblem } from '../api';
 import type { MatchView } from '../api/types';
+import { useEnvironment } from '../app/environment';
+import { matchAt, nextChangeOf } from '../data/sale';
 import { applyFacts, applyTickets, hasUnknownMatch, withFacts } from './apply';
 import { AvailabilityFeed, type FeedState } from './feed';
 
@@ -44,13 +46,54 @@ export function useMatch(matchNumber: number): Matches & { readonly match: Match
 /** After a match was cancelled or moved from this page, which need not have the stream open. */
 export function useMatchesAnew(): () => void {
   const client = useQueryClient();
-  return () => {
-    readMatches()
-      .then((read) => {
-        client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && withFacts(known, read));
-      })
-      .catch(() => undefined);
-  };
+  return () => matchesAnew(client);
+}
+
+/** A failure changes nothing. */
+function matchesAnew(client: QueryClient): void {
+  readMatches()
+    .then((read) => {
+      client.setQueryData<readonly MatchView[]>(MATCHES_KEY, (known) => known && withFacts(known, read));
+    })
+    .catch(() => undefined);
+}
+
+/** Timers of browsers count no further, and a clock that was set is noticed. */
+const LOOK_MS_MAX = 60 * 60_000;
+const LOOK_MS_MIN = 50;
+/** Everybody's page sees the same opening: they ask what it brought one after the other. */
+const ANEW_MS = 1_000;
+const ANEW_SPREAD_MS = 4_000;
+const ANEW_AGAIN_MS = 15_000;
+
+/**
+ * A match as its sale phases make it now, by the server's clock: what was told ahead takes effect at its time, and the
+ * match is read anew then. The server renders it as of the moment of rendering.
+ */
+export function useSalesNow(match: MatchView): MatchView {
+  const client = useQueryClient();
+  const { renderedAt } = useEnvironment();
+  const [now, setNow] = useState(renderedAt);
+  const shown = useMemo(() => matchAt(match, now), [match, now]);
+  const changesAt = nextChangeOf(match, now);
+  useEffect(() => {
+    if (changesAt === null) return undefined;
+    const aheadMs = changesAt - serverClock.now();
+    const ms = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, aheadMs));
+    const timer = setTimeout(() => setNow(serverClock.now()), ms);
+    return () => clearTimeout(timer);
+  }, [changesAt, now]);
+  const isBehind = shown !== match;
+  useEffect(() => {
+    if (!isBehind) return undefined;
+    let timer = setTimeout(read, ANEW_MS + Math.random() * ANEW_SPREAD_MS);
+    function read(): void {
+      matchesAnew(client);
+      timer = setTimeout(read, ANEW_AGAIN_MS);
+    }
+    return () => clearTimeout(timer);
+  }, [client, isBehind]);
+  return shown;
 }
 
 let feed: AvailabilityFeed | null = null;

@@ -35,6 +35,7 @@ export const OPERATOR_PAGES: readonly OperatorPage[] = [
     ...page({ path: 'matches', textKey: 'matches', group: 'selling', load: () => import('./matches/page') }),
     hasMore: true,
   },
+  page({ path: 'waiting-room', textKey: 'room', group: 'selling', load: () => import('./room/page') }),
   page({
     path: 'reservations',
     textKey: 'reservations',

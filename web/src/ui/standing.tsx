@@ -11,6 +11,7 @@ const TONES: Readonly<Record<Standing, BadgeTone>> = {
   sold_out: 'bad',
   closed: 'plain',
   paused: 'wait',
+  not_yet: 'wait',
   cancelled: 'bad',
 };
 

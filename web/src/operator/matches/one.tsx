@@ -13,6 +13,7 @@ import { Spinner } from '../../ui/spinner';
 import { Intlized } from '../../ui/time';
 import { timeZoneOf } from '../../data/stadiums';
 import { useRead } from '../data';
+import { PhasesSection } from '../phases/section';
 import { Fact, Facts } from '../ui/facts';
 import { PageTitle } from '../ui/page-title';
 import { Section } from '../ui/section';
@@ -75,6 +76,7 @@ function Shown({ match }: { readonly match: MatchView }): ReactNode {
         </Fact>
       </Facts>
       <PauseSection match={match} />
+      <PhasesSection match={match} />
       <RescheduleSection match={match} />
       <CancelSection match={match} />
     </div>

@@ -28,6 +28,8 @@ const MESSAGES = [
   'hold_expired',
   'payment_declined',
   'email_unconfirmed',
+  'waiting_room',
+  'not_on_sale',
   'overloaded',
   'rate_limited',
   'blocked',

@@ -4,31 +4,44 @@
  * Guarantees: nothing is called held before the server said so; pressing again after a lost answer, a reload or
  * the back button asks for the same hold and not for another; every refusal says what it means and what to do next.
  */
-import { useQuery } from '@tanstack/react-query';
-import { useRef, useState, type ReactNode, type SyntheticEvent } from 'react';
-import { useNavigate } from 'react-router';
+import { lazy, Suspense, useRef, useState, type ReactNode, type SyntheticEvent } from 'react';
+import { useLocation, useNavigate } from 'react-router';
+import { rememberedEmail, rememberEmail } from '../../account/remembered-email';
+import { Unconfirmed } from '../../account/unconfirmed';
 import { api, ApiProblem, asProblem, intents, reservationTokens } from '../../api';
-import { browserStorage } from '../../api/storage';
+import { tabStorage } from '../../api/storage';
 import type { Category, CategoryView, HeldReservation, MatchView } from '../../api/types';
 import { canBeHeld, standingIn } from '../../data/availability';
 import { buyersTextOf, toldOf } from '../../data/notices';
+import { CODE_CHARS_MAX, codeFor, phaseFor } from '../../data/sale';
 import { useLocale, useText } from '../../i18n/locale';
 import { Button, ButtonLink } from '../../ui/button';
+import { ErrorBoundary } from '../../ui/error-boundary';
 import { Field } from '../../ui/field';
 import { OwnWords } from '../../ui/match-notice';
 import { ErrorPanel, Notice } from '../../ui/panels';
 import { useSession } from '../../ui/session';
+import { useTerms } from '../../ui/terms';
 import { LiveRegion, useToast } from '../../ui/toast';
 import { Money } from '../../ui/time';
-import { canBeEmail, EMAIL_CHARS_MAX, QUANTITY_MAX, quantityMax, withinLimit } from './hold-rules';
+import { passHeaders, roomKeeper } from '../../waiting-room';
+import { roomPath, useGate } from '../../waiting-room/use-gate';
+import {
+  canBeEmail,
+  chosenIn,
+  EMAIL_CHARS_MAX,
+  pathOf,
+  perReservationMax,
+  quantityMax,
+  withinLimit,
+} from './hold-rules';
+import { PhaseMoment, useCountryNames } from './sale-notes';
 
 const INTENT = 'hold';
-const EMAIL_KEY = 'ticktak.email';
+/** The code of a presale, for as long as the tab is open. */
+const CODE_KEY = 'ticktak.access-code';
 
-interface Terms {
-  readonly ticketsPerReservationMax: number;
-  readonly guests: boolean;
-}
+const RoomGate = lazy(() => import('../../waiting-room/gate'));
 
 type Progress = 'idle' | 'working' | 'challenge' | 'askingAgain';
 
@@ -41,14 +54,21 @@ export interface HoldFormProps {
 export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
   const t = useText('hold');
   const who = useSession();
-  const [wanted, setWanted] = useState(1);
+  const { search } = useLocation();
+  const [wanted, setWanted] = useState(() => chosenIn(search).quantity);
   const [email, setEmail] = useState(() => rememberedEmail());
   const [emailError, setEmailError] = useState<string>();
   const emailField = useRef<HTMLDivElement>(null);
+  const codeField = useRef<HTMLDivElement>(null);
   const { problem, progress, hold } = useHold();
+  const asked = codeFor(view);
+  const code = useCode(asked === 'none' && isAboutCode(problem) ? 'required' : asked);
   const terms = useTerms();
+  const gate = useGate();
   const isGuest = who.kind !== 'account';
-  const max = view ? quantityMax(view, terms.ticketsPerReservationMax) : terms.ticketsPerReservationMax;
+  const phase = phaseFor(view, code.isGiven);
+  const limit = perReservationMax(phase, terms.ticketsPerReservationMax);
+  const max = view ? quantityMax(view, limit) : limit;
   const quantity = withinLimit(wanted, max);
   const canHold = category !== null && view !== null && canBeHeld(match, category);
   const standing = category === null ? null : standingIn(match, category);
@@ -59,8 +79,8 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
       ? t('paused')
       : standing === null
         ? t('chooseFirst')
-        : standing === 'closed'
-          ? t('closed')
+        : standing === 'closed' || standing === 'not_yet'
+          ? t(standing === 'closed' ? 'closed' : 'notYet')
           : '';
   const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
@@ -71,11 +91,16 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
       return;
     }
     setEmailError(undefined);
+    if (!code.isReady()) {
+      codeField.current?.querySelector('input')?.focus();
+      return;
+    }
     void hold({
       matchNumber: match.matchNumber,
       category,
       quantity,
       ...(isGuest && { email: email.trim() }),
+      ...(code.isGiven && { accessCode: code.value.trim() }),
     });
   };
   if (match.notice?.kind === 'cancelled') {
@@ -92,9 +117,29 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
       </Notice>
     );
   }
+  const gateNotice = (gate.room ?? gate.pass) && (
+    <ErrorBoundary fallback={<RoomWithout next={pathOf(match.matchNumber, { category, quantity })} />}>
+      <Suspense fallback={null}>
+        <RoomGate gate={gate} next={pathOf(match.matchNumber, { category, quantity })} />
+      </Suspense>
+    </ErrorBoundary>
+  );
+  if (gate.room && !gate.pass) return gateNotice;
   return (
     <form className="hold stack" onSubmit={submit} noValidate aria-label={t('title')}>
-      <Quantity value={quantity} max={max} limit={terms.ticketsPerReservationMax} onChange={setWanted} />
+      {gate.room && gateNotice}
+      <Quantity
+        value={quantity}
+        max={max}
+        limit={limit}
+        perPerson={phase?.ticketsPerPersonMax}
+        onChange={setWanted}
+      />
+      {code.asked !== 'none' && (
+        <div ref={codeField}>
+          <CodeField code={code} isRefused={progress === 'idle' && problem?.code === 'access_code_invalid'} />
+        </div>
+      )}
       {who.kind === 'account' ? (
         <p className="soft">{t('asAccount', { email: who.account.email })}</p>
       ) : (
@@ -123,7 +168,7 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
           </strong>
         </p>
       )}
-      {problem && <HoldProblem problem={problem} email={email.trim()} />}
+      {problem && <HoldProblem problem={problem} email={email.trim()} location={match.location} />}
       <Button type="submit" isBusy={progress !== 'idle'} disabled={!canHold} className="hold-submit">
         {t('submit')}
       </Button>
@@ -136,6 +181,20 @@ export function HoldForm({ match, category, view }: HoldFormProps): ReactNode {
   );
 }
 
+/** Where what tells more of it could not be loaded: there is a way on all the same. */
+function RoomWithout({ next }: { readonly next: string }): ReactNode {
+  const t = useText('problems.waiting_room');
+  const pages = useText('pages');
+  return (
+    <Notice tone="warn" title={t('title')}>
+      <p>{t('body')}</p>
+      <p>
+        <ButtonLink to={roomPath(next)}>{pages('waitingRoom')}</ButtonLink>
+      </p>
+    </Notice>
+  );
+}
+
 function LogIn(): ReactNode {
   const t = useText('nav');
   return (
@@ -145,19 +204,65 @@ function LogIn(): ReactNode {
   );
 }
 
-function useTerms(): Terms {
-  const { data } = useQuery({
-    queryKey: ['terms'],
-    staleTime: Infinity,
-    enabled: typeof window !== 'undefined',
-    queryFn: ({ signal }) => api.send<Terms>({ path: '/reservations/terms', auth: 'none', signal }),
-  });
-  return data ?? { ticketsPerReservationMax: QUANTITY_MAX, guests: true };
+/** The presale may have begun since the page was read. */
+const isAboutCode = (problem: ApiProblem | null): boolean =>
+  problem?.code === 'access_code_required' || problem?.code === 'access_code_invalid';
+
+interface Code {
+  readonly asked: ReturnType<typeof codeFor>;
+  /** Whether one goes along. */
+  readonly isGiven: boolean;
+  readonly value: string;
+  readonly isMissing: boolean;
+  readonly change: (value: string) => void;
+  /** Whether the form can be sent; if not, the field says why. */
+  readonly isReady: () => boolean;
 }
 
-/** A convenience on this device: the address last bought with. */
-function rememberedEmail(): string {
-  return typeof window === 'undefined' ? '' : (browserStorage.get(EMAIL_KEY) ?? '');
+/** One for all matches: it is typed once in a visit. */
+function useCode(asked: Code['asked']): Code {
+  const [value, setValue] = useState(() =>
+    typeof window === 'undefined' ? '' : (tabStorage.get(CODE_KEY) ?? ''),
+  );
+  const [isMissing, setMissing] = useState(false);
+  const isGiven = asked !== 'none' && value.trim() !== '';
+  return {
+    asked,
+    isGiven,
+    value,
+    isMissing,
+    change: (typed) => {
+      setValue(typed);
+      setMissing(false);
+      tabStorage.set(CODE_KEY, typed);
+    },
+    isReady: () => {
+      const isThere = asked !== 'required' || isGiven;
+      setMissing(!isThere);
+      return isThere;
+    },
+  };
+}
+
+function CodeField({ code, isRefused }: { readonly code: Code; readonly isRefused: boolean }): ReactNode {
+  const t = useText('hold');
+  const common = useText('common');
+  return (
+    <Field
+      label={code.asked === 'optional' ? `${t('code')} (${common('optional')})` : t('code')}
+      hint={t('codeHint')}
+      error={code.isMissing ? t('codeMissing') : isRefused ? t('codeWrong') : undefined}
+      name="accessCode"
+      autoComplete="off"
+      autoCapitalize="characters"
+      spellCheck={false}
+      dir="ltr"
+      required={code.asked === 'required'}
+      maxLength={CODE_CHARS_MAX}
+      value={code.value}
+      onChange={(event) => code.change(event.target.value)}
+    />
+  );
 }
 
 interface HoldBody {
@@ -165,6 +270,7 @@ interface HoldBody {
   readonly category: Category;
   readonly quantity: number;
   readonly email?: string;
+  readonly accessCode?: string;
 }
 
 function useHold() {
@@ -176,23 +282,32 @@ function useHold() {
   const hold = async (body: HoldBody): Promise<void> => {
     setProblem(null);
     setProgress('working');
+    const headers = passHeaders();
     try {
       const held = await api.send<HeldReservation>({
         method: 'POST',
         path: '/reservations',
         body,
+        headers,
         key: intents.keyOf(INTENT, body),
         onProgress: (step) => setProgress(step === 'challenge' ? 'challenge' : 'askingAgain'),
       });
       intents.end(INTENT);
       reservationTokens.set(held.id, held.token);
-      if (body.email !== undefined) browserStorage.set(EMAIL_KEY, body.email);
+      if (body.email !== undefined) rememberEmail(body.email);
       say(t('held', { count: held.quantity }));
       await navigate(`/reservations/${held.id}`);
     } catch (error) {
       const refused = asProblem(error);
       // A refusal is remembered under its key: the next try is another one.
       if (!refused.isOutcomeUnknown) intents.end(INTENT);
+      if (refused.code === 'waiting_room') {
+        // A pass that was refused would be offered again and again.
+        if (Object.keys(headers).length > 0) roomKeeper.forget();
+        if (body.email !== undefined) rememberEmail(body.email);
+        await navigate(roomPath(pathOf(body.matchNumber, body)));
+        return;
+      }
       setProblem(refused);
     } finally {
       setProgress('idle');
@@ -204,9 +319,11 @@ function useHold() {
 function HoldProblem({
   problem,
   email,
+  location,
 }: {
   readonly problem: ApiProblem;
   readonly email: string;
+  readonly location: string;
 }): ReactNode {
   const t = useText('hold');
   const { remaining, limit, owned } = problem;
@@ -220,11 +337,14 @@ function HoldProblem({
   if (problem.code === 'purchase_limit' && limit !== undefined) {
     return (
       <Notice tone="warn" isUrgent>
-        <p>{t('limit', { limit, owned: owned ?? 0 })}</p>
+        <p>{t(problem.members['of'] === 'code' ? 'limitOfCode' : 'limit', { limit, owned: owned ?? 0 })}</p>
       </Notice>
     );
   }
   if (problem.code === 'sales_paused') return <Paused problem={problem} />;
+  if (problem.code === 'not_on_sale' || problem.code === 'country_not_allowed') {
+    return <OutOfPhase problem={problem} location={location} />;
+  }
   if (problem.code === 'email_unconfirmed') return <Unconfirmed email={email} />;
   if (problem.isOutcomeUnknown) {
     return (
@@ -247,33 +367,30 @@ function Paused({ problem }: { readonly problem: ApiProblem }): ReactNode {
   );
 }
 
-function Unconfirmed({ email }: { readonly email: string }): ReactNode {
-  const t = useText('hold');
-  const [state, setState] = useState<'idle' | 'working' | 'sent'>('idle');
-  const [problem, setProblem] = useState<ApiProblem | null>(null);
-  const send = async (): Promise<void> => {
-    setState('working');
-    setProblem(null);
-    try {
-      await api.send({ method: 'POST', path: '/email-confirmations', body: { email } });
-      setState('sent');
-    } catch (error) {
-      setProblem(asProblem(error));
-      setState('idle');
-    }
-  };
+/** With what the server told of it: when, or for whom. */
+function OutOfPhase({
+  problem,
+  location,
+}: {
+  readonly problem: ApiProblem;
+  readonly location: string;
+}): ReactNode {
+  const t = useText('sale');
+  const countryNames = useCountryNames();
+  const { opensAt, countries } = problem;
   return (
-    <Notice tone="warn" title={t('unconfirmedTitle')} isUrgent>
-      <p>{state === 'sent' ? t('confirmationSent', { email }) : t('unconfirmed', { email })}</p>
-      {problem && <ErrorPanel problem={problem} />}
-      {state !== 'sent' && (
+    <ErrorPanel problem={problem}>
+      {problem.code === 'not_on_sale' && opensAt !== undefined && (
         <p>
-          <Button look="secondary" isBusy={state === 'working'} onClick={() => void send()}>
-            {t('sendConfirmation')}
-          </Button>
+          <PhaseMoment at={opensAt} location={location}>
+            {(moment) => t('opensAt', { moment })}
+          </PhaseMoment>
         </p>
       )}
-    </Notice>
+      {problem.code === 'country_not_allowed' && countries.length > 0 && (
+        <p suppressHydrationWarning>{t('forCountries', { countries: countryNames(countries) })}</p>
+      )}
+    </ErrorPanel>
   );
 }
 
@@ -281,9 +398,10 @@ function Quantity(props: {
   readonly value: number;
   readonly max: number;
   readonly limit: number;
+  readonly perPerson: number | undefined;
   readonly onChange: (quantity: number) => void;
 }): ReactNode {
-  const { value, max, limit, onChange } = props;
+  const { value, max, limit, perPerson, onChange } = props;
   const t = useText('hold');
   const { format } = useLocale();
   return (
@@ -312,7 +430,10 @@ function Quantity(props: {
           +
         </button>
       </div>
-      <p className="field-hint">{t('quantityHint', { limit })}</p>
+      <p className="field-hint">
+        {t('quantityHint', { limit })}
+        {perPerson !== undefined && ` ${t('perPerson', { limit: perPerson })}`}
+      </p>
     </div>
   );
 }

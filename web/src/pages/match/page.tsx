@@ -1,17 +1,18 @@
 /** One match: what it is, what it costs, and the way to its tickets. */
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { Link, useLocation, useParams } from 'react-router';
 import { CATEGORIES, type Category, type MatchView } from '../../api/types';
-import { useEnvironment, useStatus } from '../../app/environment';
+import { useEnvironment, useHydrated, useStatus } from '../../app/environment';
 import { Head } from '../../app/head';
 import { embeddedJson } from '../../app/initial';
-import { canBeHeld, categoryOf, standingIn } from '../../data/availability';
+import { canBeHeld, categoryOf, standingIn, type Standing } from '../../data/availability';
 import { timeZoneOf } from '../../data/stadiums';
 import { Stages } from '../../data/stages';
 import { localized } from '../../i18n/languages';
 import { useLocale, useText } from '../../i18n/locale';
-import { useLiveAvailability, useMatch } from '../../live/matches';
+import { useLiveAvailability, useMatch, useSalesNow } from '../../live/matches';
 import { Button, ButtonLink } from '../../ui/button';
+import { ErrorBoundary } from '../../ui/error-boundary';
 import { LiveBar } from '../../ui/live-bar';
 import { MatchNotice } from '../../ui/match-notice';
 import { KickOff, Place, Team, useGroupName, useStageName } from '../../ui/match-parts';
@@ -20,7 +21,10 @@ import { Spinner } from '../../ui/spinner';
 import { StandingBadge } from '../../ui/standing';
 import { DEFAULT_CURRENCY, Intlized, Money } from '../../ui/time';
 import { useRecordedView } from '../../visit/record';
+import { waitingMarks } from '../../waiting-list/marks';
 import { HoldForm } from './hold-form';
+import { chosenIn } from './hold-rules';
+import { SaleNotes, SaleOpenings } from './sale-notes';
 import { StadiumPicture } from './stadium-picture';
 import { sportsEvent } from './structured-data';
 
@@ -117,15 +121,18 @@ function Shown({ match, matches, live }: ShownProps): ReactNode {
       </header>
       <MatchNotice match={match} />
       {live}
+      <WaitingOffers matchNumber={matchNumber} />
       <Choice match={match} />
     </>
   );
 }
 
 /** Category, picture and the form to hold tickets. */
-function Choice({ match }: { readonly match: MatchView }): ReactNode {
+function Choice({ match: told }: { readonly match: MatchView }): ReactNode {
   const t = useText('match');
-  const [chosen, setChosen] = useState<Category | null>(null);
+  const match = useSalesNow(told);
+  const { search } = useLocation();
+  const [chosen, setChosen] = useState<Category | null>(() => chosenIn(search).category);
   const view = chosen === null ? null : categoryOf(match, chosen);
   return (
     <div className="choice">
@@ -149,6 +156,7 @@ function Choice({ match }: { readonly match: MatchView }): ReactNode {
             />
           ))}
         </fieldset>
+        <SaleOpenings match={match} />
       </section>
       <Card className="choice-hold">
         <HoldTitle />
@@ -163,6 +171,15 @@ function HoldTitle(): ReactNode {
   return <h2>{t('title')}</h2>;
 }
 
+/** Where phases matter: not where nothing is left to be sold in them. */
+const SALE_TOLD: ReadonlySet<Standing> = new Set([
+  'available',
+  'few',
+  'temporarily_unavailable',
+  'not_yet',
+  'closed',
+]);
+
 function CategoryOption(props: {
   readonly match: MatchView;
   readonly category: Category;
@@ -175,38 +192,81 @@ function CategoryOption(props: {
   const view = categoryOf(match, category);
   const standing = standingIn(match, category);
   const isOpen = canBeHeld(match, category);
+  const hasSale = view.sale !== undefined && SALE_TOLD.has(standing);
+  const saleId = `sale-${category}`;
   return (
-    <label className={`category zone-${category}${isOpen ? '' : ' category-closed'}`}>
-      <input
-        type="radio"
-        name="category"
-        value={category}
-        checked={isChosen}
-        onChange={onChoose}
-        disabled={!isOpen && !isChosen}
-      />
-      <span className="category-text">
-        <span className="category-name">
-          <span className="category-dot" aria-hidden="true" />
-          {list('category', { category })}
+    <div className={`category-box zone-${category}${isOpen ? '' : ' category-closed'}`}>
+      <label className="category">
+        <input
+          type="radio"
+          className="category-radio"
+          name="category"
+          value={category}
+          checked={isChosen}
+          onChange={onChoose}
+          disabled={!isOpen && !isChosen}
+          aria-describedby={hasSale ? saleId : undefined}
+        />
+        <span className="category-text">
+          <span className="category-name">
+            <span className="category-dot" aria-hidden="true" />
+            {list('category', { category })}
+          </span>
+          <span className="soft category-zone">{t(`zones.category${category}`)}</span>
+          <span className="category-state">
+            <StandingBadge standing={standing} />
+            {standing === 'few' && <span className="category-left">{t('few', { count: view.pending })}</span>}
+            {standing === 'available' && <span className="soft">{t('left', { count: view.pending })}</span>}
+          </span>
+          {standing === 'temporarily_unavailable' && <span className="soft">{t('temporarilyHint')}</span>}
+          {standing === 'paused' && <span className="soft">{t('pausedHint')}</span>}
+          {standing === 'sold_out' && <span className="soft">{t('soldOutHint')}</span>}
         </span>
-        <span className="soft category-zone">{t(`zones.category${category}`)}</span>
-        <span className="category-state">
-          <StandingBadge standing={standing} />
-          {standing === 'few' && <span className="category-left">{t('few', { count: view.pending })}</span>}
-          {standing === 'available' && <span className="soft">{t('left', { count: view.pending })}</span>}
+        <span className="category-price">
+          <strong>
+            <Money amount={view.price} currency={match.currency} />
+          </strong>
+          <span className="soft">{t('perTicket')}</span>
         </span>
-        {standing === 'temporarily_unavailable' && <span className="soft">{t('temporarilyHint')}</span>}
-        {standing === 'paused' && <span className="soft">{t('pausedHint')}</span>}
-        {standing === 'sold_out' && <span className="soft">{t('soldOutHint')}</span>}
-      </span>
-      <span className="category-price">
-        <strong>
-          <Money amount={view.price} currency={match.currency} />
-        </strong>
-        <span className="soft">{t('perTicket')}</span>
-      </span>
-    </label>
+      </label>
+      {hasSale && (
+        <div className="category-more" id={saleId}>
+          <SaleNotes match={match} category={category} />
+        </div>
+      )}
+      {(standing === 'sold_out' || standing === 'temporarily_unavailable') && (
+        <WaitingList match={match} category={category} />
+      )}
+    </div>
+  );
+}
+
+const Offers = lazy(() => import('../../waiting-list/offers'));
+
+/** Where somebody has joined a waiting list in this browser; everywhere else offers stand among the tickets. */
+function WaitingOffers({ matchNumber }: { readonly matchNumber: number }): ReactNode {
+  const isHydrated = useHydrated();
+  if (!isHydrated || waitingMarks.ids().length === 0) return null;
+  return (
+    <ErrorBoundary fallback={null}>
+      <Suspense fallback={null}>
+        <Offers matchNumber={matchNumber} />
+      </Suspense>
+    </ErrorBoundary>
+  );
+}
+
+const WaitingListSlot = lazy(() => import('../../waiting-list/slot'));
+
+/** Nothing without scripts: whoever is on a list is nobody the server knows. */
+function WaitingList(props: { readonly match: MatchView; readonly category: Category }): ReactNode {
+  if (!useHydrated()) return null;
+  return (
+    <ErrorBoundary fallback={null}>
+      <Suspense fallback={null}>
+        <WaitingListSlot {...props} />
+      </Suspense>
+    </ErrorBoundary>
   );
 }
 

@@ -1,7 +1,8 @@
 /** schema.org data of a match, for search engines. */
-import { CATEGORIES, type MatchView } from '../../api/types';
-import { canBeHeld, categoryOf } from '../../data/availability';
+import { CATEGORIES, type Category, type MatchView } from '../../api/types';
+import { canBeHeld, categoryOf, standingIn } from '../../data/availability';
 import { toldOf } from '../../data/notices';
+import { openingOf } from '../../data/sale';
 import { stadiumOf } from '../../data/stadiums';
 import { TO_BE_ANNOUNCED } from '../../data/teams';
 
@@ -24,6 +25,16 @@ function statusOf(match: MatchView): object {
   return previousStartDate === undefined
     ? { eventStatus: 'https://schema.org/EventScheduled' }
     : { eventStatus: 'https://schema.org/EventRescheduled', previousStartDate };
+}
+
+/** Search engines call what opens later a pre-order, and ask when that is. */
+function offerStateOf(match: MatchView, category: Category): object {
+  const { sale } = categoryOf(match, category);
+  const opening = sale && standingIn(match, category) === 'not_yet' ? openingOf(sale) : null;
+  if (opening !== null) {
+    return { availability: 'https://schema.org/PreOrder', validFrom: new Date(opening).toISOString() };
+  }
+  return { availability: `https://schema.org/${canBeHeld(match, category) ? 'InStock' : 'SoldOut'}` };
 }
 
 /** Length of a match with its break and what may be added, milliseconds: an end is asked for, and none is fixed. */
@@ -68,7 +79,7 @@ export function sportsEvent(match: MatchView, options: StructuredDataOptions): o
         url,
         price: view.price,
         priceCurrency: currency.toUpperCase(),
-        availability: `https://schema.org/${canBeHeld(match, category) ? 'InStock' : 'SoldOut'}`,
+        ...offerStateOf(match, category),
       };
     }),
   };

@@ -1,5 +1,5 @@
 /** My tickets: what waits for payment, what is to come, and what is over; of the account and of this device. */
-import { useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { Head } from '../../app/head';
 import { useHydrated } from '../../app/environment';
 import { serverClock } from '../../api';
@@ -12,9 +12,11 @@ import { TicketCard } from '../../tickets/ticket-list';
 import { AnswerOffer } from '../../tickets/transfer';
 import { GROUPS, grouped, type Group } from '../../tickets/view';
 import { Button, ButtonLink } from '../../ui/button';
+import { ErrorBoundary } from '../../ui/error-boundary';
 import { Card, EmptyState, ErrorPanel, Notice } from '../../ui/panels';
 import { useSession } from '../../ui/session';
 import { Spinner } from '../../ui/spinner';
+import { waitingMarks } from '../../waiting-list/marks';
 import '../../tickets/tickets.css';
 
 export default function TicketsPage(): ReactNode {
@@ -47,9 +49,25 @@ function Mine(): ReactNode {
           </div>
         </Notice>
       )}
+      <Waiting what="offers" />
       <FromOthers />
       <Groups reservations={reservations} />
+      <Waiting what="lists" />
     </>
+  );
+}
+
+const Offers = lazy(() => import('../../waiting-list/offers'));
+const WaitingLists = lazy(() => import('../../waiting-list/list'));
+
+/** Loaded for whoever may wait for something: an account, or a guest who joined a list here. */
+function Waiting({ what }: { readonly what: 'offers' | 'lists' }): ReactNode {
+  const session = useSession();
+  if (session.kind !== 'account' && waitingMarks.ids().length === 0) return null;
+  return (
+    <ErrorBoundary fallback={null}>
+      <Suspense fallback={null}>{what === 'offers' ? <Offers /> : <WaitingLists />}</Suspense>
+    </ErrorBoundary>
   );
 }
 
