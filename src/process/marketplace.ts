@@ -496,6 +496,8 @@ class Starter {
     });
     const room = parts.room();
     await room.start();
+    // Who is refused at the door never comes to where it measures.
+    this.#overload.hearHolds((share) => room.shed(share));
     this.#undo.push('waiting room', () => room.stop());
     const routes = [
       ...room.routes(parts.buyers()),

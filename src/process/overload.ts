@@ -22,6 +22,7 @@ export class Overload {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
+  #onHolds: (share: number) => void = () => undefined;
 
   constructor(settings: OverloadSettings, clock: Clock, logger: Logger, metrics: Metrics) {
     this.#clock = clock;
@@ -46,6 +47,11 @@ export class Overload {
     });
     this.#breakers.set(dependency, breaker);
     return breaker;
+  }
+
+  /** Tells, as often as it is looked at, which share of those who want to hold is not let in. */
+  hearHolds(onHolds: (share: number) => void): void {
+    this.#onHolds = onHolds;
   }
 
   /** Of the dependencies that this process has. */
@@ -81,7 +87,10 @@ export class Overload {
       delayMsMax: settings.loopDelayMs,
       answerMsMax: settings.replyWaitMs * ANSWER_PART_MAX,
       requestsMax: settings.requestsMax,
-      onShare: (shed, share) => this.#metrics.shedShare.set({ class: shed }, share),
+      onShare: (shed, share) => {
+        this.#metrics.shedShare.set({ class: shed }, share);
+        if (shed === 'hold') this.#onHolds(share);
+      },
     });
   }
 }
