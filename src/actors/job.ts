@@ -88,6 +88,17 @@ const body = z.discriminatedUnion('type', [
     reservationId: reservationId.exactOptional(),
     heldSince: z.number(),
   }),
+  z.object({
+    type: z.literal('joinWaitingList'),
+    entryId: reservationId,
+    reservationId,
+    quantity,
+    email: z.string(),
+    person: z.string(),
+    account: z.string().exactOptional(),
+    country: z.string().max(2).exactOptional(),
+  }),
+  z.object({ type: z.literal('leaveWaitingList'), entryId: reservationId }),
 ]) satisfies z.ZodType<CommandBody>;
 
 const envelope = z.object({
@@ -106,7 +117,11 @@ const job = z.object({
 }) satisfies z.ZodType<CommandJob>;
 
 /** The version that brought each of these; the others are those of `JOB_VERSION_MIN`. */
-const COMMAND_VERSIONS: Partial<Record<CommandBody['type'], number>> = { reopen: 4 };
+const COMMAND_VERSIONS: Partial<Record<CommandBody['type'], number>> = {
+  reopen: 4,
+  joinWaitingList: 5,
+  leaveWaitingList: 5,
+};
 /** Of jobs that hold nothing newer. */
 const JOB_VERSION_MIN = 3;
 

@@ -5,22 +5,32 @@ import {
   initialState,
   isKnownEvent,
   personsOf,
+  waitingListOf,
   type Orphan,
   type RemoteTally,
   type Reservation,
   type TicketEvent,
   type TicketId,
   type TicketState,
+  type WaitingEntry,
 } from '../rules/index.js';
 
 /** The newest version of anything stored that this code knows: states, jobs, ledgers. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /**
  * Version of a ticket's state, as it is written into Redis and snapshots: 4 added nothing to it. What is written says
  * the oldest version that reads it rightly, so that workers of two versions can stand side by side for a deploy.
  */
 export const STATE_VERSION = 3;
+
+/** From this one on a state has a waiting list: a worker that does not know of it would forget who waits. */
+const WAITING_STATE_VERSION = 5;
+
+/** The version that what is written of a state says. */
+export function stateVersionOf({ waiting }: TicketState): number {
+  return waiting.entries.isEmpty() ? STATE_VERSION : WAITING_STATE_VERSION;
+}
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
 export class NewerSchemaError extends Error {
@@ -63,7 +73,20 @@ export const reservationSchema = z.object({
     .exactOptional(),
   card: z.string().exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
+  offer: z.object({ entryId: z.string(), joinedAt: z.number() }).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
+
+const waitingSchema = z.object({
+  id: z.string(),
+  reservationId: z.string(),
+  quantity: z.number(),
+  email: z.string(),
+  person: z.string(),
+  account: z.string().exactOptional(),
+  country: z.string().exactOptional(),
+  joinedAt: z.number(),
+  place: z.number(),
+}) satisfies z.ZodType<WaitingEntry>;
 
 const tallySchema = z.object({
   held: z.number(),
@@ -103,6 +126,7 @@ const stateSchema = scalarsSchema.extend({
   remote: z.array(z.tuple([z.string(), tallySchema])),
   orphans: z.array(z.tuple([z.string(), orphanSchema])).default([]),
   positions: z.array(z.tuple([z.string(), positionSchema])),
+  waiting: z.array(waitingSchema).default([]),
 });
 
 /** The numbers and flags of a state. */
@@ -135,6 +159,7 @@ export function assembleState(
     readonly remote: Iterable<[string, RemoteTally]>;
     readonly orphans: Iterable<[string, Orphan]>;
     readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
+    readonly waiting: Iterable<WaitingEntry>;
   },
 ): TicketState {
   const persons = new Map<string, number>();
@@ -153,6 +178,7 @@ export function assembleState(
     remote: ImmutableMap(parts.remote),
     orphans: ImmutableMap(parts.orphans),
     positions: ImmutableMap(parts.positions),
+    waiting: waitingListOf(parts.waiting),
   };
 }
 
@@ -163,6 +189,7 @@ export function encodeState(state: TicketState): unknown {
     remote: [...state.remote.entries()],
     orphans: [...state.orphans.entries()],
     positions: [...state.positions.entries()],
+    ...(!state.waiting.entries.isEmpty() && { waiting: [...state.waiting.entries.values()] }),
   };
 }
 

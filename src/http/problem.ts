@@ -20,6 +20,9 @@ export const PROBLEMS = {
   hold_expired: [409, 'the hold has ended'],
   sales_closed: [409, 'sales are closed'],
   sales_paused: [409, 'sales are paused'],
+  already_waiting: [409, 'already on the waiting list'],
+  available_now: [409, 'the tickets can be had now'],
+  waiting_list_full: [409, 'the waiting list is full'],
   invalid_state: [409, 'not possible in the current state'],
   payment_declined: [402, 'payment declined'],
   validation_failed: [422, 'the request does not validate'],
@@ -145,6 +148,8 @@ const SUCCESSES = [
   'unchanged',
   'orphan_decided',
   'remote_released',
+  'waiting',
+  'left_waiting_list',
 ] as const;
 
 /** Results of commands that are refusals, whatever was asked. */
@@ -193,6 +198,17 @@ export function refusalProblem(refusal: Refusal): Problem {
       return validationFailed([{ path: 'quantity', message: `at most ${refusal.quantity} can be refunded` }]);
     case 'not_due':
       return new Problem('invalid_state', { detail: 'The hold has not ended yet.' });
+    case 'already_waiting':
+      return new Problem('already_waiting', { detail: 'You wait for this ticket already.' });
+    case 'available_now':
+      return new Problem('available_now', { detail: 'Nobody has to wait for these tickets: hold them.' });
+    case 'waiting_list_full':
+      return new Problem('waiting_list_full', {
+        detail: `At most ${refusal.limit} wait for one ticket; ask again later.`,
+        members: { limit: refusal.limit },
+      });
+    case 'not_waiting':
+      return new Problem('invalid_state', { detail: 'This place in the waiting list is given up.' });
     case 'deadline_passed':
     case 'incarnation_passed':
     case 'outbox_full':

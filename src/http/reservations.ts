@@ -85,15 +85,15 @@ export function reservationRoutes(options: ReservationsOptions): Route[] {
 }
 
 const EMAIL_CHARS_MAX = 254;
-const emailSchema = z
+export const emailSchema = z
   .string()
   .max(EMAIL_CHARS_MAX)
   .trim()
   .toLowerCase()
   .pipe(z.email())
   .meta({ description: 'Required from guests; that of the account otherwise.', format: 'email' });
-const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
-const categorySchema = z.number().int().min(1).max(CATEGORIES.length);
+export const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
+export const categorySchema = z.number().int().min(1).max(CATEGORIES.length);
 const priceSchema = z.number().positive().meta({ description: 'The price per ticket the buyer saw.' });
 
 const RESERVATION_STATUSES = [
@@ -118,6 +118,7 @@ export const reservationSchema = z
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().meta({ description: 'End of the hold.' }),
     reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).optional(),
+    offer: z.literal(true).optional().meta({ description: 'It was offered from the waiting list.' }),
   })
   .meta({ id: 'Reservation' });
 
@@ -129,7 +130,7 @@ const heldSchema = reservationSchema
 
 /** What people see of a reservation. */
 export function reservationJson(reservation: Reservation): z.output<typeof reservationSchema> {
-  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason } = reservation;
+  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason, offer } = reservation;
   return {
     id,
     status,
@@ -142,6 +143,7 @@ export function reservationJson(reservation: Reservation): z.output<typeof reser
     createdAt: new Date(reservation.createdAt).toISOString(),
     expiresAt: new Date(reservation.expiresAt).toISOString(),
     ...(reason !== undefined && { reason }),
+    ...(offer && { offer: true as const }),
   };
 }
 
@@ -189,7 +191,7 @@ function refOf({ buyers }: ReservationsOptions, id: string): ReservationRef {
   return ref;
 }
 
-const CONFLICT = validationFailed([{ path: 'Idempotency-Key', message: 'was used with another body' }]);
+export const CONFLICT = validationFailed([{ path: 'Idempotency-Key', message: 'was used with another body' }]);
 
 const idsOf = ({ id, keepMs }: RequestIdentity, requestId: string): FlowIds => ({ id, keepMs, requestId });
 
@@ -264,7 +266,7 @@ function holdRoute(options: ReservationsOptions): Route {
 }
 
 /** What the security check of a person may answer. */
-const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
+export const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
 
 /** Whether the command of this id has held something before. */
 async function isHeld(options: ReservationsOptions, ticket: TicketId, id: string): Promise<boolean> {
@@ -337,7 +339,7 @@ function submitted(answer: Promise<SubmissionResult>): Promise<SubmissionResult>
 }
 
 /** With the words of whoever stopped the sales. */
-function paused(message: Message | null): Problem {
+export function paused(message: Message | null): Problem {
   return new Problem('sales_paused', {
     detail: message?.en ?? 'Sales of this ticket are paused for now.',
     ...(message && { members: { message } }),

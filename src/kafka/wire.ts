@@ -249,6 +249,8 @@ function announcementOf({
     case 'paused':
     case 'orphanDecided':
     case 'remoteReleased':
+    case 'waitingJoined':
+    case 'waitingLeft':
       return null;
   }
 }

@@ -41,6 +41,7 @@ import { Reconciler } from '../payments/reconciler.js';
 import { PaymentRecords } from '../payments/records.js';
 import { paymentRoutes } from '../payments/routes.js';
 import { AccountIndex } from '../redis/account-index.js';
+import { RedisWaitingLists } from '../redis/waiting-lists.js';
 import { securityRoutes } from '../security/routes.js';
 import { userRoutes } from '../users/routes.js';
 import { verdictProblem } from '../security/verdict.js';
@@ -86,6 +87,8 @@ import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
 import { WorkerMetrics } from './worker-metrics.js';
+import { waitingListRoutes, type WaitingListRoutesOptions } from '../waiting-list/routes.js';
+import { WaitingLists } from '../waiting-list/waiting-list.js';
 
 export interface Marketplace {
   /** Ports that are open, by role. */
@@ -458,6 +461,7 @@ class Starter {
       ...reservationRoutes(parts.reservations()),
       ...ticketRoutes(tickets),
       ...checkInRoutes(parts.checkIn()),
+      ...waitingListRoutes(parts.waitingList()),
     ];
     await this.#listen('reservations', parts, this.#settings.reservationsPort, routes);
   }
@@ -861,6 +865,30 @@ class Parts {
       tokenSecret,
       ticketsPerReservationMax,
       waitMs: replyWaitMs,
+      countryOf,
+      knows: this.#knows,
+    };
+  }
+
+  waitingList(): WaitingListRoutesOptions {
+    const { gateway, reader, clock, archive, catalog, redis, keys } = this.core;
+    const { ticketsPerReservationMax, replyWaitMs: waitMs } = this.#settings;
+    return {
+      gateway,
+      lists: new WaitingLists({
+        lists: new RedisWaitingLists(redis, keys),
+        tickets: () => catalog.tickets,
+        archived: archive,
+        accountIndex: new AccountIndex(redis, keys, clock),
+        reader,
+        clock,
+        waitMs,
+      }),
+      idempotency: this.#idempotency,
+      buyers: this.#buyers(),
+      pauseMessage: (ticket) => pauseOf(catalog.notices, ticket)?.message ?? null,
+      tokenSecret: this.#secrets.tokenSecret,
+      ticketsPerReservationMax,
       countryOf,
       knows: this.#knows,
     };

@@ -4,7 +4,7 @@
  */
 import type { Commit, StoredTicket, TicketCounters } from '../actors/ports.js';
 import { comparePositions } from '../actors/position.js';
-import { assembleState, scalarsOf, STATE_VERSION, type Scalars } from '../actors/state-codec.js';
+import { assembleState, scalarsOf, stateVersionOf, type Scalars } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import {
   available,
@@ -17,7 +17,9 @@ import {
   type Reservation,
   type TicketId,
   type TicketState,
+  type WaitingEntry,
 } from '../rules/index.js';
+import { waitingChangesOf, type WaitingChanges } from './stored-waiting.js';
 
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 export const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
@@ -123,7 +125,7 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
     ...(position && {
       position: { incarnation: position.incarnation, sequence: position.sequence },
       // With every state: an older worker's version must not stay on what a newer one wrote.
-      schema: STATE_VERSION,
+      schema: stateVersionOf(after),
       state: scalarsOf(after),
       ...(after.opened && { counters: countersAfter(after.ticket, commit) }),
     }),
@@ -132,7 +134,7 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
   };
 }
 
-/** What a commit writes of reservations, peers and persons. */
+/** What a commit writes of reservations, peers, persons and those who wait. */
 export interface Changes {
   readonly setReservations: (readonly [string, StoredReservation])[];
   readonly delReservations: string[];
@@ -142,10 +144,12 @@ export interface Changes {
   readonly delPersons: string[];
   /** As they ended. */
   readonly ended: StoredReservation[];
+  readonly waiting: WaitingChanges;
 }
 
 /** What of the state has to be written: all of it when it replaces, else what the events touched. */
-export function changesOf({ before, after, events, replace, incarnation }: Commit): Changes {
+export function changesOf(commit: Commit): Changes {
+  const { before, after, events, replace, incarnation } = commit;
   const touched = touchedBy(events, before, after, replace ? { incarnation, sequence: 0 } : null);
   const changes: Changes = {
     setReservations: [],
@@ -155,6 +159,7 @@ export function changesOf({ before, after, events, replace, incarnation }: Commi
     setPersons: [],
     delPersons: [],
     ended: [],
+    waiting: waitingChangesOf(commit),
   };
   for (const [id, { last, position }] of touched.reservations) {
     const live = after.reservations.get(id);
@@ -220,6 +225,7 @@ export function storedTicket(
   meta: Partial<CommittedMeta>,
   reservations: Iterable<Reservation>,
   remote: Iterable<[string, RemoteTally]>,
+  waiting: Iterable<WaitingEntry> = [],
 ): StoredTicket | null {
   const { version, state, schema = NaN, runId = '', publisher } = meta;
   if (version === undefined || state === undefined) return null;
@@ -237,6 +243,7 @@ export function storedTicket(
       remote,
       orphans: meta.orphans ?? [],
       positions: meta.positions ?? [],
+      waiting,
     }),
   };
 }

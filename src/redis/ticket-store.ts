@@ -37,6 +37,7 @@ import {
   type CommittedMeta,
   type StoredReservation,
 } from './stored-ticket.js';
+import { encodeLeft, splitRemote, waitingFields, type RemoteValue } from './stored-waiting.js';
 
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
@@ -45,7 +46,7 @@ const SCAN_COUNT = 500;
 const PULSE_MS_MAX = 1_000;
 
 /** States of a connection that was lost. */
-const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
+export const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
 
 /** What waits in a ticket's queue, and whether anybody looks after it. */
 export interface QueueStanding {
@@ -134,10 +135,13 @@ export class RedisTicketStore implements TicketStore {
       keys.remote,
       keys.persons,
       keys.outbox,
+      keys.waiting,
       ...others.map((category) => this.#keys.ticket({ ...ticket, category }).persons),
       ...commit.records.map(({ id }) => this.#keys.outcome(ticket, id)),
       ...changes.ended.map(({ r }) => this.#keys.ended(ticket, r.id)),
+      ...changes.waiting.ended.map(({ id }) => this.#keys.ended(ticket, id)),
     ];
+    const waiting = waitingFields(changes.waiting);
     const args: (string | number)[] = [
       commit.owner,
       commit.version,
@@ -153,13 +157,21 @@ export class RedisTicketStore implements TicketStore {
     section(encodeMeta(metaChangesOf(commit)));
     section(changes.setReservations.flatMap(([id, stored]) => [id, encodeReservation(stored)]));
     section(changes.delReservations);
-    section(changes.setRemote.flatMap(([key, tally]) => [key, JSON.stringify(tally)]));
-    section(changes.delRemote);
+    section([
+      ...changes.setRemote.flatMap(([key, tally]) => [key, JSON.stringify(tally)]),
+      ...waiting.written.flatMap(([field, value]) => [field, JSON.stringify(value)]),
+    ]);
+    section([...changes.delRemote, ...waiting.removed]);
     section(changes.setPersons.flat());
     section(changes.delPersons);
+    section(changes.waiting.set.flatMap(({ id, place }) => [place, id]));
+    section(changes.waiting.removed.map(({ id }) => id));
     section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
     section(commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]));
-    section(changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]));
+    section([
+      ...changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]),
+      ...changes.waiting.ended.flatMap((entry) => [encodeLeft(entry), ENDED_KEEP_MS]),
+    ]);
     section(this.#messages(ticket, commit));
     return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
   }
@@ -457,7 +469,7 @@ export class RedisTicketStore implements TicketStore {
     ]);
     return {
       orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
-      remote: new Map(Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally])),
+      remote: new Map(splitRemote(remoteValues(remote)).tallies),
     };
   }
 
@@ -570,12 +582,20 @@ function decodeTicket(
   reservations: readonly string[],
   remote: Record<string, string>,
 ): StoredTicket | null {
+  // First, because it throws for what a newer version wrote.
+  const known = decodeMeta(ticket, meta);
+  const { tallies, waiting } = splitRemote(remoteValues(remote));
   return storedTicket(
     ticket,
-    decodeMeta(ticket, meta),
+    known,
     reservations.map((json) => decodeReservation(json).r),
-    Object.entries(remote).map(([key, json]) => [key, JSON.parse(json) as RemoteTally]),
+    tallies,
+    waiting,
   );
+}
+
+function remoteValues(fields: Readonly<Record<string, string>>): [string, RemoteValue][] {
+  return Object.entries(fields).map(([field, json]) => [field, JSON.parse(json) as RemoteValue]);
 }
 
 function encodeReservation({ r, p }: StoredReservation): string {

@@ -9,6 +9,7 @@ import type {
   TicketId,
   TicketState,
 } from './types.js';
+import { NOBODY_WAITS, withEntry, withoutEntry } from './waiting-list.js';
 
 /** A ticket before any master list: it can hold nothing. */
 export function initialState(ticket: TicketId): TicketState {
@@ -31,6 +32,7 @@ export function initialState(ticket: TicketId): TicketState {
     remote: ImmutableMap(),
     orphans: ImmutableMap(),
     positions: ImmutableMap(),
+    waiting: NOBODY_WAITS,
   };
 }
 
@@ -65,6 +67,7 @@ const isSold = (reservation: Reservation | undefined): boolean => reservation?.s
 export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
+      return withoutWaiting(withReservation(state, event.reservation), event.reservation.offer?.entryId);
     case 'paymentStarted':
     case 'paymentDeclined':
     case 'sold':
@@ -102,13 +105,25 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
         price: event.price,
         currency: event.currency,
       };
-    case 'closed':
-      return { ...state, closed: true, cancelled: state.cancelled || event.cause === 'match_cancelled' };
+    case 'closed': {
+      const cancelled = state.cancelled || event.cause === 'match_cancelled';
+      // Of a cancelled match nothing comes back any more.
+      return { ...state, closed: true, cancelled, waiting: cancelled ? NOBODY_WAITS : state.waiting };
+    }
     case 'reopened':
       return { ...state, closed: state.cancelled };
     case 'paused':
       return { ...state, paused: event.paused, pauseRevision: event.revision };
+    case 'waitingJoined':
+      return { ...state, waiting: withEntry(state.waiting, event.entry) };
+    case 'waitingLeft':
+      return withoutWaiting(state, event.entry.id);
   }
+}
+
+function withoutWaiting(state: TicketState, entryId: string | undefined): TicketState {
+  const waiting = entryId === undefined ? state.waiting : withoutEntry(state.waiting, entryId);
+  return waiting === state.waiting ? state : { ...state, waiting };
 }
 
 function withRemote(
@@ -197,6 +212,8 @@ const EVENT_TYPES: Readonly<Record<TicketEvent['type'], true>> = {
   closed: true,
   reopened: true,
   paused: true,
+  waitingJoined: true,
+  waitingLeft: true,
 };
 
 /** False for a fact of a newer version, which `apply` must not be asked about. */

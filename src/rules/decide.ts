@@ -27,11 +27,27 @@ import type {
   TicketEvent,
   TicketState,
 } from './types.js';
+import {
+  isSpokenFor,
+  joinWaitingList,
+  leaveWaitingList,
+  nothingElsewhere,
+  withOffers,
+  type Elsewhere,
+} from './waiting.js';
 
-export function decide(state: TicketState, command: Command, policy: Policy): Decision {
+/** `elsewhere` is asked of those who are offered tickets; what the command itself is based on it carries. */
+export function decide(
+  state: TicketState,
+  command: Command,
+  policy: Policy,
+  elsewhere: Elsewhere = nothingElsewhere,
+): Decision {
   const decision = decideOn(state, command, policy);
   const isCancelled = state.cancelled || (command.type === 'close' && command.cancelled === true);
-  return isCancelled ? { ...decision, events: decision.events.map(ofCancelledMatch) } : decision;
+  return isCancelled
+    ? { ...decision, events: decision.events.map(ofCancelledMatch) }
+    : withOffers(state, decision, command.at, policy, elsewhere);
 }
 
 /** Why it came to this: who hears of it, and what buyers are told, depends on it. */
@@ -81,6 +97,12 @@ function decideOn(state: TicketState, command: Command, policy: Policy): Decisio
       return decideOrphan(state, command);
     case 'releaseRemote':
       return releaseRemote(state, command);
+    case 'joinWaitingList':
+      return joinWaitingList(state, command, policy);
+    case 'leaveWaitingList':
+      return leaveWaitingList(state, command);
+    case 'serveWaitingList':
+      return refused({ kind: 'unchanged' });
   }
 }
 
@@ -135,7 +157,7 @@ function withoutRoom(
   if (owned + quantity > policy.ticketsPerPersonMax) {
     return { kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned };
   }
-  const free = Math.max(0, pending(state));
+  const free = isSpokenFor(state) ? 0 : Math.max(0, pending(state));
   return quantity > free ? { kind: 'temporarily_unavailable', remaining: free } : null;
 }
 

@@ -14,6 +14,7 @@ const BY_SEGMENT: ReadonlyMap<string, Upstream> = new Map([
   ['reservations', 'reservations'],
   ['tickets', 'reservations'],
   ['check-ins', 'reservations'],
+  ['waiting-list', 'reservations'],
   ['users', 'user'],
   ['sessions', 'user'],
   ['email-confirmations', 'user'],

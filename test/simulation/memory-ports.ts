@@ -28,6 +28,7 @@ import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { ticketName } from '../../src/redis/keys.js';
 import { isSaleTold, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
+import { splitRemote } from '../../src/redis/stored-waiting.js';
 import {
   WaitsToBeRebuiltError,
   type QueueStanding,
@@ -70,7 +71,8 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => redis.remote(ticket)),
     ]);
     const live = [...reservations.values()].map(({ r }) => r);
-    return { runId, stored: storedTicket(ticket, meta, live, remote.entries()) };
+    const { tallies, waiting } = splitRemote(remote);
+    return { runId, stored: storedTicket(ticket, meta, live, tallies, waiting) };
   }
 
   commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -201,7 +203,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => this.#redis.meta(ticket)),
       this.#send(() => this.#redis.remote(ticket)),
     ]);
-    return { orphans: new Map(orphans ?? []), remote: new Map(remote) };
+    return { orphans: new Map(orphans ?? []), remote: new Map(splitRemote(remote).tallies) };
   }
 
   async holders(
