@@ -87,7 +87,7 @@ import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
 import { WorkerMetrics } from './worker-metrics.js';
-import { waitingListRoutes, type WaitingListRoutesOptions } from '../waiting-list/routes.js';
+import { entryJson, waitingListRoutes, type WaitingListRoutesOptions } from '../waiting-list/routes.js';
 import { WaitingLists } from '../waiting-list/waiting-list.js';
 
 export interface Marketplace {
@@ -870,20 +870,25 @@ class Parts {
     };
   }
 
+  #waitingLists(): WaitingLists {
+    const { reader, clock, archive, catalog, redis, keys } = this.core;
+    return new WaitingLists({
+      lists: new RedisWaitingLists(redis, keys),
+      tickets: () => catalog.tickets,
+      archived: archive,
+      accountIndex: new AccountIndex(redis, keys, clock),
+      reader,
+      clock,
+      waitMs: this.#settings.replyWaitMs,
+    });
+  }
+
   waitingList(): WaitingListRoutesOptions {
-    const { gateway, reader, clock, archive, catalog, redis, keys } = this.core;
-    const { ticketsPerReservationMax, replyWaitMs: waitMs } = this.#settings;
+    const { gateway, catalog } = this.core;
+    const { ticketsPerReservationMax } = this.#settings;
     return {
       gateway,
-      lists: new WaitingLists({
-        lists: new RedisWaitingLists(redis, keys),
-        tickets: () => catalog.tickets,
-        archived: archive,
-        accountIndex: new AccountIndex(redis, keys, clock),
-        reader,
-        clock,
-        waitMs,
-      }),
+      lists: this.#waitingLists(),
       idempotency: this.#idempotency,
       buyers: this.#buyers(),
       pauseMessage: (ticket) => pauseOf(catalog.notices, ticket)?.message ?? null,
@@ -985,6 +990,7 @@ class Parts {
     const { reader, clock, archive, redis, keys } = this.core;
     const { taxName, taxPercent, replyWaitMs: waitMs } = this.#settings;
     const { users, access, audit } = this.#trust;
+    const waitingLists = this.#waitingLists();
     return new AccountExport({
       account: (id) => users.account(id),
       sessions: access.sessions,
@@ -994,6 +1000,8 @@ class Parts {
       findReservation: (id) => reader.find(id),
       payments: this.#records,
       desk: this.#tickets,
+      waitingOf: async (principal) =>
+        (await waitingLists.mine(principal)).map((standing) => entryJson(standing, null)),
       clock,
       waitMs,
       taxName,

@@ -59,7 +59,7 @@ const tokenSchema = z
   .string()
   .meta({ description: 'For guests: opens the place, and the reservation that it leads to. Keep it secret.' });
 
-const entrySchema = z
+export const entrySchema = z
   .object({
     id: z.string(),
     token: tokenSchema.optional(),
@@ -83,7 +83,7 @@ const entrySchema = z
   .meta({ id: 'WaitingListEntry' });
 
 /** `token`: for who has nothing else to come back with. */
-function entryJson(standing: Standing, token: string | null): z.output<typeof entrySchema> {
+export function entryJson(standing: Standing, token: string | null): z.output<typeof entrySchema> {
   const { id, status, ticket, quantity, position, joinedAt, offer } = standing;
   const shown = token === null ? {} : { token };
   return {
