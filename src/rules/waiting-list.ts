@@ -4,7 +4,7 @@
  * Guarantees: a person is in it once; an entry keeps its place until it leaves; whether anybody in it could be given a
  * number of tickets is answered without a walk over the list, because every command of the ticket asks it.
  */
-import { Map as ImmutableMap, OrderedMap } from 'immutable';
+import { Map as ImmutableMap, OrderedMap, Set as ImmutableSet } from 'immutable';
 
 /** Somebody who waits. Times are epoch milliseconds. */
 export interface WaitingEntry {
@@ -29,14 +29,17 @@ export interface WaitingList {
   readonly entries: OrderedMap<string, WaitingEntry>;
   /** The entry of each person. */
   readonly persons: ImmutableMap<string, string>;
-  /** How many entries ask for each quantity. */
+  /** How many entries ask for each quantity, without those in `asked`. */
   readonly quantities: ImmutableMap<number, number>;
+  /** Ids of those for whom the log of the market is asked: they are in line until it has granted the tickets. */
+  readonly asked: ImmutableSet<string>;
 }
 
 export const NOBODY_WAITS: WaitingList = {
   entries: OrderedMap(),
   persons: ImmutableMap(),
   quantities: ImmutableMap(),
+  asked: ImmutableSet(),
 };
 
 /** The place behind the last one. */
@@ -44,7 +47,7 @@ export function nextPlace({ entries }: WaitingList): number {
   return (entries.last()?.place ?? 0) + 1;
 }
 
-/** Whether some entry asks for no more than `free` tickets. */
+/** Whether some entry, for which the log is not asked yet, wants no more than `free` tickets. */
 export function someoneFits({ quantities }: WaitingList, free: number): boolean {
   return free > 0 && quantities.some((_, quantity) => quantity <= free);
 }
@@ -52,14 +55,12 @@ export function someoneFits({ quantities }: WaitingList, free: number): boolean 
 /** Joins at the end. Somebody who was in it is so no more at the former place. */
 export function withEntry(list: WaitingList, entry: WaitingEntry): WaitingList {
   const former = list.persons.get(entry.person);
-  const { entries, persons, quantities } = withoutEntry(
-    former === undefined ? list : withoutEntry(list, former),
-    entry.id,
-  );
+  const others = withoutEntry(former === undefined ? list : withoutEntry(list, former), entry.id);
   return {
-    entries: entries.set(entry.id, entry),
-    persons: persons.set(entry.person, entry.id),
-    quantities: quantities.update(entry.quantity, 0, (count) => count + 1),
+    ...others,
+    entries: others.entries.set(entry.id, entry),
+    persons: others.persons.set(entry.person, entry.id),
+    quantities: counted(others.quantities, entry, 1),
   };
 }
 
@@ -67,17 +68,46 @@ export function withEntry(list: WaitingList, entry: WaitingEntry): WaitingList {
 export function withoutEntry(list: WaitingList, id: string): WaitingList {
   const entry = list.entries.get(id);
   if (!entry) return list;
-  const { person, quantity } = entry;
-  const left = (list.quantities.get(quantity) ?? 0) - 1;
+  const { quantities } = asked(list, id);
   return {
     entries: list.entries.delete(id),
-    persons: list.persons.delete(person),
-    quantities: left > 0 ? list.quantities.set(quantity, left) : list.quantities.delete(quantity),
+    persons: list.persons.delete(entry.person),
+    quantities,
+    asked: list.asked.delete(id),
   };
 }
 
-/** From its entries, in whatever order they come. */
-export function waitingListOf(entries: Iterable<WaitingEntry>): WaitingList {
+/** The log is asked for the tickets of an entry. It keeps its place, and is not asked for again. */
+export function asked(list: WaitingList, id: string): WaitingList {
+  const entry = list.entries.get(id);
+  if (!entry || list.asked.has(id)) return list;
+  return { ...list, quantities: counted(list.quantities, entry, -1), asked: list.asked.add(id) };
+}
+
+/** The log had no room: the entry waits on. */
+export function waitsOn(list: WaitingList, id: string): WaitingList {
+  const entry = list.entries.get(id);
+  if (!entry || !list.asked.has(id)) return list;
+  return { ...list, quantities: counted(list.quantities, entry, 1), asked: list.asked.delete(id) };
+}
+
+function counted(
+  quantities: WaitingList['quantities'],
+  { quantity }: WaitingEntry,
+  change: 1 | -1,
+): WaitingList['quantities'] {
+  const count = (quantities.get(quantity) ?? 0) + change;
+  return count > 0 ? quantities.set(quantity, count) : quantities.delete(quantity);
+}
+
+/** From its entries, in whatever order they come. `isAsked`: of the reservation as which an entry is offered. */
+export function waitingListOf(
+  entries: Iterable<WaitingEntry>,
+  isAsked: (reservationId: string) => boolean = () => false,
+): WaitingList {
   const inOrder = [...entries].sort((a, b) => a.place - b.place);
-  return inOrder.length === 0 ? NOBODY_WAITS : inOrder.reduce(withEntry, NOBODY_WAITS);
+  return inOrder.reduce((list, entry) => {
+    const more = withEntry(list, entry);
+    return isAsked(entry.reservationId) ? asked(more, entry.id) : more;
+  }, NOBODY_WAITS);
 }
