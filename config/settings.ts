@@ -852,6 +852,12 @@ const table = {
     doc: 'Sales topic without its environment.',
     source: KAFKA_CONTRACT,
   }),
+  salesMode: setting({
+    env: 'SALES_MODE',
+    schema: oneOf(['optimistic', 'ordered']),
+    default: 'optimistic',
+    doc: 'Who may have the last tickets when several marketplaces sell them. optimistic: who asks first here, and two marketplaces can hold the same ticket. ordered: whose TICKET_PENDING comes first in the sales topic, which has one partition then and the times of its brokers; no two marketplaces in this mode ever sell the same ticket. Chosen before the first sale; all processes of a marketplace have the same.',
+  }),
   publishClientIdInValue: setting({
     env: 'PUBLISH_CLIENT_ID_IN_VALUE',
     schema: boolean(),
@@ -1285,6 +1291,32 @@ function checkPeers(env: NodeJS.ProcessEnv, settings: Settings, problems: string
   }
 }
 
+/** Most tickets of one record of the market. */
+const QUANTITY_PER_RECORD_MAX = 2;
+
+/** The order of the log decides about whole reservations, one record each. */
+function checkOrdered(settings: Settings, problems: string[]): void {
+  const { salesMode, ticketsPerReservationMax, kafkaSalesPartitions, kafkaFencing } = settings;
+  if (salesMode !== 'ordered') return;
+  if (!kafkaFencing) {
+    problems.push(
+      'KAFKA_FENCING is false with SALES_MODE=ordered: a message that a process repeats after a sleep could give away ' +
+        'tickets that somebody has. Use brokers with transactions.',
+    );
+  }
+  if (ticketsPerReservationMax > QUANTITY_PER_RECORD_MAX) {
+    problems.push(
+      `TICKETS_PER_RESERVATION_MAX=${ticketsPerReservationMax} with SALES_MODE=ordered: a record has at most ` +
+        `${QUANTITY_PER_RECORD_MAX} tickets, and a reservation is granted by one record. Set it to ${QUANTITY_PER_RECORD_MAX} or less.`,
+    );
+  }
+  if (kafkaSalesPartitions !== 1) {
+    problems.push(
+      `KAFKA_SALES_PARTITIONS=${kafkaSalesPartitions} with SALES_MODE=ordered: the sales topic must have one partition, whose order decides.`,
+    );
+  }
+}
+
 /** Limits that only make sense together. */
 function checkTogether(settings: Settings, problems: string[]): void {
   const atMost = (small: NumberKey, large: NumberKey, why: string): void => {
@@ -1294,6 +1326,7 @@ function checkTogether(settings: Settings, problems: string[]): void {
   };
   atMost('jobLockMs', 'leaseMs', 'a job would outlive the lease of its owner');
   atMost('ticketsPerReservationMax', 'ticketsPerPersonMax', 'no one could make such a reservation');
+  checkOrdered(settings, problems);
   atMost('batchCommandsMax', 'commandsWaitingMax', 'no batch could ever be full');
   atMost('paymentTimeoutMs', 'payingMs', 'a payment would be cancelled while it is being asked for');
   atMost('replyWaitMs', 'unkeyedOutcomeMs', 'an outcome would be forgotten before it is asked for');

@@ -12,7 +12,9 @@
  *    the archive has) or at the commit (not the version this owner left), and the ticket is rebuilt from the
  *    archive under a new incarnation before anything is decided;
  *  - a command that names the incarnation in which what its sender sent before took effect is decided in no other;
- *  - what may be told only when durable is handed to the relay, which tells it then.
+ *  - what may be told only when durable is handed to the relay, which tells it then;
+ *  - who asked for a hold that the log decides is answered with the commit of the decision, and the outcome is on record
+ *    for who asks after an owner that died in between.
  */
 import {
   ArchiveUnavailableError,
@@ -23,7 +25,7 @@ import {
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
 import { apply, cardKey, decide, initialState, isSpokenFor } from '../rules/index.js';
-import type { Outcome, Policy, Reservation } from '../rules/index.js';
+import type { Decision, Outcome, Policy, Reservation, Told } from '../rules/index.js';
 import type { Command, TicketId, TicketState } from '../rules/index.js';
 import type {
   Clock,
@@ -75,6 +77,11 @@ const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set([
 
 /** What a full outbox has no room for. */
 const NEW_COMMANDS: ReadonlySet<CommandBody['type']> = new Set(['hold', 'joinWaitingList']);
+
+/** Who is told of one decision of the log, at most; others find it on record or ask again. */
+const ASKERS_MAX = 10;
+/** For so long the outcome of a hold that the log decided stays on record, when its sender's wish is not known any more. */
+const ANSWER_KEEP_MS = 24 * 60 * 60 * 1_000;
 
 /** What operators decide is told when it stands for good. */
 const OPERATORS_COMMANDS: ReadonlySet<CommandBody['type']> = new Set([
@@ -137,6 +144,8 @@ interface Hold {
   state: TicketState;
   /** Lower bound of the next time a reservation needs attention; 0 for none. */
   dueAt: number;
+  /** Who waits for the log to decide on a reservation, by its id. Gone with the owner: the outcome is on record. */
+  readonly askers: Map<string, CommandEnvelope[]>;
 }
 
 /** What the archive says of a ticket. */
@@ -149,9 +158,11 @@ interface Rebuilt {
 interface Draft {
   readonly state: TicketState;
   readonly events: CommittedEvent[];
-  readonly results: Map<string, CommandResult>;
+  readonly results: Map<string, CommandResult | { readonly kind: 'asked' }>;
   readonly records: Commit['records'][number][];
   readonly guards: Map<string, number>;
+  /** What the log decided for who asked earlier, by reservation. */
+  readonly answers: ReadonlyMap<string, RecordedOutcome>;
 }
 
 export class TicketActor {
@@ -365,9 +376,18 @@ export class TicketActor {
     }
     // The lease may have ended meanwhile: then somebody else may have claimed it.
     if (this.#lease !== lease) throw new LostTicketError();
+    this.#refuseOtherMode(hold.state);
     this.#hold = hold;
     this.#logger.debug({ incarnation: hold.incarnation, version: hold.version }, 'took the ticket');
     return true;
+  }
+
+  /** What it sold at once has no place in the order of the log, and the other way round. */
+  #refuseOtherMode({ opened, ordered }: TicketState): void {
+    if (!opened || (ordered !== null) === (this.#deps.policy.ordered ?? false)) return;
+    throw new Error(
+      `The ticket was opened with SALES_MODE=${ordered ? 'ordered' : 'optimistic'} and is sold with no other: start the worker with it.`,
+    );
   }
 
   #sleep(ms: number): Promise<void> {
@@ -444,7 +464,17 @@ export class TicketActor {
       if (this.#hold?.lane === lane) this.poke();
     });
     const { incarnation, sequence } = position;
-    return { owner, runId, lane, incarnation, sequence, version, state, dueAt: DUE_UNKNOWN };
+    return {
+      owner,
+      runId,
+      lane,
+      incarnation,
+      sequence,
+      version,
+      state,
+      dueAt: DUE_UNKNOWN,
+      askers: new Map(),
+    };
   }
 
   /** Hands the relay what the last owner left: what is archived the ledger has, the rest is in the outbox. */
@@ -631,7 +661,7 @@ export class TicketActor {
     elsewhere: ReadonlyMap<string, number>,
   ): Promise<Draft> {
     const now = this.#deps.clock.now();
-    const draft = new DraftBuilder(hold, this.ticket, this.#deps.policy, elsewhere);
+    const draft = new DraftBuilder(hold, this.ticket, this.#deps.policy, { known, elsewhere });
     for (const reservation of hold.state.reservations.values()) {
       if (hold.dueAt === 0 || hold.dueAt > now) break;
       draft.expireIfDue(reservation, now);
@@ -689,6 +719,7 @@ export class TicketActor {
     // Even a refusal that changes nothing goes through the compare: only the owner may give it.
     if (draft.replace === null && isIdle && hold.version > 0) {
       hold.lane.push([], later);
+      awaitAnswers(hold, draft);
       return { kind: 'committed' } as const;
     }
     const commit: Commit = {
@@ -714,6 +745,7 @@ export class TicketActor {
       hold.state = draft.state;
       hold.dueAt = dueAt;
       hold.lane.push(draft.events, later);
+      awaitAnswers(hold, draft);
       for (const event of draft.events) this.#deps.observe.event(event);
       this.#armDue();
     }
@@ -787,17 +819,33 @@ export class TicketActor {
 class DraftBuilder implements Draft {
   state: TicketState;
   readonly events: CommittedEvent[] = [];
-  readonly results = new Map<string, CommandResult>();
+  readonly results = new Map<string, CommandResult | { readonly kind: 'asked' }>();
   readonly records: Commit['records'][number][] = [];
   readonly guards = new Map<string, number>();
+  readonly answers = new Map<string, RecordedOutcome>();
   readonly #ticket: TicketId;
   readonly #policy: Policy;
   readonly #incarnation: number;
   readonly #elsewhere: ReadonlyMap<string, number>;
+  readonly #askers: Hold['askers'];
+  readonly #known: ReadonlyMap<string, RecordedOutcome>;
   #sequence: number;
 
-  constructor(hold: Hold, ticket: TicketId, policy: Policy, elsewhere: ReadonlyMap<string, number>) {
+  constructor(
+    hold: Hold,
+    ticket: TicketId,
+    policy: Policy,
+    {
+      known,
+      elsewhere,
+    }: {
+      readonly known: ReadonlyMap<string, RecordedOutcome>;
+      readonly elsewhere: ReadonlyMap<string, number>;
+    },
+  ) {
     this.state = hold.state;
+    this.#askers = hold.askers;
+    this.#known = known;
     this.#ticket = ticket;
     this.#policy = policy;
     this.#elsewhere = elsewhere;
@@ -828,15 +876,30 @@ class DraftBuilder implements Draft {
     const outcome = this.#run(command, envelope.requestId);
     this.results.set(envelope.id, outcome);
     // It is sent again under the same id, and must take effect once its ticket is open.
-    if (body.type === 'remote' && outcome.kind === 'not_open') return;
-    const durableAt = isToldWhenDurable(body, outcome)
-      ? { incarnation: this.#incarnation, sequence: this.#sequence }
-      : undefined;
+    if ((body.type === 'remote' || body.type === 'own') && outcome.kind === 'not_open') return;
+    // What became of it is recorded under this id when the log has decided.
+    if (outcome.kind === 'asked') return;
     this.records.push({
       id: envelope.id,
       keepMs: envelope.keepMs,
-      outcome: { result: outcome, ...(durableAt && { durableAt }) },
+      outcome: this.#recorded(outcome, isToldWhenDurable(body, outcome)),
     });
+  }
+
+  #recorded(result: Told, whenDurable: boolean): RecordedOutcome {
+    if (!whenDurable) return { result };
+    return { result, durableAt: { incarnation: this.#incarnation, sequence: this.#sequence } };
+  }
+
+  /** Records what the log decided for everybody who is known to have asked for it. */
+  #answer({ reservationId, commandId, outcome }: NonNullable<Decision['answer']>): void {
+    const recorded = this.#recorded(outcome, DURABLE_OUTCOMES.has(outcome.kind));
+    this.answers.set(reservationId, recorded);
+    const keep = new Map([[commandId, ANSWER_KEEP_MS]]);
+    for (const { id, keepMs } of this.#askers.get(reservationId) ?? []) keep.set(id, keepMs);
+    for (const [id, keepMs] of keep) {
+      if (!this.#known.has(id)) this.records.push({ id, keepMs, outcome: recorded });
+    }
   }
 
   /** Gives it its time and what it is decided on beyond this ticket, which the commit then guards. */
@@ -866,7 +929,7 @@ class DraftBuilder implements Draft {
   };
 
   #run(command: Command, requestId: string | undefined): Outcome {
-    const { events, outcome } = decide(this.state, command, this.#policy, this.#guarded);
+    const { events, outcome, answer } = decide(this.state, command, this.#policy, this.#guarded);
     for (const event of events) {
       this.state = apply(this.state, event);
       this.#sequence += 1;
@@ -879,6 +942,7 @@ class DraftBuilder implements Draft {
         ...(requestId !== undefined && { requestId }),
       });
     }
+    if (answer) this.#answer(answer);
     return outcome;
   }
 }
@@ -908,7 +972,28 @@ const emptyDraft = (state: TicketState): Draft => ({
   results: new Map(),
   records: [],
   guards: new Map(),
+  answers: new Map(),
 });
+
+/** Who was answered waits no more; who asked does from now on. */
+function awaitAnswers(
+  hold: Hold,
+  { answers, commands = [], results }: Draft & { readonly commands?: readonly CommandEnvelope[] },
+): void {
+  for (const id of answers.keys()) hold.askers.delete(id);
+  for (const envelope of commands) {
+    if (results.get(envelope.id)?.kind === 'asked') awaitAnswer(hold, envelope);
+  }
+}
+
+/** One that asks again under the same id waits in its place. */
+function awaitAnswer({ askers }: Hold, envelope: CommandEnvelope): void {
+  const { body } = envelope;
+  if (body.type !== 'hold' && body.type !== 'rehold') return;
+  const reservationId = body.type === 'hold' ? body.reservationId : body.reservation.id;
+  const others = (askers.get(reservationId) ?? []).filter(({ id }) => id !== envelope.id);
+  askers.set(reservationId, [...others, envelope].slice(-ASKERS_MAX));
+}
 
 const isEmptyDraft = (draft: Draft): boolean => draft.events.length === 0 && draft.records.length === 0;
 
@@ -921,11 +1006,12 @@ function splitReplies(
   const now = new Map<string, Reply[]>();
   const later: DeferredReply[] = [];
   const fresh = new Map(draft.records.map(({ id, outcome }) => [id, outcome]));
-  for (const { id, replyTo, deadline } of commands) {
-    if (replyTo === undefined) continue;
-    const recorded = draft.known?.get(id) ?? fresh.get(id);
-    const result = recorded?.result ?? draft.results.get(id);
-    if (!result) continue;
+  const tell = (
+    { id, replyTo, deadline }: CommandEnvelope,
+    recorded: RecordedOutcome | undefined,
+    result: CommandResult | { readonly kind: 'asked' } | undefined,
+  ): void => {
+    if (replyTo === undefined || !result) return;
     const durableAt = recorded?.durableAt;
     if (durableAt && comparePositions(durableAt, hold.lane.archived) > 0) {
       later.push({ gatewayId: replyTo, reply: { id, result }, durableAt });
@@ -933,6 +1019,13 @@ function splitReplies(
       const reply: Reply = recorded ? { id, result } : { id, result, deadline };
       now.set(replyTo, [...(now.get(replyTo) ?? []), reply]);
     }
+  };
+  for (const command of commands) {
+    const recorded = draft.known?.get(command.id) ?? fresh.get(command.id);
+    tell(command, recorded, recorded?.result ?? draft.results.get(command.id));
+  }
+  for (const [reservationId, recorded] of draft.answers) {
+    for (const asker of hold.askers.get(reservationId) ?? []) tell(asker, recorded, recorded.result);
   }
   return { now, later };
 }

@@ -62,6 +62,15 @@ const body = z.discriminatedUnion('type', [
     reservationId: reservationId.exactOptional(),
     recordedAt: z.number(),
     position: position.exactOptional(),
+    ordered: z.literal(true).exactOptional(),
+  }),
+  z.object({
+    type: z.literal('own'),
+    action: z.enum(['pending', 'reserved', 'cancelled']),
+    quantity,
+    reservationId,
+    recordedAt: z.number(),
+    position,
   }),
   z.object({
     type: z.literal('load'),
@@ -116,18 +125,18 @@ const job = z.object({
   commands: z.array(envelope),
 }) satisfies z.ZodType<CommandJob>;
 
-/** The version that brought each of these; the others are those of `JOB_VERSION_MIN`. */
-const COMMAND_VERSIONS: Partial<Record<CommandBody['type'], number>> = {
-  reopen: 4,
-  joinWaitingList: 5,
-  leaveWaitingList: 5,
-};
 /** Of jobs that hold nothing newer. */
 const JOB_VERSION_MIN = 3;
+/** The version that brought each of these; the others are those of `JOB_VERSION_MIN`. */
+function versionOf(body: CommandBody): number {
+  if (body.type === 'own' || (body.type === 'remote' && body.ordered)) return 5;
+  if (body.type === 'joinWaitingList' || body.type === 'leaveWaitingList') return 5;
+  return body.type === 'reopen' ? 4 : JOB_VERSION_MIN;
+}
 
 /** A job says the version that a worker must know for its commands, so that an older one can do what it knows. */
 export function jobOf(commands: readonly CommandEnvelope[]): CommandJob {
-  const versions = commands.map(({ body: { type } }) => COMMAND_VERSIONS[type] ?? JOB_VERSION_MIN);
+  const versions = commands.map(({ body }) => versionOf(body));
   return { schema: Math.max(JOB_VERSION_MIN, ...versions), commands };
 }
 

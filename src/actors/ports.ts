@@ -3,7 +3,7 @@
  * relay over simulated ones; src/redis and src/queues implement them on Redis and BullMQ.
  */
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
-import type { Command, Outcome, TicketId, TicketState } from '../rules/index.js';
+import type { Command, TicketId, TicketState, Told } from '../rules/index.js';
 
 /** Time and timers. Every part takes its time from here. */
 export interface Clock {
@@ -48,7 +48,7 @@ export interface CommandJob {
 
 /** What a sender is told. `deadline_passed`: not done and never will be under that deadline. */
 export type CommandResult =
-  | Outcome
+  | Told
   | { readonly kind: 'deadline_passed' }
   /** Not done: the ticket is in another incarnation than the sender's. */
   | { readonly kind: 'incarnation_passed' }
@@ -59,14 +59,15 @@ export type CommandResult =
 
 export interface Reply {
   readonly id: string;
-  readonly result: CommandResult;
+  /** `asked`: it was taken, and its outcome follows when the log has decided. */
+  readonly result: CommandResult | { readonly kind: 'asked' };
   /** Of a result that is not on record: the deadline of the one attempt that it answers. */
   readonly deadline?: number;
 }
 
 /** An outcome on record. `durableAt` is set when it may be told only once that position is archived. */
 export interface RecordedOutcome {
-  readonly result: Outcome;
+  readonly result: Told;
   readonly durableAt?: LedgerPosition;
 }
 
@@ -205,7 +206,7 @@ export interface TicketStore {
   /** What each ticket's queue and timers ask for; without those whose part of Redis does not answer. */
   pulse(tickets: readonly TicketId[]): Promise<readonly Pulse[]>;
   /** Recorded outcomes that may be told now; ids without one are absent. */
-  recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>>;
+  recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>>;
 }
 
 /** One accepted job, being worked on. */

@@ -6,6 +6,8 @@ import {
   isKnownEvent,
   personsOf,
   waitingListOf,
+  type Asked,
+  type OrderedSale,
   type Orphan,
   type RemoteTally,
   type Reservation,
@@ -19,17 +21,15 @@ import {
 export const SCHEMA_VERSION = 5;
 
 /**
- * Version of a ticket's state, as it is written into Redis and snapshots: 4 added nothing to it. What is written says
- * the oldest version that reads it rightly, so that workers of two versions can stand side by side for a deploy.
+ * Version of a ticket's state, as it is written into Redis and snapshots. What is written says the oldest version that
+ * reads it rightly, so that workers of two versions can stand side by side for a deploy: 4 added nothing to it, 5 the
+ * sale in the order of the log and the waiting list, which an older worker would forget.
  */
-export const STATE_VERSION = 3;
-
-/** From this one on a state has a waiting list: a worker that does not know of it would forget who waits. */
-const WAITING_STATE_VERSION = 5;
-
-/** The version that what is written of a state says. */
-export function stateVersionOf({ waiting }: TicketState): number {
-  return waiting.entries.isEmpty() ? STATE_VERSION : WAITING_STATE_VERSION;
+export function stateVersionOf({
+  ordered,
+  waiting,
+}: Pick<TicketState, 'ordered'> & Partial<Pick<TicketState, 'waiting'>>): number {
+  return ordered || (waiting && !waiting.entries.isEmpty()) ? 5 : 3;
 }
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
@@ -103,6 +103,19 @@ const orphanSchema = z.object({
   recordedAt: z.number(),
 }) satisfies z.ZodType<Orphan>;
 
+const askedSchema = z.object({
+  reservation: reservationSchema,
+  commandId: z.string(),
+  again: z.literal(true).exactOptional(),
+  isEndFixed: z.literal(true).exactOptional(),
+}) satisfies z.ZodType<Asked>;
+
+const orderedSchema = z.object({
+  capacity: z.number(),
+  taken: z.number(),
+  asked: z.number(),
+}) satisfies z.ZodType<OrderedSale>;
+
 const positionSchema = z.object({ offset: z.string(), index: z.number() });
 
 const scalarsSchema = z.object({
@@ -119,6 +132,8 @@ const scalarsSchema = z.object({
   soldElsewhere: z.number(),
   heldHere: z.number(),
   heldElsewhere: z.number(),
+  // Not known before version 5.
+  ordered: orderedSchema.nullable().default(null),
 });
 
 const stateSchema = scalarsSchema.extend({
@@ -127,6 +142,8 @@ const stateSchema = scalarsSchema.extend({
   orphans: z.array(z.tuple([z.string(), orphanSchema])).default([]),
   positions: z.array(z.tuple([z.string(), positionSchema])),
   waiting: z.array(waitingSchema).default([]),
+  asked: z.array(z.tuple([z.string(), askedSchema])).default([]),
+  logged: z.array(z.tuple([z.string(), tallySchema])).default([]),
 });
 
 /** The numbers and flags of a state. */
@@ -134,7 +151,7 @@ export type Scalars = z.infer<typeof scalarsSchema>;
 
 export function scalarsOf(state: TicketState): Scalars {
   const { opened, closed, cancelled, paused, pauseRevision, capacity, price, currency } = state;
-  const { soldHere, soldElsewhere, heldHere, heldElsewhere } = state;
+  const { soldHere, soldElsewhere, heldHere, heldElsewhere, ordered } = state;
   return {
     opened,
     closed,
@@ -148,10 +165,11 @@ export function scalarsOf(state: TicketState): Scalars {
     soldElsewhere,
     heldHere,
     heldElsewhere,
+    ordered,
   };
 }
 
-/** Puts a state together from its parts; `persons` follows from the live reservations. */
+/** Puts a state together from its parts; `persons` follows from what is held, bought and asked for. */
 export function assembleState(
   ticket: TicketId,
   parts: z.input<typeof scalarsSchema> & {
@@ -159,17 +177,24 @@ export function assembleState(
     readonly remote: Iterable<[string, RemoteTally]>;
     readonly orphans: Iterable<[string, Orphan]>;
     readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
+    readonly asked: Iterable<[string, Asked]>;
+    readonly logged: Iterable<[string, RemoteTally]>;
     readonly waiting: Iterable<WaitingEntry>;
   },
 ): TicketState {
   const persons = new Map<string, number>();
-  const reservations: [string, Reservation][] = [];
-  for (const reservation of parts.reservations) {
-    reservations.push([reservation.id, reservation]);
+  const count = (reservation: Reservation): void => {
     for (const key of personsOf(reservation)) {
       persons.set(key, (persons.get(key) ?? 0) + reservation.quantity);
     }
+  };
+  const reservations: [string, Reservation][] = [];
+  for (const reservation of parts.reservations) {
+    reservations.push([reservation.id, reservation]);
+    count(reservation);
   }
+  const asked = ImmutableMap(parts.asked);
+  for (const { reservation } of asked.values()) count(reservation);
   return {
     ...initialState(ticket),
     ...scalarsSchema.parse(parts),
@@ -178,7 +203,9 @@ export function assembleState(
     remote: ImmutableMap(parts.remote),
     orphans: ImmutableMap(parts.orphans),
     positions: ImmutableMap(parts.positions),
-    waiting: waitingListOf(parts.waiting),
+    asked,
+    logged: ImmutableMap(parts.logged),
+    waiting: waitingListOf(parts.waiting, (id) => asked.has(id)),
   };
 }
 
@@ -190,6 +217,7 @@ export function encodeState(state: TicketState): unknown {
     orphans: [...state.orphans.entries()],
     positions: [...state.positions.entries()],
     ...(!state.waiting.entries.isEmpty() && { waiting: [...state.waiting.entries.values()] }),
+    ...(state.ordered && { asked: [...state.asked.entries()], logged: [...state.logged.entries()] }),
   };
 }
 

@@ -55,6 +55,8 @@ export const COLLECTIONS = {
   checkInConflicts: ['all', 'match'],
   /** What operators have decided about sales: one document. */
   salesControl: [],
+  /** Whether tickets are sold in the order of the log: one document. */
+  salesMode: [],
   /** Matches that operators cancelled or moved, with how far that is done. `all`: by match number. */
   matchChanges: ['all'],
   /** What was sold and refunded by the hour: `<ticket>/<month>`. */

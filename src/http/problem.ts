@@ -182,6 +182,11 @@ export function refusalProblem(refusal: Refusal): Problem {
       return new Problem('sales_closed', { detail: 'Sales of this ticket are closed.' });
     case 'paused':
       return new Problem('sales_paused', { detail: 'Sales of this ticket are paused for now.' });
+    case 'only_by_log':
+      return new Problem('invalid_state', {
+        detail:
+          'The ticket is sold in the order of the log (SALES_MODE=ordered): what others have moves only by what they publish.',
+      });
     case 'nothing_sold':
       return new Problem('invalid_state', {
         detail: 'This marketplace has no sale of the ticket that could be given back; dismiss it instead.',

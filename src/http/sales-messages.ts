@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import type { Clock, CommandBody } from '../actors/ports.js';
-import type { Outcome, RemoteAction, TicketId } from '../rules/index.js';
+import type { RemoteAction, TicketId, Told } from '../rules/index.js';
 import { defineRoute, type Handled, type Route } from './api.js';
 import { canonicalJson, type Idempotency, type RequestIdentity } from './idempotency.js';
 import { bearerToken, sameSecret } from './identity.js';
@@ -40,7 +40,7 @@ export interface SalesMessageOptions {
   /** Whether there is such a ticket, so that none is made up by a message. */
   readonly knows: (ticket: TicketId) => Promise<boolean>;
   /** The recorded outcome of a command, while it is kept. */
-  readonly recall: (ticket: TicketId, commandId: string) => Promise<Outcome | undefined>;
+  readonly recall: (ticket: TicketId, commandId: string) => Promise<Told | undefined>;
   /** Whether a command took effect, as far as the archive knows. */
   readonly tookEffect: (ticket: TicketId, commandId: string) => Promise<boolean>;
 }

@@ -11,6 +11,9 @@
  * see it, and tried again by itself for as long as it may wait; later messages of that ticket queue up behind
  * it.
  *
+ * Our own messages are skipped, unless tickets are sold in the order of the log: then they are handled at their places like
+ * everybody's, and nothing of a ticket may be left out or come late.
+ *
  * A new start begins behind what is durable outside Redis, and so does the reading after Redis lost writes:
  * places are committed only when everything before them is archived and nothing before them waits. What is
  * read again is known by its position. A ticket that was rebuilt takes nothing until the reading has gone back: a later
@@ -86,8 +89,10 @@ export interface ConsumerOptions {
   readonly deadLetters: DeadLetters;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
-  /** This marketplace: its own messages are skipped. */
+  /** This marketplace. */
   readonly clientId: string;
+  /** Tickets are sold in the order of the log. Absent: at once. */
+  readonly ordered?: boolean;
   readonly masterlistTopic: string;
   readonly salesTopic: string;
   /** Messages of a ticket that are submitted together: no more than a job may hold, and than may wait. */
@@ -96,7 +101,7 @@ export interface ConsumerOptions {
   readonly keepMs: number;
   /** Whether a master list has opened the ticket. Once true it stays true. */
   readonly isOpen: (ticket: TicketId) => Promise<boolean>;
-  /** How long a message waits for its master-list entry, milliseconds, and how many may. */
+  /** How long a message waits for its master-list entry, milliseconds, and how many may; in the order of the log for ever. */
   readonly waitMs: number;
   readonly waitingMax: number;
   /** Whether a command took effect, as far as the archive knows. */
@@ -151,8 +156,8 @@ export class SalesConsumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    const { clock, waitMs, waitingMax } = options;
-    this.#waiting = new WaitingRoom({ clock, waitMs, waitingMax });
+    const { clock, waitMs, waitingMax, ordered = false } = options;
+    this.#waiting = new WaitingRoom({ clock, waitMs: ordered ? Infinity : waitMs, waitingMax });
   }
 
   async start(): Promise<void> {
@@ -266,7 +271,8 @@ export class SalesConsumer {
 
   async #redriveItem(item: DecodedItem): Promise<Answer> {
     // Our own took effect before it was published.
-    if (item.clientId === this.#options.clientId) return { kind: 'settled', outcome: 'own' };
+    if (this.#isSkipped(item)) return { kind: 'settled', outcome: 'own' };
+    if (this.#options.ordered) return { kind: 'refused', reason: BY_ITS_PLACE };
     try {
       if (!(await this.#isOpen(item.ticket))) return { kind: 'refused', reason: 'not_open' };
       return await this.#submitPassed(item, this.#reading);
@@ -349,7 +355,7 @@ export class SalesConsumer {
       return;
     }
     for (const item of decoded.items) {
-      if (item.clientId === this.#options.clientId) {
+      if (this.#isSkipped(item)) {
         this.#handled('own');
         continue;
       }
@@ -358,6 +364,19 @@ export class SalesConsumer {
       if (lane) lane.push({ item, record, reading });
       else lanes.set(name, [{ item, record, reading }]);
     }
+  }
+
+  #isSkipped({ clientId }: DecodedItem): boolean {
+    return clientId === this.#options.clientId && !this.#options.ordered;
+  }
+
+  #submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission {
+    const { ticket, clientId, action, quantity, reservationId, recordedAt, position, ordered } = item;
+    const isOwn = this.#options.ordered && clientId === this.#options.clientId;
+    // What does not say that it goes by the log, nobody takes for a message that does.
+    if (!isOwn || !ordered || reservationId === undefined) return submissionOf(item, pass, keepMs);
+    const body: CommandBody = { type: 'own', action, quantity, reservationId, recordedAt, position };
+    return { ticket, id: messageIdOf(item), body, keepMs };
   }
 
   /** In order; stops (false) at the first item that cannot be settled: a later position would make it look like a repeat. */
@@ -410,7 +429,7 @@ export class SalesConsumer {
     // Redis was lost, and the ticket waits to be rebuilt.
     if (incarnation === null) return all(NOT_OPEN);
     const submissions = items.map((one) => ({
-      ...submissionOf(one.item, 'positioned', OUTCOME_KEEP_MS),
+      ...this.#submissionOf(one.item, 'positioned', OUTCOME_KEEP_MS),
       incarnation,
     }));
     const results = await this.#options.gateway.submitInOrder(submissions);
@@ -447,7 +466,7 @@ export class SalesConsumer {
     const incarnation = pass === 'positioned' ? await reading?.incarnationOf(item.ticket) : undefined;
     if (incarnation === null) return NOT_OPEN;
     const result = await this.#options.gateway.submit({
-      ...submissionOf(item, pass, keepMs),
+      ...this.#submissionOf(item, pass, keepMs),
       ...(incarnation !== undefined && { incarnation }),
     });
     return this.#answerOf(result, reading);
@@ -466,7 +485,8 @@ export class SalesConsumer {
   async #submitPassed(item: DecodedItem, reading: Reading | null): Promise<Answer> {
     const answer = await this.#submit(item, 'positioned', reading);
     if (answer.kind !== 'settled' || answer.outcome !== 'repeated') return answer;
-    return (await this.#tookEffect(item)) ? answer : this.#submit(item, 'late', reading);
+    if (this.#options.ordered || (await this.#tookEffect(item))) return answer;
+    return this.#submit(item, 'late', reading);
   }
 
   async #tookEffect(item: DecodedItem): Promise<boolean> {
@@ -521,6 +541,8 @@ export class SalesConsumer {
     // It may not wait in the name of a reading that has not come to it yet.
     if (reading !== this.#reading) return 'reading has gone back';
     const waits = this.#waiting.add(item, reading);
+    // Without it all that comes after would be decided otherwise than elsewhere.
+    if (!waits && this.#options.ordered) return 'too many messages wait for their master-list entries';
     this.#handled(waits ? 'waiting' : 'refused');
     // Its list may have come meanwhile.
     if (this.#open.has(nameOf(item.ticket))) void this.#check();
@@ -627,8 +649,11 @@ async function eachTicket<T>(all: readonly T[], work: (one: T) => Promise<void>)
 /** Redis was lost and the ticket is not rebuilt yet, or its list has not come. */
 const NOT_OPEN: Answer = { kind: 'waiting', reason: 'not_open' };
 
+const BY_ITS_PLACE =
+  'tickets are sold in the order of the log (SALES_MODE=ordered): a message has its effect at its place, or none';
+
 function submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission {
-  const { ticket, action, clientId, quantity, reservationId, recordedAt, position } = item;
+  const { ticket, action, clientId, quantity, reservationId, recordedAt, position, ordered } = item;
   const body: CommandBody = {
     type: 'remote',
     action,
@@ -637,6 +662,7 @@ function submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission
     recordedAt,
     ...(reservationId !== undefined && { reservationId }),
     ...(pass === 'positioned' && { position }),
+    ...(ordered && { ordered }),
   };
   const id = messageIdOf(item);
   return { ticket, id: pass === 'late' ? `${id}/late` : id, body, keepMs };

@@ -28,6 +28,7 @@ export async function makeLog(settings: Settings, logger: Logger): Promise<Log> 
       salesTopic: settings.salesTopic,
       create: settings.kafkaCreateTopics,
       salesPartitions: settings.kafkaSalesPartitions,
+      ordered: settings.salesMode === 'ordered',
       replication: settings.kafkaReplication === 0 ? -1 : settings.kafkaReplication,
     },
     fencing: settings.kafkaFencing,

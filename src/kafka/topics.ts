@@ -14,6 +14,8 @@ export interface TopicPolicy {
   readonly salesPartitions: number;
   /** Of new topics; -1 as the brokers do by default. */
   readonly replication: number;
+  /** Tickets are sold in the order of the sales topic. Absent: at once. */
+  readonly ordered?: boolean;
 }
 
 /** The topics cannot be used as they are. Each line says what to do. */
@@ -24,6 +26,8 @@ export class TopicsError extends Error {
 /** Records must be kept at least this long: a tournament's sale, and the time after it, milliseconds. */
 const RETENTION_MS_MIN = 365 * 24 * 60 * 60 * 1_000;
 const KEPT_FOR_EVER = { 'retention.ms': '-1', 'retention.bytes': '-1', 'cleanup.policy': 'delete' };
+const TIME_TYPE = 'message.timestamp.type';
+const TIMES_OF_BROKERS = 'LogAppendTime';
 
 /** Throws `TopicsError` when selling on these topics would go wrong; warns where it may. */
 export async function checkTopics(client: KafkaClient, policy: TopicPolicy, logger: Logger): Promise<void> {
@@ -38,14 +42,19 @@ export async function checkTopics(client: KafkaClient, policy: TopicPolicy, logg
         name,
         partitions: partitionsOf(name, policy),
         replication: policy.replication,
-        settings: KEPT_FOR_EVER,
+        settings: settingsFor(name, policy),
       })),
     );
     found = await client.topics(names);
     logger.info({ topics: missing }, 'made topics that did not exist');
   }
   const settings = await settingsOf(client, names, logger);
-  const problems = names.flatMap((name) => problemsOf(name, settings.get(name) ?? new Map()));
+  const problems = [
+    ...names.flatMap((name) => problemsOf(name, settings.get(name) ?? new Map())),
+    ...(policy.ordered
+      ? orderProblemsOf(salesTopic, found.get(salesTopic)?.partitions ?? 1, settings.get(salesTopic))
+      : []),
+  ];
   for (const { text } of problems) logger.warn(text);
   const fatal = problems.filter(({ isFatal }) => isFatal);
   if (fatal.length > 0) throw new TopicsError(fatal.map(({ text }) => text).join('\n'));
@@ -59,9 +68,14 @@ export async function checkTopics(client: KafkaClient, policy: TopicPolicy, logg
 const partitionsOf = (name: string, { masterlistTopic, salesPartitions }: TopicPolicy): number =>
   name === masterlistTopic ? 1 : salesPartitions;
 
+const settingsFor = (name: string, { salesTopic, ordered }: TopicPolicy): Record<string, string> =>
+  ordered && name === salesTopic ? { ...KEPT_FOR_EVER, [TIME_TYPE]: TIMES_OF_BROKERS } : KEPT_FOR_EVER;
+
 const missingText = (name: string, policy: TopicPolicy): string =>
   `Kafka has no topic ${name}. Make it (kafka-topics --create --topic ${name} --partitions ` +
-  `${partitionsOf(name, policy)} --config retention.ms=-1), or set KAFKA_CREATE_TOPICS=true.`;
+  `${partitionsOf(name, policy)} --config retention.ms=-1${
+    policy.ordered && name === policy.salesTopic ? ` --config ${TIME_TYPE}=${TIMES_OF_BROKERS}` : ''
+  }), or set KAFKA_CREATE_TOPICS=true.`;
 
 /** Brokers may forbid to look: then nothing is known to be wrong. */
 async function settingsOf(
@@ -80,6 +94,35 @@ async function settingsOf(
 interface TopicProblem {
   readonly isFatal: boolean;
   readonly text: string;
+}
+
+/** What the order of one log and its own times rest on. Exported for tests. */
+export function orderProblemsOf(
+  name: string,
+  partitions: number,
+  settings: ReadonlyMap<string, string> | undefined,
+): TopicProblem[] {
+  const problems: TopicProblem[] = [];
+  if (partitions !== 1) {
+    problems.push({
+      isFatal: true,
+      text:
+        `The topic ${name} has ${partitions} partitions: with SALES_MODE=ordered the order of one partition decides who gets ` +
+        'a ticket. Make a topic with one, or set SALES_MODE=optimistic.',
+    });
+  }
+  const type = settings?.get(TIME_TYPE);
+  if (type !== TIMES_OF_BROKERS) {
+    const is = type ?? 'not known';
+    problems.push({
+      // Brokers may forbid to look.
+      isFatal: type !== undefined,
+      text:
+        `The topic ${name} has ${TIME_TYPE} ${is}: with SALES_MODE=ordered holds end by the time at which the brokers took them. ` +
+        `Set it (kafka-configs --alter --topic ${name} --add-config ${TIME_TYPE}=${TIMES_OF_BROKERS}).`,
+    });
+  }
+  return problems;
 }
 
 /** Exported for tests. */

@@ -13,7 +13,7 @@ import {
   type MatchEntry,
 } from '../catalog/match.js';
 import { judged } from '../process/judged.js';
-import type { LogPosition, RemoteAction, TicketId } from '../rules/index.js';
+import type { LogPosition, RemoteAction, Reservation, TicketId } from '../rules/index.js';
 import type { IncomingRecord, OutgoingRecord } from './port.js';
 
 /** Largest value of a record. */
@@ -26,6 +26,9 @@ export const ID_CHARS_MAX = 200;
 export const QUANTITY_PER_RECORD_MAX = 2;
 /** Prices that strict peers accept, per ticket. */
 export const STRICT_PRICES: readonly number[] = [75, 125, 195];
+/** Header of what a marketplace sends whose holds are granted by the order of the log, and its value. */
+export const ADMISSION_HEADER = 'admission';
+export const ADMISSION_ORDERED = 'ordered';
 /** The clientId of a peer that does not say who it is. */
 export const UNKNOWN_CLIENT = 'unknown';
 /** Longest reason of a rejection. */
@@ -44,6 +47,8 @@ export interface DecodedSale {
   readonly clientId: string;
   readonly quantity: number;
   readonly reservationId?: string;
+  /** Its sender grants holds by the order of the log, this reservation's among them. */
+  readonly ordered?: true;
 }
 
 /** The same with its place in the log. */
@@ -120,12 +125,15 @@ function readSales(
 
   const tickets = ticketsIn(field(body, 'tickets'));
   if (!Array.isArray(tickets)) return tickets;
+  // One by one only what has an id can be granted or void.
+  const isOrdered = reservationId !== undefined && field(headers, ADMISSION_HEADER) === ADMISSION_ORDERED;
   const sales = tickets.map(({ category, quantity }) => ({
     ticket: { matchNumber, category },
     action,
     clientId,
     quantity,
     ...(reservationId !== undefined && { reservationId }),
+    ...(isOrdered && { ordered: true as const }),
   }));
   return { kind: 'sales', sales };
 }
@@ -218,30 +226,39 @@ export interface EncodeOptions {
   readonly topic: string;
   /** Adds `meta.clientId` to the value; strict peers then drop it. */
   readonly clientIdInValue: boolean;
+  /** Says that holds are granted by the order of the log. Absent: they are not. */
+  readonly ordered?: boolean;
+}
+
+interface Announcement {
+  readonly action: string;
+  readonly reservation: Reservation;
+  readonly quantity: number;
+  readonly reason?: string;
 }
 
 /** What other marketplaces hear of an event; null when it is none of theirs. */
-function announcementOf({
-  event,
-}: CommittedEvent): { readonly action: string; readonly quantity: number; readonly reason?: string } | null {
+function announcementOf({ event }: CommittedEvent): Announcement | null {
   switch (event.type) {
     case 'held':
-      return { action: 'TICKET_PENDING', quantity: event.reservation.quantity };
+      // What the log granted stands in it since it was asked for.
+      return event.granted ? null : announced('TICKET_PENDING', event.reservation);
+    case 'asked':
+      return announced('TICKET_PENDING', event.asked.reservation);
     case 'sold':
-      return { action: 'TICKET_RESERVED', quantity: event.reservation.quantity, reason: 'paid' };
+      return announced('TICKET_RESERVED', event.reservation, 'paid');
     case 'released':
       // Of a cancelled match nothing is to be had again.
       if (event.cause) return null;
-      return {
-        action: 'TICKET_CANCELLED',
-        quantity: event.reservation.quantity,
-        reason: event.reservation.reason ?? 'cancelled',
-      };
+      return announced('TICKET_CANCELLED', event.reservation, event.reservation.reason ?? 'cancelled');
+    case 'voided':
+      return event.cause ? null : announced('TICKET_CANCELLED', event.asked.reservation, 'cancelled');
     case 'refunded':
       if (event.cause) return null;
-      return { action: 'TICKET_CANCELLED', quantity: event.quantity, reason: 'refunded' };
+      return { ...announced('TICKET_CANCELLED', event.reservation, 'refunded'), quantity: event.quantity };
     case 'paymentStarted':
     case 'paymentDeclined':
+    case 'logged':
     case 'remote':
     case 'loaded':
     case 'closed':
@@ -254,6 +271,13 @@ function announcementOf({
       return null;
   }
 }
+
+const announced = (action: string, reservation: Reservation, reason?: string): Announcement => ({
+  action,
+  reservation,
+  quantity: reservation.quantity,
+  ...(reason !== undefined && { reason }),
+});
 
 /** Identity of an event in the market: `matchNumber:category:incarnation:sequence`. */
 export function eventIdOf({
@@ -279,8 +303,8 @@ export function ownEventOf(
 /** The records that tell other marketplaces of an event, none when it does not concern them. Deterministic. */
 export function encodeSale(event: CommittedEvent, options: EncodeOptions): OutgoingRecord[] {
   const announcement = announcementOf(event);
-  if (announcement === null || !('reservation' in event.event)) return [];
-  const { reservation } = event.event;
+  if (announcement === null) return [];
+  const { reservation } = announcement;
   const { matchNumber, category } = event.ticket;
   const eventId = eventIdOf(event);
   const parts = split(announcement.quantity);
@@ -300,6 +324,7 @@ export function encodeSale(event: CommittedEvent, options: EncodeOptions): Outgo
       reservationId: reservation.id,
       sequence: String(event.sequence),
       ...(announcement.reason !== undefined && { reason: announcement.reason }),
+      ...(options.ordered && { [ADMISSION_HEADER]: ADMISSION_ORDERED }),
     },
   }));
 }

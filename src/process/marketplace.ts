@@ -83,6 +83,7 @@ import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir
 import { startLocalRedis } from './local-redis.js';
 import type { Logger } from './log.js';
 import { QueueWatch } from './queue-watch.js';
+import { keepSalesMode } from './sales-mode.js';
 import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
@@ -209,6 +210,7 @@ class Starter {
     const archive = await makeArchive(settings, dataDir, this.#logger);
     await archive.start();
     this.#undo.push('archive', () => archive.stop());
+    await keepSalesMode(archive, settings.salesMode);
     const core = await startCore(
       { ...settings, redisUrl },
       { archive, clock: systemClock, logger: this.#logger },
@@ -721,7 +723,8 @@ class Parts {
   }
 
   worker(mailFeed: MailFeed): WorkerRole {
-    const { clientId, salesTopic, publishClientIdInValue } = this.#settings;
+    const { clientId, salesTopic: topic, publishClientIdInValue: clientIdInValue } = this.#settings;
+    const ordered = this.#settings.salesMode === 'ordered';
     const metrics = new WorkerMetrics(this.#metrics, (reservation) =>
       this.#trust.security.tell({ kind: 'expired', person: subjectOf(reservation) }),
     );
@@ -736,11 +739,10 @@ class Parts {
     readAll();
     const worker = createWorker(
       this.core,
-      { ...this.#settings, policy: this.#settings },
+      { ...this.#settings, policy: { ...this.#settings, ordered } },
       {
         log: this.#log,
-        encode: (event) =>
-          encodeSale(event, { clientId, topic: salesTopic, clientIdInValue: publishClientIdInValue }),
+        encode: (event) => encodeSale(event, { clientId, topic, clientIdInValue, ordered }),
         identify: (record) => ownEventOf(record, clientId),
         settle: async (reservation) => {
           await this.#flow.settle(reservation);
@@ -779,6 +781,7 @@ class Parts {
       clock,
       logger,
       clientId,
+      ordered: this.#settings.salesMode === 'ordered',
       masterlistTopic,
       salesTopic,
       togetherMax: Math.min(TOGETHER_MAX, batchCommandsMax, commandsWaitingMax),
@@ -847,6 +850,7 @@ class Parts {
     const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
     return {
       gateway,
+      isUnderWay: (ticket, id) => gateway.isUnderWay(ticket, id),
       reader,
       clock,
       flow: this.#flow,

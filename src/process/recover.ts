@@ -322,7 +322,7 @@ async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
     clock: systemClock,
     // What it would log is told as the outcome.
     logger: logger.child({}, { level: 'fatal' }),
-    policy: settings,
+    policy: { ...settings, ordered: settings.salesMode === 'ordered' },
     newId: randomUUID,
     workerId: `recover-${process.pid}`,
     leaseMs: settings.leaseMs,

@@ -115,6 +115,11 @@ export class Gateway implements OrderedGateway {
     await this.#ticking;
   }
 
+  /** Whether a command of this id was accepted and is not answered yet. */
+  isUnderWay(ticket: TicketId, id: string): boolean {
+    return this.#lanes.get(ticketName(ticket))?.waiting.has(id) ?? false;
+  }
+
   /** Commands accepted and not answered. */
   get waiting(): number {
     return this.#laneOf.size;
@@ -198,6 +203,7 @@ export class Gateway implements OrderedGateway {
       if (deadline !== undefined && deadline !== waiting?.envelope.deadline) continue;
       // It was late for this attempt; whether an earlier run of its job took effect is not known here.
       if (result.kind === 'deadline_passed') this.#answer(id, { kind: 'unknown' });
+      else if (result.kind === 'asked') this.#wasTaken(id);
       else this.#answer(id, { kind: 'answered', result });
     }
   }
@@ -212,13 +218,22 @@ export class Gateway implements OrderedGateway {
     return lane;
   }
 
+  /** Its job is done; what the log says of it comes by another, which must not wait for this one. */
+  #wasTaken(id: string): void {
+    const waiting = this.#laneOf.get(id)?.waiting.get(id);
+    if (!waiting) return;
+    const { job } = waiting;
+    waiting.job = null;
+    if (job && (job.unanswered -= 1) === 0) this.#leaveBehind([job]);
+  }
+
   #answer(id: string, result: SubmissionResult): void {
+    this.#wasTaken(id);
     const lane = this.#laneOf.get(id);
     const waiting = lane?.waiting.get(id);
     if (!lane || !waiting) return;
     lane.waiting.delete(id);
     this.#laneOf.delete(id);
-    if (waiting.job && (waiting.job.unanswered -= 1) === 0) this.#leaveBehind([waiting.job]);
     for (const resolve of waiting.resolvers) resolve(result);
   }
 

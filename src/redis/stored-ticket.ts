@@ -12,6 +12,7 @@ import {
   pending,
   personsOf,
   remoteKey,
+  type Asked,
   type Orphan,
   type RemoteTally,
   type Reservation,
@@ -19,7 +20,7 @@ import {
   type TicketState,
   type WaitingEntry,
 } from '../rules/index.js';
-import { waitingChangesOf, type WaitingChanges } from './stored-waiting.js';
+import { waitingChangesOf, waitingFieldKind, type WaitingChanges } from './stored-waiting.js';
 
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 export const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
@@ -29,6 +30,13 @@ const UNCERTAIN = '?';
 
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
+
+/**
+ * Beside the tallies of peers stands what only a sale in the order of the log has. `remoteKey` escapes `%`, so that no
+ * peer's key can begin so.
+ */
+const ASKED = '%asked/';
+const LOGGED = '%logged/';
 
 /** A reservation as stored: with the position of the event that left it so. */
 export interface StoredReservation {
@@ -138,7 +146,8 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
 export interface Changes {
   readonly setReservations: (readonly [string, StoredReservation])[];
   readonly delReservations: string[];
-  readonly setRemote: (readonly [string, RemoteTally])[];
+  /** Of peers, and of ours in the log. */
+  readonly setRemote: (readonly [string, RemoteTally | Asked])[];
   readonly delRemote: string[];
   readonly setPersons: (readonly [string, number])[];
   readonly delPersons: string[];
@@ -171,8 +180,8 @@ export function changesOf(commit: Commit): Changes {
     }
   }
   for (const key of touched.remote) {
-    const tally = after.remote.get(key);
-    if (tally && !isIdleTally(tally)) changes.setRemote.push([key, tally]);
+    const value = remoteValue(after, key);
+    if (value) changes.setRemote.push([key, value]);
     else changes.delRemote.push(key);
   }
   for (const person of touched.persons) {
@@ -181,6 +190,12 @@ export function changesOf(commit: Commit): Changes {
     else changes.delPersons.push(person);
   }
   return changes;
+}
+
+function remoteValue(state: TicketState, key: string): RemoteTally | Asked | undefined {
+  if (key.startsWith(ASKED)) return state.asked.get(key.slice(ASKED.length));
+  const tally = key.startsWith(LOGGED) ? state.logged.get(key.slice(LOGGED.length)) : state.remote.get(key);
+  return tally && !isIdleTally(tally) ? tally : undefined;
 }
 
 interface Touched {
@@ -200,6 +215,8 @@ function touchedBy(
     for (const [id, last] of after.reservations)
       touched.reservations.set(id, { last, position: everythingAt });
     for (const key of after.remote.keys()) touched.remote.add(key);
+    for (const id of after.asked.keys()) touched.remote.add(ASKED + id);
+    for (const id of after.logged.keys()) touched.remote.add(LOGGED + id);
     for (const person of after.persons.keys()) touched.persons.add(person);
   }
   for (const { event, incarnation, sequence } of events) {
@@ -210,6 +227,13 @@ function touchedBy(
       // Another card may have paid before.
       const known = before.reservations.get(reservation.id);
       if (known) for (const key of personsOf(known)) touched.persons.add(key);
+      if (event.type === 'held' && event.granted) touched.remote.add(ASKED + reservation.id);
+    } else if ('asked' in event) {
+      const { reservation } = event.asked;
+      touched.remote.add(ASKED + reservation.id);
+      for (const key of personsOf(reservation)) touched.persons.add(key);
+    } else if (event.type === 'logged') {
+      touched.remote.add(LOGGED + event.reservationId);
     } else if ('clientId' in event) {
       touched.remote.add(
         remoteKey(event.clientId, 'reservationId' in event ? event.reservationId : undefined),
@@ -224,8 +248,7 @@ export function storedTicket(
   ticket: TicketId,
   meta: Partial<CommittedMeta>,
   reservations: Iterable<Reservation>,
-  remote: Iterable<[string, RemoteTally]>,
-  waiting: Iterable<WaitingEntry> = [],
+  remote: Iterable<[string, unknown]>,
 ): StoredTicket | null {
   const { version, state, schema = NaN, runId = '', publisher } = meta;
   if (version === undefined || state === undefined) return null;
@@ -240,10 +263,31 @@ export function storedTicket(
     state: assembleState(ticket, {
       ...state,
       reservations,
-      remote,
+      ...sortedRemote(remote),
       orphans: meta.orphans ?? [],
       positions: meta.positions ?? [],
-      waiting,
     }),
   };
+}
+
+/** What stands beside each other in Redis, taken apart; written by `changesOf`, so its values are not checked again. */
+export function sortedRemote(entries: Iterable<[string, unknown]>): {
+  readonly remote: [string, RemoteTally][];
+  readonly asked: [string, Asked][];
+  readonly logged: [string, RemoteTally][];
+  readonly waiting: WaitingEntry[];
+} {
+  const remote: [string, RemoteTally][] = [];
+  const asked: [string, Asked][] = [];
+  const logged: [string, RemoteTally][] = [];
+  const waiting: WaitingEntry[] = [];
+  for (const [key, value] of entries) {
+    const ofList = waitingFieldKind(key);
+    if (ofList === 'entry') waiting.push(value as WaitingEntry);
+    else if (ofList === 'person') continue;
+    else if (key.startsWith(ASKED)) asked.push([key.slice(ASKED.length), value as Asked]);
+    else if (key.startsWith(LOGGED)) logged.push([key.slice(LOGGED.length), value as RemoteTally]);
+    else remote.push([key, value as RemoteTally]);
+  }
+  return { remote, asked, logged, waiting };
 }

@@ -6,7 +6,7 @@
  * peer as `%25`. Their order stands in a sorted set beside it, so that a position is looked up without the list.
  */
 import type { Commit } from '../actors/ports.js';
-import type { RemoteTally, WaitingEntry } from '../rules/index.js';
+import type { Asked, RemoteTally, WaitingEntry } from '../rules/index.js';
 
 const ENTRY = '%wait/';
 const PERSON = '%waiter/';
@@ -59,8 +59,14 @@ export function waitingChangesOf({ before, after, events, replace }: Commit): Wa
   return { set, removed, ended: removed.filter(({ id }) => !offered.has(id)) };
 }
 
-/** A value of the hash: what a peer has, an entry, or the id of a person's entry. */
-export type RemoteValue = RemoteTally | WaitingEntry | string;
+/** Of the hash, what of a waiting list a field has: an entry, or the id of a person's; null for what is none of it. */
+export function waitingFieldKind(field: string): 'entry' | 'person' | null {
+  if (field.startsWith(ENTRY)) return 'entry';
+  return field.startsWith(PERSON) ? 'person' : null;
+}
+
+/** A value of the hash: what a peer has, what the log is asked for, an entry, or the id of a person's entry. */
+export type RemoteValue = RemoteTally | Asked | WaitingEntry | string;
 
 /** Fields to be written, and those to be removed. */
 export function waitingFields({ set, removed }: WaitingChanges): {
@@ -78,21 +84,6 @@ export function waitingFields({ set, removed }: WaitingChanges): {
       back.has(person) ? [entryField(id)] : [entryField(id), personField(person)],
     ),
   };
-}
-
-/** The hash of a ticket, taken apart. */
-export function splitRemote(fields: Iterable<readonly [string, RemoteValue]>): {
-  readonly tallies: [string, RemoteTally][];
-  readonly waiting: WaitingEntry[];
-} {
-  const tallies: [string, RemoteTally][] = [];
-  const waiting: WaitingEntry[] = [];
-  for (const [field, value] of fields) {
-    // What a field holds its name says.
-    if (field.startsWith(ENTRY)) waiting.push(value as WaitingEntry);
-    else if (!field.startsWith(PERSON)) tallies.push([field, value as RemoteTally]);
-  }
-  return { tallies, waiting };
 }
 
 /** How an entry is kept for a while that left without an offer. */

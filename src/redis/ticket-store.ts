@@ -20,7 +20,7 @@ import { comparePositions, formatPosition, parsePosition } from '../actors/posit
 import { NewerSchemaError, SCHEMA_VERSION } from '../actors/state-codec.js';
 import type { CommittedEvent, LedgerPosition } from '../archive/port.js';
 import { CATEGORIES } from '../catalog/match.js';
-import type { Orphan, Outcome, RemoteTally, Reservation, TicketEvent, TicketId } from '../rules/index.js';
+import type { Orphan, RemoteTally, Reservation, TicketEvent, TicketId, Told } from '../rules/index.js';
 import { askAll, type Question } from './ask-all.js';
 import { isCluster, type RedisClient } from './connection.js';
 import { Fence } from './fence.js';
@@ -32,12 +32,13 @@ import {
   ENDED_KEEP_MS,
   isSaleTold,
   metaChangesOf,
+  sortedRemote,
   storedTicket,
   toldOf,
   type CommittedMeta,
   type StoredReservation,
 } from './stored-ticket.js';
-import { encodeLeft, splitRemote, waitingFields, type RemoteValue } from './stored-waiting.js';
+import { encodeLeft, waitingFields } from './stored-waiting.js';
 
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
@@ -356,8 +357,8 @@ export class RedisTicketStore implements TicketStore {
     });
   }
 
-  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    const found = new Map<string, Outcome>();
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>> {
+    const found = new Map<string, Told>();
     if (ids.length === 0) return found;
     const [values, archivedText] = await Promise.all([
       this.#redis.mget(ids.map((id) => this.#keys.outcome(ticket, id))),
@@ -469,7 +470,7 @@ export class RedisTicketStore implements TicketStore {
     ]);
     return {
       orphans: new Map(JSON.parse(orphans ?? '[]') as [string, Orphan][]),
-      remote: new Map(splitRemote(remoteValues(remote)).tallies),
+      remote: new Map(sortedRemote(parsedRemote(remote)).remote),
     };
   }
 
@@ -582,21 +583,16 @@ function decodeTicket(
   reservations: readonly string[],
   remote: Record<string, string>,
 ): StoredTicket | null {
-  // First, because it throws for what a newer version wrote.
-  const known = decodeMeta(ticket, meta);
-  const { tallies, waiting } = splitRemote(remoteValues(remote));
   return storedTicket(
     ticket,
-    known,
+    decodeMeta(ticket, meta),
     reservations.map((json) => decodeReservation(json).r),
-    tallies,
-    waiting,
+    parsedRemote(remote),
   );
 }
 
-function remoteValues(fields: Readonly<Record<string, string>>): [string, RemoteValue][] {
-  return Object.entries(fields).map(([field, json]) => [field, JSON.parse(json) as RemoteValue]);
-}
+const parsedRemote = (remote: Record<string, string>): [string, unknown][] =>
+  Object.entries(remote).map(([key, json]) => [key, JSON.parse(json)]);
 
 function encodeReservation({ r, p }: StoredReservation): string {
   return JSON.stringify({ r, p: formatPosition(p) });
@@ -648,7 +644,7 @@ function encodeOutcome({ result, durableAt }: RecordedOutcome): string {
 }
 
 function decodeOutcome(json: string): RecordedOutcome {
-  const { r, d } = JSON.parse(json) as { r: Outcome; d?: string };
+  const { r, d } = JSON.parse(json) as { r: Told; d?: string };
   return d === undefined ? { result: r } : { result: r, durableAt: parsePosition(d) };
 }
 

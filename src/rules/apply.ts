@@ -1,7 +1,9 @@
 /** `apply(state, event) -> state`: what each committed fact does to a ticket. Total and pure. */
 import { Map as ImmutableMap } from 'immutable';
 import type {
+  Asked,
   LogPosition,
+  OrderedSale,
   Orphan,
   RemoteTally,
   Reservation,
@@ -9,7 +11,7 @@ import type {
   TicketId,
   TicketState,
 } from './types.js';
-import { NOBODY_WAITS, withEntry, withoutEntry } from './waiting-list.js';
+import { asked, NOBODY_WAITS, waitsOn, withEntry, withoutEntry } from './waiting-list.js';
 
 /** A ticket before any master list: it can hold nothing. */
 export function initialState(ticket: TicketId): TicketState {
@@ -33,6 +35,9 @@ export function initialState(ticket: TicketId): TicketState {
     orphans: ImmutableMap(),
     positions: ImmutableMap(),
     waiting: NOBODY_WAITS,
+    ordered: null,
+    asked: ImmutableMap(),
+    logged: ImmutableMap(),
   };
 }
 
@@ -44,6 +49,18 @@ export function available(state: TicketState): number {
 /** The PENDING available count: what can still be sold now. Below 0 when peers pended the last tickets too. */
 export function pending(state: TicketState): number {
   return available(state) - state.heldHere - state.heldElsewhere;
+}
+
+/** What the log has not given to anybody: a hold is granted when it covers it. */
+export function orderedFree({ capacity, taken }: OrderedSale): number {
+  return capacity - taken;
+}
+
+/** What can be held now, as far as is known here; asking for more would come to nothing. */
+export function free(state: TicketState): number {
+  const { ordered } = state;
+  const inLog = ordered ? orderedFree(ordered) - ordered.asked : Infinity;
+  return Math.max(0, Math.min(pending(state), inLog));
 }
 
 /**
@@ -67,16 +84,36 @@ const isSold = (reservation: Reservation | undefined): boolean => reservation?.s
 export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
-      return withoutWaiting(withReservation(state, event.reservation), event.reservation.offer?.entryId);
+      return withoutWaiting(
+        withReservation(withoutAsked(state, event.reservation.id), event.reservation),
+        event.reservation.offer?.entryId,
+      );
     case 'paymentStarted':
     case 'paymentDeclined':
     case 'sold':
     case 'released':
     case 'refunded':
       return withReservation(state, event.reservation);
+    case 'asked':
+      return askedFor(withAsked(state, event.asked), event.asked);
+    case 'voided':
+      return notGranted(withoutAsked(state, event.asked.reservation.id), event.asked);
+    case 'logged': {
+      const { reservationId, tally, position, takenDelta } = event;
+      return {
+        ...withPosition(withTaken(state, takenDelta), position),
+        logged: isIdleTally(tally)
+          ? state.logged.delete(reservationId)
+          : state.logged.set(reservationId, tally),
+      };
+    }
     case 'remote':
       return {
-        ...withPosition(state, event.position),
+        // What came another way than through the log is not part of it.
+        ...withPosition(
+          event.position ? withTaken(state, event.heldDelta + event.soldDelta) : state,
+          event.position,
+        ),
         heldElsewhere: state.heldElsewhere + event.heldDelta,
         soldElsewhere: state.soldElsewhere + event.soldDelta,
         remote: withRemote(state.remote, event),
@@ -104,6 +141,7 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
         capacity: event.capacity,
         price: event.price,
         currency: event.currency,
+        ordered: event.ordered ? { capacity: event.capacity, taken: 0, asked: 0 } : state.ordered,
       };
     case 'closed': {
       const cancelled = state.cancelled || event.cause === 'match_cancelled';
@@ -119,6 +157,15 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
     case 'waitingLeft':
       return withoutWaiting(state, event.entry.id);
   }
+}
+
+/** Whose turn it is keeps the place until the log has granted the tickets. */
+function askedFor(state: TicketState, { reservation: { offer } }: Asked): TicketState {
+  return offer ? { ...state, waiting: asked(state.waiting, offer.entryId) } : state;
+}
+
+function notGranted(state: TicketState, { reservation: { offer } }: Asked): TicketState {
+  return offer ? { ...state, waiting: waitsOn(state.waiting, offer.entryId) } : state;
 }
 
 function withoutWaiting(state: TicketState, entryId: string | undefined): TicketState {
@@ -167,6 +214,36 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
   };
 }
 
+function withTaken(state: TicketState, delta: number): TicketState {
+  const { ordered } = state;
+  return ordered && delta !== 0 ? { ...state, ordered: { ...ordered, taken: ordered.taken + delta } } : state;
+}
+
+/** Until the log has decided, it counts against the limits of its person as if it were held. */
+function withAsked(state: TicketState, asked: Asked): TicketState {
+  const { id, quantity } = asked.reservation;
+  return {
+    ...state,
+    ordered: state.ordered && { ...state.ordered, asked: state.ordered.asked + quantity },
+    asked: state.asked.set(id, asked),
+    persons: withTally(state.persons, asked.reservation, 1),
+  };
+}
+
+function withoutAsked(state: TicketState, id: string): TicketState {
+  const asked = state.asked.get(id);
+  if (!asked) return state;
+  return {
+    ...state,
+    ordered: state.ordered && {
+      ...state.ordered,
+      asked: state.ordered.asked - asked.reservation.quantity,
+    },
+    asked: state.asked.delete(id),
+    persons: withTally(state.persons, asked.reservation, -1),
+  };
+}
+
 /** Keys of the tallies that a reservation counts in: its buyer's, and its card's once that is known. */
 export function personsOf({ person, card }: Reservation): readonly string[] {
   return card === undefined ? [person] : [person, cardKey(card)];
@@ -200,6 +277,9 @@ function withPosition(state: TicketState, position: LogPosition | undefined): Ti
 /** Every type of event there is; the compiler misses none. */
 const EVENT_TYPES: Readonly<Record<TicketEvent['type'], true>> = {
   held: true,
+  asked: true,
+  voided: true,
+  logged: true,
   paymentStarted: true,
   paymentDeclined: true,
   sold: true,

@@ -1,6 +1,7 @@
 /** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
-import { available, cardKey, pending, remoteKey } from './apply.js';
+import { available, cardKey, free, orderedFree, pending, remoteKey } from './apply.js';
 import type {
+  Asked,
   Command,
   Confirm,
   DecideOrphan,
@@ -12,6 +13,7 @@ import type {
   Load,
   LogPosition,
   Outcome,
+  Own,
   Pause,
   Policy,
   Refund,
@@ -26,12 +28,14 @@ import type {
   Close,
   TicketEvent,
   TicketState,
+  Told,
 } from './types.js';
 import {
   isSpokenFor,
   joinWaitingList,
   leaveWaitingList,
   nothingElsewhere,
+  offerMsOf,
   withOffers,
   type Elsewhere,
 } from './waiting.js';
@@ -56,6 +60,7 @@ function ofCancelledMatch(event: TicketEvent): TicketEvent {
     case 'sold':
     case 'released':
     case 'refunded':
+    case 'voided':
     case 'closed':
       return { ...event, cause: 'match_cancelled' };
     default:
@@ -85,8 +90,10 @@ function decideOn(state: TicketState, command: Command, policy: Policy): Decisio
       return refund(state, command);
     case 'remote':
       return remote(state, command, policy);
+    case 'own':
+      return own(state, command, policy);
     case 'load':
-      return load(state, command);
+      return load(state, command, policy);
     case 'close':
       return close(state, command);
     case 'reopen':
@@ -112,6 +119,7 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   const existing = state.reservations.get(command.reservationId);
   // The same sender asked before and its recorded outcome is gone: it still has exactly one hold.
   if (existing) return refused({ kind: 'held', reservation: existing });
+  if (state.asked.has(command.reservationId)) return refused({ kind: 'asked' });
   if (!state.opened) return refused({ kind: 'not_open' });
   if (state.closed) return refused({ kind: 'closed' });
   if (state.paused) return refused({ kind: 'paused' });
@@ -140,10 +148,16 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     updatedAt: command.at,
     expiresAt: command.at + policy.holdMs,
   };
+  if (state.ordered) return ask(command.at, { reservation, commandId: command.id });
   return {
     events: [{ type: 'held', at: command.at, reservation }],
     outcome: { kind: 'held', reservation },
   };
+}
+
+/** Tells the others, and waits for the place that the log gives it. */
+function ask(at: number, asked: Asked): Decision {
+  return { events: [{ type: 'asked', at, asked }], outcome: { kind: 'asked' } };
 }
 
 /** Why the tickets cannot be held; null when they can. */
@@ -157,8 +171,8 @@ function withoutRoom(
   if (owned + quantity > policy.ticketsPerPersonMax) {
     return { kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned };
   }
-  const free = isSpokenFor(state) ? 0 : Math.max(0, pending(state));
-  return quantity > free ? { kind: 'temporarily_unavailable', remaining: free } : null;
+  const remaining = isSpokenFor(state) ? 0 : free(state);
+  return quantity > remaining ? { kind: 'temporarily_unavailable', remaining } : null;
 }
 
 function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
@@ -169,6 +183,7 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
     const kind = status === 'PAYING' ? 'paying' : status === 'RESERVED' ? 'reserved' : 'wrong_state';
     return refused({ kind, reservation: current });
   }
+  if (state.asked.has(ended.id)) return refused({ kind: 'asked' });
   if (!state.opened) return refused({ kind: 'not_open' });
   if (attemptId !== undefined && !mayTryAgain(ended, at, policy)) return refused({ kind: 'hold_expired' });
   if (state.closed) return refused({ kind: 'closed' });
@@ -179,7 +194,13 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   const refusal =
     withoutRoom(state, { person, quantity, personElsewhere }, policy) ??
     cardLimit(state, quantity, { card, cardElsewhere }, policy);
-  return refusal ? refused(refusal) : heldAgain(command, card, policy);
+  if (refusal) return refused(refusal);
+  const reservation = reheld(command, card, policy);
+  if (state.ordered) {
+    const isEndFixed = attemptId !== undefined && { isEndFixed: true as const };
+    return ask(at, { reservation, commandId: command.id, again: true, ...isEndFixed });
+  }
+  return heldAgain(at, reservation, policy);
 }
 
 /** After a decline the buyer may try again for as long as the hold would have lasted. */
@@ -192,14 +213,15 @@ export function mayTryAgain(
   return isDeclined && attempts.length < paymentAttemptsMax && at < expiresAt;
 }
 
-function heldAgain(
+/** As it stands when it is held again. */
+function reheld(
   { at, attemptId, paymentId, reservation: ended }: Rehold,
   card: string | undefined,
   policy: Policy,
-): Decision {
+): Reservation {
   const { reason: _reason, payingUntil: _until, card: _card, attempts = [], ...kept } = ended;
   const all = attemptId === undefined ? attempts : [...attempts, { id: attemptId }];
-  const held: Reservation = {
+  return {
     ...kept,
     ...(all.length > 0 && { attempts: all }),
     ...(card !== undefined && { card }),
@@ -208,10 +230,19 @@ function heldAgain(
     updatedAt: at,
     expiresAt: attemptId === undefined ? at + policy.holdMs : ended.expiresAt,
   };
+}
+
+/** Its payment is there, or is about to be tried. */
+function heldAgain(
+  at: number,
+  held: Reservation,
+  policy: Policy,
+  granted?: { readonly granted: true },
+): Granting {
   const reservation: Reservation = { ...held, status: 'PAYING', payingUntil: at + policy.payingMs };
   return {
     events: [
-      { type: 'held', at, reservation: held },
+      { type: 'held', at, reservation: held, ...granted },
       { type: 'paymentStarted', at, reservation },
     ],
     outcome: { kind: 'paying', reservation },
@@ -367,15 +398,16 @@ function refund(state: TicketState, command: Refund): Decision {
   };
 }
 
-function load(state: TicketState, command: Load): Decision {
+function load(state: TicketState, command: Load, policy: Policy): Decision {
   if (isRepeat(state, command.position)) return refused({ kind: 'repeated' });
   const { capacity, price, currency, position, at } = command;
   const same =
     state.opened && state.capacity === capacity && state.price === price && state.currency === currency;
   // An equal entry with a position is recorded too: handed over again after a later change it must not undo it.
   if (same && position === undefined) return refused({ kind: 'unchanged' });
+  const ordered = !state.opened && policy.ordered && { ordered: true as const };
   return {
-    events: [{ type: 'loaded', at, capacity, price, currency, ...(position && { position }) }],
+    events: [{ type: 'loaded', at, capacity, price, currency, ...(position && { position }), ...ordered }],
     outcome: { kind: same ? 'unchanged' : 'applied' },
   };
 }
@@ -409,6 +441,7 @@ function decideOrphan(state: TicketState, { orphanId, decision, at }: DecideOrph
   if (decision === 'dismiss') {
     return { events: [{ ...event, givenBack: 0 }], outcome: { kind: 'orphan_decided', givenBack: 0 } };
   }
+  if (state.ordered) return refused({ kind: 'only_by_log' });
   const known = state.remote.get(remoteKey(clientId, undefined));
   const givenBack = Math.min(known?.sold ?? 0, quantity);
   if (!known || givenBack === 0) return refused({ kind: 'nothing_sold' });
@@ -418,6 +451,7 @@ function decideOrphan(state: TicketState, { orphanId, decision, at }: DecideOrph
 
 function releaseRemote(state: TicketState, command: ReleaseRemote): Decision {
   const { clientId, reservationId, heldSince, at } = command;
+  if (state.ordered) return refused({ kind: 'only_by_log' });
   const known = state.remote.get(remoteKey(clientId, reservationId));
   if (!known || known.held === 0 || known.heldSince !== heldSince) return refused({ kind: 'unchanged' });
   const event: TicketEvent = {
@@ -442,12 +476,18 @@ const EMPTY_TALLY: RemoteTally = { held: 0, sold: 0, early: [], cancelledEarly: 
 function remote(state: TicketState, command: Remote, policy: Policy): Decision {
   if (isRepeat(state, command.position)) return refused({ kind: 'repeated' });
   if (!state.opened) return refused({ kind: 'not_open' });
+  if (state.ordered && !command.position) return refused({ kind: 'only_by_log' });
   const key = remoteKey(command.clientId, command.reservationId);
   const known = state.remote.get(key);
-  if (!known && state.remote.size >= policy.remoteTalliesMax) {
+  const isOrdered = state.ordered !== null && command.ordered === true && command.reservationId !== undefined;
+  // Of those who go by the log there are no more than there are tickets. All of them come to the same number here.
+  if (!known && !isOrdered && state.remote.size + state.logged.size >= policy.remoteTalliesMax) {
     return refused({ kind: 'remote_limit', limit: policy.remoteTalliesMax });
   }
-  const effect = remoteEffect(known ?? EMPTY_TALLY, command, policy);
+  const effect =
+    state.ordered && isOrdered
+      ? orderedEffect(known ?? EMPTY_TALLY, command, orderedFree(state.ordered))
+      : remoteEffect(known ?? EMPTY_TALLY, command, policy);
   const event: TicketEvent = {
     type: 'remote',
     at: command.at,
@@ -467,7 +507,101 @@ interface RemoteEffect {
   readonly heldDelta: number;
   readonly soldDelta: number;
   readonly tally: RemoteTally;
+  readonly isVoid?: true;
   readonly orphan?: { readonly kind: 'orphan' | 'suspected_refund'; readonly quantity: number };
+}
+
+/**
+ * A message of one who goes by the log as we do, at its place in it. What it says of a reservation comes in order, so that
+ * nothing is early: a CANCELLED of what was void gives nothing back.
+ */
+function orderedEffect(
+  known: RemoteTally,
+  { action, quantity, recordedAt }: Pick<Remote, 'action' | 'quantity' | 'recordedAt'>,
+  freeInLog: number,
+): RemoteEffect {
+  switch (action) {
+    case 'pending': {
+      if (quantity > freeInLog) return { heldDelta: 0, soldDelta: 0, tally: known, isVoid: true };
+      const tally = { ...known, held: known.held + quantity, heldSince: recordedAt };
+      return { heldDelta: quantity, soldDelta: 0, tally };
+    }
+    case 'reserved': {
+      const moved = Math.min(known.held, quantity);
+      const tally = { ...known, held: known.held - moved, sold: known.sold + quantity };
+      return { heldDelta: -moved, soldDelta: quantity, tally };
+    }
+    case 'cancelled': {
+      const { heldDelta, soldDelta, tally } = cancelById(known, quantity);
+      return { heldDelta, soldDelta, tally: { ...tally, cancelledEarly: 0 } };
+    }
+  }
+}
+
+/**
+ * A message of ours at its place in the log. It counts for what is taken exactly as it does for everybody else who goes by
+ * the log; what it means for the buyer who asked is decided with it.
+ */
+function own(state: TicketState, command: Own, policy: Policy): Decision {
+  if (isRepeat(state, command.position)) return refused({ kind: 'repeated' });
+  if (!state.ordered) return refused({ kind: 'not_open' });
+  const { at, action, quantity, recordedAt, reservationId, position } = command;
+  const known = state.logged.get(reservationId) ?? EMPTY_TALLY;
+  const { heldDelta, soldDelta, tally, isVoid } = orderedEffect(known, command, orderedFree(state.ordered));
+  const logged: TicketEvent = {
+    type: 'logged',
+    at,
+    action,
+    reservationId,
+    quantity,
+    recordedAt,
+    position,
+    takenDelta: heldDelta + soldDelta,
+    tally,
+    ...(isVoid && { isVoid }),
+  };
+  const asked = action === 'pending' ? state.asked.get(reservationId) : undefined;
+  if (!asked) return { events: [logged], outcome: { kind: 'applied' } };
+  const { events, outcome } = isVoid
+    ? voided(asked, at, withoutTickets(state))
+    : grant(state, asked, command, policy);
+  return {
+    events: [logged, ...events],
+    outcome: { kind: 'applied' },
+    answer: { reservationId, commandId: asked.commandId, outcome },
+  };
+}
+
+/** What became of a hold that was asked for. */
+interface Granting {
+  readonly events: readonly TicketEvent[];
+  readonly outcome: Told;
+}
+
+/** The log has room for it. It is given, if it may still be given here. */
+function grant(state: TicketState, asked: Asked, { at, recordedAt }: Own, policy: Policy): Granting {
+  if (state.closed) return voided(asked, at, { kind: 'closed' });
+  if (state.paused) return voided(asked, at, { kind: 'paused' });
+  // A later list may have lowered what there is.
+  if (asked.reservation.quantity > pending(state)) return voided(asked, at, withoutTickets(state));
+  const lastsMs = asked.reservation.offer && !asked.again ? offerMsOf(policy) : policy.holdMs;
+  const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : recordedAt + lastsMs;
+  const reservation: Reservation = { ...asked.reservation, expiresAt, updatedAt: at };
+  if (asked.again) return heldAgain(at, reservation, policy, { granted: true });
+  return {
+    events: [{ type: 'held', at, reservation, granted: true }],
+    outcome: { kind: 'held', reservation },
+  };
+}
+
+const voided = (asked: Asked, at: number, outcome: Told): Granting => ({
+  events: [{ type: 'voided', at, asked }],
+  outcome,
+});
+
+function withoutTickets(state: TicketState): Told {
+  if (available(state) <= 0) return { kind: 'sold_out' };
+  return { kind: 'temporarily_unavailable', remaining: free(state) };
 }
 
 function remoteEffect(known: RemoteTally, command: Remote, policy: Policy): RemoteEffect {

@@ -98,6 +98,31 @@ export interface LogPosition {
   readonly index: number;
 }
 
+/**
+ * The sale of one ticket as the log alone tells it, by which holds are granted in the ordered mode. Everybody who folds
+ * the same records has the same.
+ */
+export interface OrderedSale {
+  /** Of the list that opened the sale. A later list has no place among the sales, and moves only what people see. */
+  readonly capacity: number;
+  /** Granted by the log and not given back in it: held or sold, here and elsewhere. */
+  readonly taken: number;
+  /** Asked for here, and not decided by the log yet. */
+  readonly asked: number;
+}
+
+/** A hold that was asked for: it is granted or void by the place of its TICKET_PENDING in the log. */
+export interface Asked {
+  /** As it will stand once it is granted; its hold then ends by the time of the record. */
+  readonly reservation: Reservation;
+  /** Of the command that asked. */
+  readonly commandId: string;
+  /** It ended before and is taken again for its payment: its payment goes on once it is granted. */
+  readonly again?: true;
+  /** The end of its hold stands already: a try after a decline makes it no longer. */
+  readonly isEndFixed?: true;
+}
+
 /** The state of one ticket. Immutable: `apply` returns a new one that shares structure with the old. */
 export interface TicketState {
   readonly ticket: TicketId;
@@ -130,6 +155,12 @@ export interface TicketState {
   readonly positions: ImmutableMap<string, { readonly offset: string; readonly index: number }>;
   /** Who waits for tickets. */
   readonly waiting: WaitingList;
+  /** Null where holds are granted at once. Set by the list that opens the ticket, for good. */
+  readonly ordered: OrderedSale | null;
+  /** By reservation id. */
+  readonly asked: ImmutableMap<string, Asked>;
+  /** What the log says of our own reservations, by their ids; what `reservations` says may be ahead of it. */
+  readonly logged: ImmutableMap<string, RemoteTally>;
 }
 
 /** Limits and durations the rules apply. All times in milliseconds. */
@@ -147,6 +178,8 @@ export interface Policy {
   readonly waitingOfferMs?: number;
   /** Entries of the waiting list; absent or 0: nobody joins. Who waits already is served all the same. */
   readonly waitingListMax?: number;
+  /** Tickets that are opened from now on are sold in the order of the log. Absent: at once. */
+  readonly ordered?: boolean;
 }
 
 /** Fields that every command carries. */
@@ -244,6 +277,18 @@ export interface Remote extends CommandBase {
   /** Record time, epoch milliseconds. */
   readonly recordedAt: number;
   readonly position?: LogPosition;
+  /** Its sender grants holds by the order of the log too, and gives back what is void. */
+  readonly ordered?: true;
+}
+/** A sales message of ours, as it came back in the log; for tickets that are sold in its order. */
+export interface Own extends CommandBase {
+  readonly type: 'own';
+  readonly action: RemoteAction;
+  readonly quantity: number;
+  readonly reservationId: string;
+  /** When the log took it, epoch milliseconds. */
+  readonly recordedAt: number;
+  readonly position: LogPosition;
 }
 /** An entry of the master list: opens the ticket, or moves its capacity and price. */
 export interface Load extends CommandBase {
@@ -321,6 +366,7 @@ export type Command =
   | Expire
   | Refund
   | Remote
+  | Own
   | Load
   | Close
   | Reopen
@@ -336,7 +382,37 @@ export type Command =
  * store can keep it without knowing the rules.
  */
 export type TicketEvent =
-  | { readonly type: 'held'; readonly at: number; readonly reservation: Reservation }
+  | {
+      readonly type: 'held';
+      readonly at: number;
+      readonly reservation: Reservation;
+      /** The log granted it: others know of it since it was asked for. */
+      readonly granted?: true;
+    }
+  /** From version 5 on, with the next two. */
+  | { readonly type: 'asked'; readonly at: number; readonly asked: Asked }
+  /** What was asked for is not given: the log had no room for it, or it must not be given here any more. */
+  | {
+      readonly type: 'voided';
+      readonly at: number;
+      readonly asked: Asked;
+      readonly cause?: 'match_cancelled';
+    }
+  /** A message of ours was found in the log. */
+  | {
+      readonly type: 'logged';
+      readonly at: number;
+      readonly action: RemoteAction;
+      readonly reservationId: string;
+      readonly quantity: number;
+      readonly recordedAt: number;
+      readonly position: LogPosition;
+      /** What it did to what the log has given away, and what it gave to the reservation after it. */
+      readonly takenDelta: number;
+      readonly tally: RemoteTally;
+      /** A hold that the log did not grant. */
+      readonly isVoid?: true;
+    }
   | { readonly type: 'paymentStarted'; readonly at: number; readonly reservation: Reservation }
   | { readonly type: 'paymentDeclined'; readonly at: number; readonly reservation: Reservation }
   | {
@@ -373,6 +449,8 @@ export type TicketEvent =
       readonly heldDelta: number;
       readonly soldDelta: number;
       readonly tally: RemoteTally;
+      /** A hold that the log did not grant: it has no effect. */
+      readonly isVoid?: true;
       /** CANCELLED that nothing outstanding explains; the operator decides. */
       readonly orphan?: {
         /** Of the command that brought it; absent in facts older than the decisions on them. */
@@ -406,6 +484,8 @@ export type TicketEvent =
       readonly price: number;
       readonly currency: string;
       readonly position?: LogPosition;
+      /** It opens the ticket, to be sold in the order of the log. From version 5 on. */
+      readonly ordered?: true;
     }
   | { readonly type: 'closed'; readonly at: number; readonly cause?: 'match_cancelled' }
   /** From version 4 on. */
@@ -424,6 +504,8 @@ export type TicketEvent =
 /** The named results of a command. Expected outcomes are values; only a broken invariant throws. */
 export type Outcome =
   | { readonly kind: 'held'; readonly reservation: Reservation }
+  /** The log decides; nobody is told before it has. */
+  | { readonly kind: 'asked' }
   | { readonly kind: 'sold_out' }
   /** `remaining` tickets can be held now: fewer than asked, 0 while all that is left is held. */
   | { readonly kind: 'temporarily_unavailable'; readonly remaining: number }
@@ -456,6 +538,8 @@ export type Outcome =
   | { readonly kind: 'repeated' }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'remote_limit'; readonly limit: number }
+  /** The ticket is sold in the order of the log, and only what stands in it may move what others have. */
+  | { readonly kind: 'only_by_log' }
   | { readonly kind: 'waiting'; readonly entry: WaitingEntry }
   | { readonly kind: 'left_waiting_list'; readonly entry: WaitingEntry }
   /** The person waits for this ticket with another entry. */
@@ -463,12 +547,16 @@ export type Outcome =
   /** Nobody has to wait for so many. */
   | { readonly kind: 'available_now' }
   | { readonly kind: 'waiting_list_full'; readonly limit: number }
-  /** The entry was offered tickets, has left, or never was. */
+  /** The entry was offered tickets, is being offered them, has left, or never was. */
   | { readonly kind: 'not_waiting' };
 
 export type OutcomeKind = Outcome['kind'];
+/** Outcomes that somebody is told. */
+export type Told = Exclude<Outcome, { readonly kind: 'asked' }>;
 
 export interface Decision {
   readonly events: readonly TicketEvent[];
   readonly outcome: Outcome;
+  /** What became of a hold that was asked for earlier: the outcome of the command that asked. */
+  readonly answer?: { readonly reservationId: string; readonly commandId: string; readonly outcome: Told };
 }

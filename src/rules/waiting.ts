@@ -6,7 +6,7 @@
  * tickets are enough for, nobody else is granted any; nothing is offered while sales are closed, paused or cancelled, or
  * to a person beyond the purchase limit.
  */
-import { apply, pending } from './apply.js';
+import { apply, free } from './apply.js';
 import type {
   Decision,
   JoinWaitingList,
@@ -38,7 +38,7 @@ const AHEAD = 20;
 
 /** Whether the free tickets belong to somebody who waits. */
 export function isSpokenFor(state: TicketState): boolean {
-  return isSelling(state) && someoneFits(state.waiting, pending(state));
+  return isSelling(state) && someoneFits(state.waiting, free(state));
 }
 
 const isSelling = ({ opened, closed, paused, cancelled }: TicketState): boolean =>
@@ -66,7 +66,7 @@ export function joinWaitingList(state: TicketState, command: JoinWaitingList, po
     return refused({ kind: 'purchase_limit', limit: ticketsPerPersonMax, owned });
   }
   // There are enough: they can be held, or could if sales were not stopped.
-  if (quantity <= pending(state) && !isSpokenFor(state)) {
+  if (quantity <= free(state) && !isSpokenFor(state)) {
     return refused({ kind: state.paused ? 'paused' : 'available_now' });
   }
   if (state.waiting.entries.size >= waitingListMax) {
@@ -93,7 +93,8 @@ function entryOf(state: TicketState, command: JoinWaitingList): WaitingEntry {
 
 export function leaveWaitingList(state: TicketState, { entryId, at }: LeaveWaitingList): Decision {
   const entry = state.waiting.entries.get(entryId);
-  if (!entry) return refused({ kind: 'not_waiting' });
+  // The log is asked for the tickets: in a moment they are held, and can be given back, or the entry waits on.
+  if (!entry || state.waiting.asked.has(entryId)) return refused({ kind: 'not_waiting' });
   return {
     events: [{ type: 'waitingLeft', at, entry, cause: 'left' }],
     outcome: { kind: 'left_waiting_list', entry },
@@ -122,7 +123,7 @@ function offersOf(state: TicketState, at: number, policy: Policy, elsewhere: Els
   // What is free only gets less on the way: who was passed over needs no second look.
   for (const entry of state.waiting.entries.values()) {
     if (events.length >= SERVED_MAX || !isSpokenFor(current)) break;
-    if (entry.quantity > pending(current)) continue;
+    if (entry.quantity > free(current) || current.waiting.asked.has(entry.id)) continue;
     const event = served(current, entry, at, policy, elsewhere);
     events.push(event);
     current = apply(current, event);
@@ -131,12 +132,12 @@ function offersOf(state: TicketState, at: number, policy: Policy, elsewhere: Els
 }
 
 function lookAhead(state: TicketState, elsewhere: Elsewhere): void {
-  const free = pending(state);
-  let asked = 0;
-  for (const { person, quantity } of state.waiting.entries.values()) {
-    if (quantity > free) continue;
-    if (asked >= AHEAD) return;
-    asked += 1;
+  const room = free(state);
+  let seen = 0;
+  for (const { id, person, quantity } of state.waiting.entries.values()) {
+    if (quantity > room || state.waiting.asked.has(id)) continue;
+    if (seen >= AHEAD) return;
+    seen += 1;
     elsewhere(person);
   }
 }
@@ -150,9 +151,18 @@ function served(
   elsewhere: Elsewhere,
 ): TicketEvent {
   const owned = (state.persons.get(entry.person) ?? 0) + elsewhere(entry.person);
-  return owned + entry.quantity > policy.ticketsPerPersonMax
-    ? { type: 'waitingLeft', at, entry, cause: 'limit' }
-    : { type: 'held', at, reservation: offerOf(state, entry, at, policy) };
+  if (owned + entry.quantity > policy.ticketsPerPersonMax) {
+    return { type: 'waitingLeft', at, entry, cause: 'limit' };
+  }
+  const reservation = offerOf(state, entry, at, policy);
+  // In the order of the log it is asked for as any hold is, and keeps its place until it is granted.
+  return state.ordered
+    ? { type: 'asked', at, asked: { reservation, commandId: `offer/${reservation.id}` } }
+    : { type: 'held', at, reservation };
+}
+
+export function offerMsOf({ holdMs, waitingOfferMs = holdMs }: Policy): number {
+  return waitingOfferMs;
 }
 
 /** A hold like any other, at today's price, which says whose turn it was. */
@@ -160,7 +170,7 @@ function offerOf(
   { ticket, price, currency }: TicketState,
   { id, reservationId, quantity, email, person, account, country, joinedAt }: WaitingEntry,
   at: number,
-  { holdMs, waitingOfferMs = holdMs }: Policy,
+  policy: Policy,
 ): Reservation {
   return {
     id: reservationId,
@@ -177,7 +187,7 @@ function offerOf(
     ...(country !== undefined && { country }),
     createdAt: at,
     updatedAt: at,
-    expiresAt: at + waitingOfferMs,
+    expiresAt: at + offerMsOf(policy),
     offer: { entryId: id, joinedAt },
   };
 }

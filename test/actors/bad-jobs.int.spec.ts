@@ -16,7 +16,9 @@ import {
   until,
   type Engine,
 } from '../helpers/engine.js';
-import { SCHEMA_VERSION, STATE_VERSION } from '../../src/actors/state-codec.js';
+import { SCHEMA_VERSION, stateVersionOf } from '../../src/actors/state-codec.js';
+
+const STATE_VERSION = stateVersionOf({ ordered: null });
 
 const ticket = { matchNumber: 7, category: 2 };
 const to = (id: string, body: CommandEnvelope['body']) => envelopeOf(id, body, { replyTo: 'probe' });

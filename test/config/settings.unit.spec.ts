@@ -140,6 +140,20 @@ describe('loadSettings', () => {
       'JOB_LOCK_MS=9000 is more than LEASE_MS=5000: a job would outlive the lease of its owner.',
     ],
     [
+      { SALES_MODE: 'ordered', TICKETS_PER_RESERVATION_MAX: '3' },
+      'TICKETS_PER_RESERVATION_MAX=3 with SALES_MODE=ordered: a record has at most 2 tickets, ' +
+        'and a reservation is granted by one record. Set it to 2 or less.',
+    ],
+    [
+      { SALES_MODE: 'ordered', KAFKA_SALES_PARTITIONS: '2' },
+      'KAFKA_SALES_PARTITIONS=2 with SALES_MODE=ordered: the sales topic must have one partition, whose order decides.',
+    ],
+    [
+      { SALES_MODE: 'ordered', KAFKA_FENCING: 'false' },
+      'KAFKA_FENCING is false with SALES_MODE=ordered: a message that a process repeats after a sleep could give away ' +
+        'tickets that somebody has. Use brokers with transactions.',
+    ],
+    [
       { SHOP_PORT: '3020' },
       'SHOP_PORT and RESERVATIONS_PORT are both 3020: each role needs a port of its own.',
     ],

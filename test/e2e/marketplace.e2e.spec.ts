@@ -14,9 +14,9 @@ const DECLINED = '4000000000000002';
 
 jest.setTimeout(START_MS_MAX);
 
-describe('npm start, all roles in one process', () => {
+describe.each(['optimistic', 'ordered'])('npm start, all roles in one process, %s', (mode) => {
   const scratch = scratchDir();
-  const env = { DATA_DIR: scratch.dir, HOLD_MS: String(HOLD_MS) };
+  const env = { DATA_DIR: scratch.dir, HOLD_MS: String(HOLD_MS), SALES_MODE: mode };
   let running: Running;
   beforeAll(async () => {
     running = await run([], env);

@@ -19,6 +19,7 @@ import {
   type TicketState,
 } from '../../src/rules/index.js';
 import { recordOf } from './records.js';
+import { told } from '../helpers/told.js';
 
 const SALES = 'sales';
 const LISTS = 'lists';
@@ -50,7 +51,7 @@ class Tickets implements OrderedGateway {
     const state = this.state(ticket);
     const { events, outcome } = decide(state, { ...body, id, at: 1 } as Command, POLICY);
     this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
-    return Promise.resolve({ kind: 'answered', result: outcome });
+    return Promise.resolve({ kind: 'answered', result: told(outcome) });
   }
 
   submitInOrder(submissions: readonly Submission[]): Promise<readonly SubmissionResult[]> {

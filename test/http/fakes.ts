@@ -36,7 +36,8 @@ import {
   type WebhookMessage,
 } from '../../src/payments/port.js';
 import { apply, available, cardKey, decide, initialState, pending } from '../../src/rules/index.js';
-import type { Command, Outcome, Policy, Reservation, TicketId, TicketState } from '../../src/rules/index.js';
+import type { Command, Policy, Reservation, TicketId, TicketState, Told } from '../../src/rules/index.js';
+import { told } from '../helpers/told.js';
 
 export class ManualClock implements Clock {
   #now = Date.UTC(2022, 9, 1);
@@ -98,7 +99,7 @@ type Interception = SubmissionResult | 'answer lost' | 'rejects';
 /** All actors of a small market, in memory. What a crash loses it does not keep: `restart` of its users. */
 export class Market implements CommandGateway, ReservationReader {
   readonly states = new Map<string, TicketState>();
-  readonly outcomes = new Map<string, Outcome>();
+  readonly outcomes = new Map<string, Told>();
   readonly ended = new Map<string, Reservation>();
   readonly submissions: Submission[] = [];
   /** Commands that caused an event, for good. */
@@ -201,7 +202,7 @@ export class Market implements CommandGateway, ReservationReader {
     return { items: all.sort((a, b) => b.createdAt - a.createdAt).slice(0, limit) };
   }
 
-  async recall(ticket: TicketId, id: string): Promise<Outcome | undefined> {
+  async recall(ticket: TicketId, id: string): Promise<Told | undefined> {
     return this.outcomes.get(`${name(ticket)}/${id}`);
   }
   async tookEffect(ticket: TicketId, id: string): Promise<boolean> {
@@ -235,7 +236,9 @@ export class Market implements CommandGateway, ReservationReader {
     const recorded = this.outcomes.get(`${name(ticket)}/${id}`);
     if (recorded) return recorded;
     const command = { ...body, id, at: this.#clock.now(), ...this.#elsewhere(ticket, body) } as Command;
-    const { events, outcome } = decide(this.#state(ticket), command, POLICY);
+    const decision = decide(this.#state(ticket), command, POLICY);
+    const { events } = decision;
+    const outcome = told(decision.outcome);
     this.states.set(name(ticket), events.reduce(apply, this.#state(ticket)));
     if (events.length > 0) this.archived.add(`${name(ticket)}/${id}`);
     for (const event of events) {

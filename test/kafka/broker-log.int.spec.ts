@@ -341,6 +341,30 @@ if (!isReal) {
         expect(settings.get(given.salesTopic)?.get('retention.ms')).toBe('-1');
       });
 
+      it('have one partition and the times of the brokers, where sales go by their order', async () => {
+        const given = policy({ salesPartitions: 1, ordered: true });
+        await checkTopics(client, given, silentLogger);
+        const settings = await client.topicSettings([given.salesTopic]);
+        expect(settings.get(given.salesTopic)?.get('message.timestamp.type')).toBe('LogAppendTime');
+        await checkTopics(client, given, silentLogger);
+      });
+
+      it.each([
+        [{ partitions: 2, type: 'LogAppendTime' }, 'has 2 partitions'],
+        [{ partitions: 1, type: 'CreateTime' }, 'message.timestamp.type CreateTime'],
+      ])('%o are refused where sales go by their order', async ({ partitions, type }, words) => {
+        const given = policy({ ordered: true });
+        await client.createTopics([
+          {
+            name: given.salesTopic,
+            partitions,
+            replication: -1,
+            settings: { 'message.timestamp.type': type },
+          },
+        ]);
+        await expect(checkTopics(client, given, silentLogger)).rejects.toThrow(words);
+      });
+
       it('are asked for when they must not be made', async () => {
         const given = policy({ create: false });
         const check = checkTopics(client, given, silentLogger);

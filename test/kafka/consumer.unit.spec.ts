@@ -30,12 +30,13 @@ import {
   decide,
   initialState,
   type Command,
-  type Outcome,
   type Policy,
   type TicketId,
   type TicketState,
+  type Told,
 } from '../../src/rules/index.js';
 import { ManualClock, quiet, until } from './fakes.js';
+import { told } from '../helpers/told.js';
 
 const SALES = 'sales';
 const LISTS = 'lists';
@@ -59,7 +60,7 @@ const UNDONE = new Set(['deadline_passed', 'incarnation_passed', 'not_open', 'ou
 /** Tickets behind a gateway: the real rules, and a record of outcomes by id. */
 class Tickets implements OrderedGateway {
   readonly states = new Map<string, TicketState>();
-  readonly recorded = new Map<string, Outcome>();
+  readonly recorded = new Map<string, Told>();
   readonly submissions: Submission[] = [];
   /** Commands that caused an event, for good. */
   readonly archived = new Set<string>();
@@ -110,12 +111,14 @@ class Tickets implements OrderedGateway {
     this.incarnation += 1;
   }
 
-  decide({ ticket, id, body }: Submission): Outcome {
+  decide({ ticket, id, body }: Submission): Told {
     const known = this.recorded.get(id);
     if (known) return known;
     const state = this.state(ticket.matchNumber, ticket.category);
     const command = { ...body, id, at: 1 } as Command;
-    const { events, outcome } = decide(state, command, POLICY);
+    const decision = decide(state, command, POLICY);
+    const { events } = decision;
+    const outcome = told(decision.outcome);
     this.states.set(`${ticket.matchNumber}:${ticket.category}`, events.reduce(apply, state));
     if (events.length > 0) this.archived.add(`${ticket.matchNumber}:${ticket.category} ${id}`);
     // As the actor does: it may take effect yet.

@@ -376,6 +376,35 @@ describe('publishing', () => {
     ]);
   });
 
+  describe('of a ticket that is sold in the order of the log', () => {
+    const asked = { reservation: reservation({ quantity: 2 }), commandId: 'c' };
+    const ordered = { ...OPTIONS, ordered: true };
+    const told = (event: TicketEvent) =>
+      encodeSale(committed(event), ordered).map(({ value, headers }) => [
+        (JSON.parse(value) as { meta: { action: string } }).meta.action,
+        headers['reason'],
+        headers['admission'],
+      ]);
+
+    it('tells of a hold when it is asked for, and of one that is not given; never of what the log granted', () => {
+      expect(told({ type: 'asked', at: AT, asked })).toEqual([['TICKET_PENDING', undefined, 'ordered']]);
+      expect(told({ type: 'voided', at: AT, asked })).toEqual([['TICKET_CANCELLED', 'cancelled', 'ordered']]);
+      expect(told({ type: 'voided', at: AT, asked, cause: 'match_cancelled' })).toEqual([]);
+      expect(told({ type: 'held', at: AT, reservation: reservation({}), granted: true })).toEqual([]);
+    });
+
+    it('is read as of one who goes by the log, when it says whose reservation it is', () => {
+      const [record] = encodeSale(committed({ type: 'asked', at: AT, asked }), ordered);
+      const read = decodeSalesMessage(asIncoming(record!, 5));
+      expect(read).toMatchObject({ items: [{ action: 'pending', reservationId: 'r-1', ordered: true }] });
+      expect(strictRead(record!.value)).not.toBeNull();
+      const { reservationId: _, ...headers } = record!.headers;
+      const without = decodeSalesMessage({ ...asIncoming(record!, 5), headers });
+      expect(without).toMatchObject({ items: [{ action: 'pending', clientId: 'ticktak' }] });
+      expect(without).not.toMatchObject({ items: [{ ordered: true }] });
+    });
+  });
+
   it('adds the clientId to the value when told so', () => {
     const [record] = encodeSale(committed(held()), { ...OPTIONS, clientIdInValue: true });
     expect(record!.value).toBe(

@@ -1,16 +1,18 @@
 /** The gateway over queues and records that the test drives by hand. */
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { CommandJob, CommandResult, Reply } from '../../src/actors/ports.js';
+import type { CommandJob, Reply } from '../../src/actors/ports.js';
 import type { SubmissionResult } from '../../src/http/ports.js';
 import { Gateway, type GatewayOptions } from '../../src/queues/gateway.js';
-import type { Outcome, TicketId } from '../../src/rules/index.js';
+import type { TicketId, Told } from '../../src/rules/index.js';
 import { holdBody, silentLogger } from '../helpers/engine.js';
 import { ManualClock, settled } from '../helpers/faults.js';
 import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
 
 const ticket: TicketId = { matchNumber: 1, category: 1 };
 const other: TicketId = { matchNumber: 2, category: 1 };
-const outcome: Outcome = { kind: 'sold_out' };
+const third: TicketId = { matchNumber: 3, category: 1 };
+const fourth: TicketId = { matchNumber: 4, category: 1 };
+const outcome: Told = { kind: 'sold_out' };
 
 /** Queues whose adds end when the test says so. */
 class SlowQueues {
@@ -43,7 +45,7 @@ class SlowQueues {
 describe('the gateway', () => {
   let clock: ManualClock;
   let queues: SlowQueues;
-  let recorded: Map<string, Outcome>;
+  let recorded: Map<string, Told>;
   let recall: GatewayOptions['store']['recall'];
   let up: boolean;
   let gateway: Gateway;
@@ -80,7 +82,7 @@ describe('the gateway', () => {
       answers.set(id, [...(answers.get(id) ?? []), answer]);
     });
   };
-  const reply = async (id: string, result: CommandResult, more: Partial<Reply> = {}): Promise<void> => {
+  const reply = async (id: string, result: Reply['result'], more: Partial<Reply> = {}): Promise<void> => {
     gateway.onReplies([{ id, result, ...more }]);
     await settled();
   };
@@ -105,11 +107,20 @@ describe('the gateway', () => {
     queues.slow = true;
     for (const id of ['a', 'b']) void gateway.submit({ ticket, id, body: holdBody(id), keepMs: 5 });
     void gateway.submit({ ticket, id: 'c', body: { type: 'reopen' }, keepMs: 5 });
+    const said = { action: 'pending', quantity: 1, reservationId: 'r', recordedAt: 1 } as const;
+    const position = { source: 's', offset: '1', index: 0 };
+    const peer = { ...said, type: 'remote', clientId: 'peer', position } as const;
+    void gateway.submit({ ticket: other, id: 'd', body: peer, keepMs: 5 });
+    void gateway.submit({ ticket: third, id: 'e', body: { ...peer, ordered: true }, keepMs: 5 });
+    void gateway.submit({ ticket: fourth, id: 'f', body: { ...said, type: 'own', position }, keepMs: 5 });
     await settled();
     await queues.end();
-    expect(SCHEMA_VERSION).toBe(4);
+    expect(SCHEMA_VERSION).toBe(5);
     expect(queues.jobs.map(({ job: { schema, commands } }) => [schema, commands.length])).toEqual([
       [3, 1],
+      [3, 1],
+      [5, 1],
+      [5, 1],
       [4, 2],
     ]);
   });
@@ -168,6 +179,24 @@ describe('the gateway', () => {
       expect(queues.ids.slice(64)).toEqual(['late', 'late too']);
       await reply('m8', outcome);
       expect(queues.ids.slice(66)).toEqual(['later']);
+    });
+
+    it('does not count what was taken and is decided by the log: that decision comes by another job', async () => {
+      make({ commandsWaitingMax: 100 });
+      for (const id of ['a', 'b', 'c', 'd']) {
+        submit(id);
+        await settled();
+      }
+      expect(queues.sizes).toEqual([1, 1]);
+      await reply('a', { kind: 'asked' });
+      expect(queues.sizes).toEqual([1, 1, 2]);
+      expect(answers.get('a')).toBeUndefined();
+      await reply('a', outcome);
+      expect(answers.get('a')).toEqual([{ kind: 'answered', result: outcome }]);
+      // Once is enough: what was taken leaves its job a single time.
+      submit('e');
+      await settled();
+      expect(queues.sizes).toEqual([1, 1, 2]);
     });
 
     it('waits for no job longer than a quarter of a second: its ticket may have no owner', async () => {

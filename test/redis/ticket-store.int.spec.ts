@@ -13,13 +13,16 @@ import {
   initialState,
   remoteKey,
   type Command,
-  type Outcome,
   type TicketId,
+  type Told,
   type TicketState,
 } from '../../src/rules/index.js';
 import { TEST_POLICY, testRedisUrl, until } from '../helpers/engine.js';
 import { deleteKeys } from '../helpers/faults.js';
-import { STATE_VERSION } from '../../src/actors/state-codec.js';
+import { stateVersionOf } from '../../src/actors/state-codec.js';
+import { told } from '../helpers/told.js';
+
+const STATE_VERSION = stateVersionOf({ ordered: null });
 
 const ticket: TicketId = { matchNumber: 7, category: 2 };
 const sibling: TicketId = { matchNumber: 7, category: 3 };
@@ -71,7 +74,7 @@ class Owner {
           event,
         });
       }
-      records.push({ id: command.id, keepMs: 60_000, outcome: { result: outcome } });
+      records.push({ id: command.id, keepMs: 60_000, outcome: { result: told(outcome) } });
     }
     return {
       commitId: randomUUID(),
@@ -504,7 +507,7 @@ describe('the store of tickets', () => {
   });
 
   describe('what is told of a sale', () => {
-    const durable = (result: Outcome, sequence: number): RecordedOutcome => ({
+    const durable = (result: Told, sequence: number): RecordedOutcome => ({
       result,
       durableAt: { incarnation: 1, sequence },
     });

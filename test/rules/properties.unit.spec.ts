@@ -11,7 +11,6 @@ import type {
   Command,
   Decision,
   LogPosition,
-  Outcome,
   OutcomeKind,
   TicketEvent,
   TicketState,
@@ -300,6 +299,8 @@ class Model {
         this.keep(key, peer);
         return 'remote_released';
       }
+      case 'own':
+        return this.passed(command.position) ? 'repeated' : 'not_open';
       default:
         return this.about(this.live(command.reservationId), command);
     }
@@ -364,6 +365,7 @@ class Model {
           | 'reopen'
           | 'load'
           | 'remote'
+          | 'own'
           | 'pause'
           | 'decideOrphan'
           | 'releaseRemote'
@@ -584,9 +586,8 @@ describe('any sequence of commands', () => {
         assert.deepEqual(replayed[key].toObject(), stepped[key].toObject());
       }
       assert.deepEqual([...replayed.waiting.entries.values()], [...stepped.waiting.entries.values()]);
-      for (const key of ['persons', 'quantities'] as const) {
-        assert.deepEqual(new Map(replayed.waiting[key]), new Map(stepped.waiting[key]));
-      }
+      assert.deepEqual(replayed.waiting.persons.toObject(), stepped.waiting.persons.toObject());
+      assert.deepEqual(replayed.waiting.quantities.toObject(), stepped.waiting.quantities.toObject());
       const {
         reservations: _a,
         persons: _b,
@@ -676,13 +677,13 @@ describe('any sequence of commands', () => {
         for (const event of step.events) events.add(event.type);
       }
     }
-    const every: Record<OutcomeKind, true> = EVERY_OUTCOME;
-    assert.deepEqual([...outcomes].sort(), Object.keys(every).sort());
+    assert.deepEqual([...outcomes].sort(), Object.keys(EVERY_OUTCOME).sort());
     assert.equal(events.size, 15);
   });
 });
 
-const EVERY_OUTCOME: Record<Outcome['kind'], true> = {
+/** But those of a sale in the order of the log. */
+const EVERY_OUTCOME: Record<Exclude<OutcomeKind, 'asked' | 'only_by_log'>, true> = {
   held: true,
   sold_out: true,
   temporarily_unavailable: true,

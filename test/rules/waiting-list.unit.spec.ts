@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, expect, it } from '@jest/globals';
 import fc from '../helpers/property.js';
-import { commands, POLICY as SEQUENCE_POLICY, TICKET } from './commands.js';
+import { TICKET } from './commands.js';
 import { apply, decide, initialState, isSpokenFor, pending, SERVED_MAX } from '../../src/rules/index.js';
 import type {
   Command,
@@ -283,44 +283,152 @@ describe('what comes back', () => {
   });
 });
 
-describe('any sequence of commands', () => {
-  it('offers in order, what is free, once, and leaves nothing that is enough for somebody', () => {
-    let offers = 0;
-    fc.assert(
-      fc.property(commands, (all) => {
-        let state = initialState(TICKET);
-        for (const command of all) {
-          for (const event of decide(state, command, SEQUENCE_POLICY).events) {
-            if (event.type === 'held' && event.reservation.offer && event.reservation.paymentId === undefined) {
-              const { entryId } = event.reservation.offer;
-              const fitting = [...state.waiting.entries.values()].filter(
-                ({ quantity }) => quantity <= pending(state),
-              );
-              // The first in line of those, and in the line once: it is out of it from now on.
-              assert.equal(fitting[0]?.id, entryId);
-              offers += 1;
-              assert.ok(!apply(state, event).waiting.entries.has(entryId));
-            } else if (event.type === 'held') {
-              // Anybody else: nobody in line could have had any of it.
-              assert.ok(!isSpokenFor(state));
-            }
-            state = apply(state, event);
-            const { entries, persons, quantities } = state.waiting;
-            assert.ok(entries.size <= (SEQUENCE_POLICY.waitingListMax ?? 0));
-            assert.deepEqual(
-              new Map(persons),
-              new Map([...entries.values()].map(({ person, id }) => [person, id])),
-            );
-            assert.equal([...quantities.values()].reduce((a, b) => a + b, 0), entries.size);
-            const places = [...entries.values()].map(({ place }) => place);
-            assert.deepEqual(places, [...new Set(places)].sort((a, b) => a - b));
-          }
-          assert.ok(!isSpokenFor(state));
-        }
-      }),
-      { numRuns: 1_000 },
+/** Much is wanted of little, so that most of it is waited for. */
+const person = fc.constantFrom('ann', 'bob', 'cy', 'dan', 'eve', 'fay');
+const quantity = fc.integer({ min: 1, max: 2 });
+const live = fc.tuple(fc.constantFrom('r', 'o'), person).map(([kind, name]) => `${kind}-${name}`);
+const deed = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('hold' as const), person, quantity }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('join' as const), person, quantity }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('release' as const), id: live }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('expire' as const), id: live }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('leave' as const), person }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('load' as const), capacity: fc.integer({ min: 0, max: 5 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pause' as const), paused: fc.constantFrom(true, false, false, false) }) },
+);
+
+/** Does it, and checks what the list promises of each event of it; answers how many offers there were. */
+function checked(ticket: Ticket, act: () => Decision): number {
+  let state = ticket.state;
+  let offers = 0;
+  for (const event of act().events) {
+    if (event.type === 'held' && event.reservation.offer) {
+      const { entryId } = event.reservation.offer;
+      const room = pending(state);
+      const fitting = [...state.waiting.entries.values()].filter((entry) => entry.quantity <= room);
+      // The first in line of those, and out of the line from now on.
+      assert.equal(fitting[0]?.id, entryId);
+      assert.ok(!apply(state, event).waiting.entries.has(entryId));
+      offers += 1;
+    } else if (event.type === 'held') {
+      // Anybody else: nobody in line could have had any of it.
+      assert.ok(!isSpokenFor(state));
+    }
+    state = apply(state, event);
+    if (event.type === 'held') assert.ok(pending(state) >= 0);
+    const { entries, persons, quantities } = state.waiting;
+    const all = [...entries.values()];
+    assert.deepEqual(persons.toObject(), Object.fromEntries(all.map((one) => [one.person, one.id])));
+    assert.equal(
+      [...quantities.values()].reduce((a, b) => a + b, 0),
+      entries.size,
     );
-    // A property of nothing would hold.
-    assert.ok(offers > 100, `${offers} offers`);
+    const places = all.map(({ place }) => place);
+    assert.deepEqual(
+      places,
+      [...new Set(places)].sort((a, b) => a - b),
+    );
+  }
+  assert.ok(!isSpokenFor(ticket.state));
+  return offers;
+}
+
+it('any sequence: offers in order, what is free, once, and leaves nothing that is enough for somebody', () => {
+  let offers = 0;
+  fc.assert(
+    fc.property(fc.array(deed, { minLength: 20, maxLength: 60 }), (deeds) => {
+      const ticket = new Ticket(3);
+      deeds.forEach((one, i) => {
+        const at = T0 + i;
+        offers += checked(ticket, () => {
+          switch (one.kind) {
+            case 'hold':
+              return ticket.hold(one.person, one.quantity, at);
+            case 'join':
+              return ticket.join(one.person, one.quantity);
+            case 'release':
+              return ticket.do({ type: 'release', reservationId: one.id }, at);
+            case 'expire':
+              return ticket.do({ type: 'expire', reservationId: one.id }, at + OFFER_MS);
+            case 'leave':
+              return ticket.do({ type: 'leaveWaitingList', entryId: `w-${one.person}` }, at);
+            case 'load':
+              return ticket.do({ type: 'load', capacity: one.capacity, price: 75, currency: 'USD' }, at);
+            case 'pause':
+              return ticket.do({ type: 'pause', paused: one.paused, revision: i + 1 }, at);
+          }
+        });
+      });
+    }),
+    { numRuns: 500 },
+  );
+  // A property of nothing would hold.
+  assert.ok(offers > 200, `${offers} offers`);
+});
+
+describe('a sale in the order of the log', () => {
+  const position = (offset: number) => ({ source: 'log/0', offset: String(offset), index: 0 });
+
+  const ordered = (capacity: number): Ticket => new Ticket(capacity, { ...POLICY, ordered: true });
+
+  /** What the log says of a reservation of ours. */
+  const hear = (ticket: Ticket, id: string, action: 'pending' | 'cancelled', offset: number, at = T0) =>
+    ticket.do(
+      {
+        type: 'own',
+        action,
+        reservationId: id,
+        quantity: 2,
+        recordedAt: at,
+        position: position(offset),
+      },
+      at,
+    );
+
+  /** All of it held, one in line, and then given back. */
+  const offered = (): Ticket => {
+    const ticket = ordered(2);
+    ticket.hold('a', 2);
+    hear(ticket, 'r-a', 'pending', 1);
+    expect(ticket.state.reservations.get('r-a')?.status).toBe('PENDING');
+    ticket.join('ann', 2);
+    ticket.join('bob', 2);
+    ticket.release('a');
+    // What is given back is free when the log says so.
+    expect(ticket.state.asked.size).toBe(0);
+    expect(hear(ticket, 'r-a', 'cancelled', 2).events.map(({ type }) => type)).toEqual(['logged', 'asked']);
+    return ticket;
+  };
+
+  it('asks the log for an offer, once, and keeps the place until it is granted', () => {
+    const ticket = offered();
+    expect(ticket.line).toEqual(['w-ann', 'w-bob']);
+    expect(ticket.do({ type: 'leaveWaitingList', entryId: 'w-ann' }).outcome.kind).toBe('not_waiting');
+    expect(ticket.hold('cy', 2).outcome.kind).toBe('temporarily_unavailable');
+    expect(ticket.do({ type: 'serveWaitingList' }).events).toEqual([]);
+    hear(ticket, 'o-ann', 'pending', 3, T0 + 7);
+    expect(ticket.line).toEqual(['w-bob']);
+    expect(ticket.offer('ann')).toMatchObject({
+      status: 'PENDING',
+      offer: { entryId: 'w-ann' },
+      expiresAt: T0 + 7 + OFFER_MS,
+    });
+  });
+
+  it('leaves whose offer is void the first in line, and asks again when there is room', () => {
+    const ticket = offered();
+    const told = { type: 'remote', clientId: 'north', reservationId: 'x', quantity: 2, ordered: true } as const;
+    ticket.do({ ...told, action: 'pending', recordedAt: T0, position: position(3) });
+    const { events } = hear(ticket, 'o-ann', 'pending', 4);
+    expect(events.map(({ type }) => type)).toEqual(['logged', 'voided']);
+    expect(ticket.line).toEqual(['w-ann', 'w-bob']);
+    ticket.do({ ...told, action: 'cancelled', recordedAt: T0, position: position(5) });
+    expect([...ticket.state.asked.keys()]).toEqual(['o-ann']);
+    hear(ticket, 'o-ann', 'pending', 6);
+    expect(ticket.offer('ann')?.status).toBe('PENDING');
+    expect(ticket.line).toEqual(['w-bob']);
   });
 });

@@ -9,6 +9,7 @@ import { apply, decide, initialState } from '../../src/rules/index.js';
 import type { Command, Policy, Reservation, TicketId, TicketState } from '../../src/rules/index.js';
 import { commands, POLICY } from '../rules/commands.js';
 import { PROCESSES, seenOf, type Moment, type Pair, type Twins } from './twins.js';
+import { told } from '../helpers/told.js';
 
 /** Two of one match, whose tallies guard each other, and one of another. */
 export const TICKETS: readonly TicketId[] = [
@@ -207,8 +208,8 @@ export class Conversation {
       }
       const sequence = from + events.length;
       const recorded: RecordedOutcome = this.#chance(0.5)
-        ? { result: outcome, durableAt: { incarnation, sequence } }
-        : { result: outcome };
+        ? { result: told(outcome), durableAt: { incarnation, sequence } }
+        : { result: told(outcome) };
       records.push({ id: command.id, keepMs: this.#pick(KEEP_MS), outcome: recorded });
       remember(talk.ids, command.id);
     }

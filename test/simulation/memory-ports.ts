@@ -27,15 +27,14 @@ import type {
 import { comparePositions } from '../../src/actors/position.js';
 import type { CommittedEvent, LedgerPosition } from '../../src/archive/port.js';
 import { ticketName } from '../../src/redis/keys.js';
-import { isSaleTold, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
-import { splitRemote } from '../../src/redis/stored-waiting.js';
+import { isSaleTold, sortedRemote, storedTicket, toldOf } from '../../src/redis/stored-ticket.js';
 import {
   WaitsToBeRebuiltError,
   type QueueStanding,
   type TicketProgress,
 } from '../../src/redis/ticket-store.js';
 import { HEARTBEAT_MS } from '../../src/redis/workers.js';
-import type { Orphan, Outcome, RemoteTally, Reservation, TicketId } from '../../src/rules/index.js';
+import type { Orphan, RemoteTally, Reservation, TicketId, Told } from '../../src/rules/index.js';
 import type { FetchedJob, LostJobCode, MemoryRedis } from './memory-redis.js';
 
 /** Runs a step on the server and resolves with its answer, or rejects with what the step or the way threw. */
@@ -71,8 +70,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => redis.remote(ticket)),
     ]);
     const live = [...reservations.values()].map(({ r }) => r);
-    const { tallies, waiting } = splitRemote(remote);
-    return { runId, stored: storedTicket(ticket, meta, live, tallies, waiting) };
+    return { runId, stored: storedTicket(ticket, meta, live, remote.entries()) };
   }
 
   commit(ticket: TicketId, commit: Commit): Promise<CommitResult> {
@@ -145,8 +143,8 @@ export class MemoryTicketStore implements TicketStore {
     );
   }
 
-  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Outcome>> {
-    const found = new Map<string, Outcome>();
+  async recall(ticket: TicketId, ids: readonly string[]): Promise<ReadonlyMap<string, Told>> {
+    const found = new Map<string, Told>();
     if (ids.length === 0) return found;
     const [values, { archived = NOWHERE }] = await Promise.all([
       this.#send(() => this.#redis.outcomes(ticket, ids)),
@@ -203,7 +201,7 @@ export class MemoryTicketStore implements TicketStore {
       this.#send(() => this.#redis.meta(ticket)),
       this.#send(() => this.#redis.remote(ticket)),
     ]);
-    return { orphans: new Map(orphans ?? []), remote: new Map(splitRemote(remote).tallies) };
+    return { orphans: new Map(orphans ?? []), remote: new Map(sortedRemote(remote).remote) };
   }
 
   async holders(

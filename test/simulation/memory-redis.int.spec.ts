@@ -8,6 +8,7 @@ import { PROPERTY_SEED } from '../helpers/seed.js';
 import { POLICY } from '../rules/commands.js';
 import { Conversation, TICKETS } from './conversation.js';
 import { Twins } from './twins.js';
+import { told } from '../helpers/told.js';
 
 const CONVERSATIONS = 24;
 const STEPS = 500;
@@ -67,7 +68,7 @@ describe('the Redis in memory', () => {
       before,
       after: events.reduce(apply, before),
       events: [],
-      records: [{ id: 'x', keepMs: SHORT_MS, outcome: { result: outcome } }],
+      records: [{ id: 'x', keepMs: SHORT_MS, outcome: { result: told(outcome) } }],
       replies: new Map(),
       guards: new Map(),
       dueAt: 0,
