@@ -118,12 +118,13 @@ export function withOffers(
 function offersOf(state: TicketState, at: number, policy: Policy, elsewhere: Elsewhere): TicketEvent[] {
   const events: TicketEvent[] = [];
   if (!isSpokenFor(state)) return events;
-  lookAhead(state, elsewhere);
+  const lookAhead = lookerAhead(state, elsewhere);
   let current = state;
   // What is free only gets less on the way: who was passed over needs no second look.
   for (const entry of state.waiting.entries.values()) {
     if (events.length >= SERVED_MAX || !isSpokenFor(current)) break;
-    if (entry.quantity > free(current) || current.waiting.asked.has(entry.id)) continue;
+    if (!mayServe(current, entry)) continue;
+    lookAhead();
     const event = served(current, entry, at, policy, elsewhere);
     events.push(event);
     current = apply(current, event);
@@ -131,15 +132,26 @@ function offersOf(state: TicketState, at: number, policy: Policy, elsewhere: Els
   return events;
 }
 
-function lookAhead(state: TicketState, elsewhere: Elsewhere): void {
-  const room = free(state);
-  let seen = 0;
-  for (const { id, person, quantity } of state.waiting.entries.values()) {
-    if (quantity > room || state.waiting.asked.has(id)) continue;
-    if (seen >= AHEAD) return;
-    seen += 1;
-    elsewhere(person);
-  }
+/** Whether so many are free, and the log is not asked for them yet. */
+function mayServe(state: TicketState, { id, quantity }: WaitingEntry): boolean {
+  return quantity <= free(state) && !state.waiting.asked.has(id);
+}
+
+/** Called for each that is served; asks for those who are up to `AHEAD` places behind it. */
+function lookerAhead(state: TicketState, elsewhere: Elsewhere): () => void {
+  const line = state.waiting.entries.values();
+  let asked = 0;
+  let servings = 0;
+  return () => {
+    servings += 1;
+    while (asked < servings + AHEAD) {
+      const next = line.next();
+      if (next.done) return;
+      if (!mayServe(state, next.value)) continue;
+      asked += 1;
+      elsewhere(next.value.person);
+    }
+  };
 }
 
 /** The offer, or the end of an entry whose person may buy no more: it has what it waited for. */

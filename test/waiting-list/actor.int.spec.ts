@@ -136,10 +136,12 @@ describe('a waiting list', () => {
       ]),
     );
     await release();
-    await until(async () => (await engine.core.store.findReservation(ticket, 'o-ann')) !== null);
+    const types = async (type: string) =>
+      (await ledgerOf(engine.archive, ticket)).filter(({ event }) => event.type === type);
+    await until(async () => (await types('held')).length === 2);
     const ledger = await ledgerOf(engine.archive, ticket);
     const left = ledger.filter(({ event }) => event.type === 'waitingLeft');
     expect(left).toHaveLength(rich.length);
-    expect(ledger.filter(({ event }) => event.type === 'held')).toHaveLength(2);
+    expect(await engine.core.store.findReservation(ticket, 'o-ann')).toMatchObject({ status: 'PENDING' });
   });
 });

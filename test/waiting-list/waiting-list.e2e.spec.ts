@@ -73,7 +73,7 @@ describe('the waiting list over HTTP', () => {
       }
       expect(held.map(({ status }) => status)).toEqual(held.map(() => 201));
 
-      const key = 'a key that nobody can guess';
+      const key = 'a-key-that-nobody-can-guess';
       const joined = await ask('ann@example.org', 2, key);
       expect(joined).toMatchObject({ status: 201, body: { status: 'waiting', position: 1, quantity: 2 } });
       const ann = entryOf(joined);
