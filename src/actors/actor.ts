@@ -689,11 +689,7 @@ export class TicketActor {
       draft.results.set(id, outcome);
   }
 
-  async #decideOne(
-    draft: DraftBuilder,
-    envelope: CommandEnvelope,
-    now: number,
-  ): Promise<void> {
+  async #decideOne(draft: DraftBuilder, envelope: CommandEnvelope, now: number): Promise<void> {
     try {
       draft.decide(envelope, now);
     } catch (error) {
@@ -867,7 +863,10 @@ class DraftBuilder implements Draft {
   /** The next of those who wait, when the decisions before left some of them for later. */
   serveIfDue(now: number): void {
     if (!isSpokenFor(this.state)) return;
-    this.#run({ type: 'serveWaitingList', id: `serve/${this.#incarnation}-${this.#sequence}`, at: now }, undefined);
+    this.#run(
+      { type: 'serveWaitingList', id: `serve/${this.#incarnation}-${this.#sequence}`, at: now },
+      undefined,
+    );
   }
 
   decide(envelope: CommandEnvelope, now: number): void {

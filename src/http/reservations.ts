@@ -132,7 +132,8 @@ const heldSchema = reservationSchema
 
 /** What people see of a reservation. */
 export function reservationJson(reservation: Reservation): z.output<typeof reservationSchema> {
-  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason, offer } = reservation;
+  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason, offer } =
+    reservation;
   return {
     id,
     status,
@@ -193,7 +194,9 @@ function refOf({ buyers }: ReservationsOptions, id: string): ReservationRef {
   return ref;
 }
 
-export const CONFLICT = validationFailed([{ path: 'Idempotency-Key', message: 'was used with another body' }]);
+export const CONFLICT = validationFailed([
+  { path: 'Idempotency-Key', message: 'was used with another body' },
+]);
 
 const idsOf = ({ id, keepMs }: RequestIdentity, requestId: string): FlowIds => ({ id, keepMs, requestId });
 

@@ -14,14 +14,7 @@ import type { Buyer, Buyers } from '../http/buyer.js';
 import { guestToken } from '../http/identity.js';
 import type { Idempotency, RequestIdentity } from '../http/idempotency.js';
 import type { CommandGateway, SubmissionResult } from '../http/ports.js';
-import {
-  isRefusal,
-  notFound,
-  outcomeUnknown,
-  overloaded,
-  Problem,
-  refusalProblem,
-} from '../http/problem.js';
+import { isRefusal, notFound, outcomeUnknown, overloaded, Problem, refusalProblem } from '../http/problem.js';
 import {
   CHECKED,
   CONFLICT,
@@ -34,7 +27,14 @@ import {
 } from '../http/reservations.js';
 import type { TicketId } from '../rules/index.js';
 import type { Principal } from '../users/principal.js';
-import { ENTRY_ID, entryIdOf, offerIdOf, ticketOfEntry, type Standing, type WaitingLists } from './waiting-list.js';
+import {
+  ENTRY_ID,
+  entryIdOf,
+  offerIdOf,
+  ticketOfEntry,
+  type Standing,
+  type WaitingLists,
+} from './waiting-list.js';
 
 export interface WaitingListRoutesOptions {
   readonly gateway: CommandGateway;
@@ -57,7 +57,9 @@ export function waitingListRoutes(options: WaitingListRoutesOptions): Route[] {
 
 const tokenSchema = z
   .string()
-  .meta({ description: 'For guests: opens the place, and the reservation that it leads to. Keep it secret.' });
+  .meta({
+    description: 'For guests: opens the place, and the reservation that it leads to. Keep it secret.',
+  });
 
 export const entrySchema = z
   .object({
@@ -100,8 +102,10 @@ export function entryJson(standing: Standing, token: string | null): z.output<ty
   };
 }
 
-const tokenOf = ({ tokenSecret }: WaitingListRoutesOptions, { ticket, id }: Pick<Standing, 'ticket' | 'id'>) =>
-  guestToken(tokenSecret, offerIdOf(ticket, id));
+const tokenOf = (
+  { tokenSecret }: WaitingListRoutesOptions,
+  { ticket, id }: Pick<Standing, 'ticket' | 'id'>,
+) => guestToken(tokenSecret, offerIdOf(ticket, id));
 
 /** Of a guest's place, shown to a guest: the token was presented. */
 function shownTo(
@@ -212,7 +216,9 @@ function resultOf(
   { keyed, first }: Pick<RequestIdentity, 'keyed' | 'first'>,
 ): CommandResult | Problem {
   if (answer.kind !== 'answered') {
-    return first && answer.kind === 'overloaded' ? overloaded(answer.retryAfterMs) : outcomeUnknown({ keyed });
+    return first && answer.kind === 'overloaded'
+      ? overloaded(answer.retryAfterMs)
+      : outcomeUnknown({ keyed });
   }
   const { result } = answer;
   // A repeat that was not decided anew says nothing about what its first did.

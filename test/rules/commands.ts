@@ -164,9 +164,18 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
       reason: fc.constantFrom('cancelled' as const, 'declined' as const, 'expired' as const),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), reservationId: anyReservationId }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('expire' as const), reservationId: anyReservationId }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId: anyReservationId, quantity }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('release' as const), reservationId: anyReservationId }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constant('expire' as const), reservationId: anyReservationId }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId: anyReservationId, quantity }),
+  },
   { weight: 10, arbitrary: remoteWish },
   { weight: 2, arbitrary: loadWish(0) },
   { weight: 1, arbitrary: fc.constant({ type: 'reopen' as const }) },

@@ -258,7 +258,12 @@ describe('what comes back', () => {
         type: 'rehold',
         id: 'late',
         at: T0,
-        reservation: { ...(ticket.offer('p0') as Reservation), id: 'r-late', person: 'late', status: 'EXPIRED' },
+        reservation: {
+          ...(ticket.offer('p0') as Reservation),
+          id: 'r-late',
+          person: 'late',
+          status: 'EXPIRED',
+        },
         paymentId: 'p',
         personElsewhere: 0,
       },
@@ -297,7 +302,13 @@ const deed = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('load' as const), capacity: fc.integer({ min: 0, max: 5 }) }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pause' as const), paused: fc.constantFrom(true, false, false, false) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('pause' as const),
+      paused: fc.constantFrom(true, false, false, false),
+    }),
+  },
 );
 
 /** Does it, and checks what the list promises of each event of it; answers how many offers there were. */
@@ -420,7 +431,13 @@ describe('a sale in the order of the log', () => {
 
   it('leaves whose offer is void the first in line, and asks again when there is room', () => {
     const ticket = offered();
-    const told = { type: 'remote', clientId: 'north', reservationId: 'x', quantity: 2, ordered: true } as const;
+    const told = {
+      type: 'remote',
+      clientId: 'north',
+      reservationId: 'x',
+      quantity: 2,
+      ordered: true,
+    } as const;
     ticket.do({ ...told, action: 'pending', recordedAt: T0, position: position(3) });
     const { events } = hear(ticket, 'o-ann', 'pending', 4);
     expect(events.map(({ type }) => type)).toEqual(['logged', 'voided']);

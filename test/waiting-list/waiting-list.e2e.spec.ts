@@ -57,8 +57,7 @@ describe('the waiting list over HTTP', () => {
     const names = readdirSync(dir).filter((name) => name.includes('-waiting-list-offer-'));
     return names.map((name) => readFileSync(join(dir, name), 'utf8'));
   }
-  const recipients = (): string[] =>
-    offersMailed().map((mail) => /^To: (.*)\r$/m.exec(mail)?.[1] ?? '');
+  const recipients = (): string[] => offersMailed().map((mail) => /^To: (.*)\r$/m.exec(mail)?.[1] ?? '');
 
   it(
     'offers in order, by mail, once, and to nobody else',
