@@ -438,7 +438,7 @@ function failureOf(error: unknown): string {
   if (error instanceof RefusedError || message.includes('equal or smaller than the target stream'))
     return 'refused';
   if (message.includes('quorum') || message.includes('lease was lost')) return 'lost lease';
-  if (message.includes('waits to be rebuilt')) return message;
+  if (message.includes('waits to be rebuilt') || message.includes('waits for the archive')) return message;
   throw error;
 }
 
