@@ -568,6 +568,18 @@ const table = {
     doc: 'Tickets in one reservation.',
     source: DEFAULTS,
   }),
+  waitingListMax: setting({
+    env: 'WAITING_LIST_MAX',
+    schema: integer(0, 1_000_000),
+    default: 10_000,
+    doc: 'Persons who may wait for tickets of one ticket; 0: nobody can join a waiting list.',
+  }),
+  waitingOfferMs: setting({
+    env: 'WAITING_OFFER_MS',
+    schema: milliseconds(SECOND, DAY),
+    default: 15 * MINUTE,
+    doc: 'How long tickets are held for somebody to whom they were offered from the waiting list.',
+  }),
   currency: setting({
     env: 'CURRENCY',
     schema: text(/^[A-Z]{3}$/, 'three capital letters (ISO 4217)'),

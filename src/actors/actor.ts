@@ -24,7 +24,7 @@ import {
 } from '../archive/port.js';
 import type { Logger } from '../process/log.js';
 import { ticketName } from '../redis/keys.js';
-import { apply, cardKey, decide, initialState } from '../rules/index.js';
+import { apply, cardKey, decide, initialState, isSpokenFor } from '../rules/index.js';
 import type { Decision, Outcome, Policy, Reservation, Told } from '../rules/index.js';
 import type { Command, TicketId, TicketState } from '../rules/index.js';
 import type {
@@ -67,7 +67,16 @@ const NEWER_LOOK_MS = 30_000;
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
 /** Outcomes that may be told only when their event is archived. */
-const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set(['paying', 'reserved', 'refunded']);
+const DURABLE_OUTCOMES: ReadonlySet<Outcome['kind']> = new Set([
+  'paying',
+  'reserved',
+  'refunded',
+  'waiting',
+  'left_waiting_list',
+]);
+
+/** What a full outbox has no room for. */
+const NEW_COMMANDS: ReadonlySet<CommandBody['type']> = new Set(['hold', 'joinWaitingList']);
 
 /** Who is told of one decision of the log, at most; others find it on record or ask again. */
 const ASKERS_MAX = 10;
@@ -612,9 +621,13 @@ export class TicketActor {
         case 'repeat':
           for (const [id, outcome] of result.recorded) known.set(id, outcome);
           break;
-        case 'guard':
+        case 'guard': {
+          const looked = elsewhere.size;
           for (const [person, tally] of result.tallies) elsewhere.set(person, tally);
+          // So many may be looked at who wait that each try finds others out; there is an end of them.
+          if (elsewhere.size > looked) tries -= 1;
           break;
+        }
         case 'fenced':
           await this.#drop(false);
           throw new LostTicketError();
@@ -648,7 +661,7 @@ export class TicketActor {
     elsewhere: ReadonlyMap<string, number>,
   ): Promise<Draft> {
     const now = this.#deps.clock.now();
-    const draft = new DraftBuilder(hold, this.ticket, this.#deps.policy, known);
+    const draft = new DraftBuilder(hold, this.ticket, this.#deps.policy, { known, elsewhere });
     for (const reservation of hold.state.reservations.values()) {
       if (hold.dueAt === 0 || hold.dueAt > now) break;
       draft.expireIfDue(reservation, now);
@@ -661,27 +674,24 @@ export class TicketActor {
       if (now > envelope.deadline) draft.results.set(envelope.id, { kind: 'deadline_passed' });
       else if (incarnation !== hold.incarnation)
         draft.results.set(envelope.id, { kind: 'incarnation_passed' });
-      else if (full && envelope.body.type === 'hold') draft.results.set(envelope.id, { kind: 'outbox_full' });
-      else await this.#decideOne(draft, envelope, now, elsewhere);
+      else if (full && NEW_COMMANDS.has(envelope.body.type))
+        draft.results.set(envelope.id, { kind: 'outbox_full' });
+      else await this.#decideOne(draft, envelope, now);
     }
+    draft.serveIfDue(now);
     return draft;
   }
 
   /** A full outbox refuses what is new; what took effect before is told as it was. */
   async #recallInto(draft: Draft, commands: readonly CommandEnvelope[]): Promise<void> {
-    const ids = commands.filter(({ body }) => body.type === 'hold').map(({ id }) => id);
+    const ids = commands.filter(({ body }) => NEW_COMMANDS.has(body.type)).map(({ id }) => id);
     for (const [id, outcome] of await this.#deps.store.recall(this.ticket, ids))
       draft.results.set(id, outcome);
   }
 
-  async #decideOne(
-    draft: DraftBuilder,
-    envelope: CommandEnvelope,
-    now: number,
-    elsewhere: ReadonlyMap<string, number>,
-  ): Promise<void> {
+  async #decideOne(draft: DraftBuilder, envelope: CommandEnvelope, now: number): Promise<void> {
     try {
-      draft.decide(envelope, now, elsewhere);
+      draft.decide(envelope, now);
     } catch (error) {
       // A defect of ours: this command is set aside, the others go on.
       this.#logger.error({ err: error, commandId: envelope.id }, 'a command could not be decided');
@@ -767,6 +777,7 @@ export class TicketActor {
 
   /** Exact next time over all reservations. */
   #nextDue(state: TicketState): number {
+    if (isSpokenFor(state)) return this.#deps.clock.now();
     for (const id of this.#lastCheck.keys()) if (!state.reservations.has(id)) this.#lastCheck.delete(id);
     let next = Number.POSITIVE_INFINITY;
     for (const reservation of state.reservations.values()) {
@@ -778,7 +789,9 @@ export class TicketActor {
 
   /** Next time after a draft: exact when something was due, else a bound that needs no walk over them all. */
   #dueAfter(hold: Hold, draft: Draft): number {
-    if (hold.dueAt > 0 && hold.dueAt <= this.#deps.clock.now()) return this.#nextDue(draft.state);
+    const now = this.#deps.clock.now();
+    if (isSpokenFor(draft.state)) return now;
+    if (hold.dueAt > 0 && hold.dueAt <= now) return this.#nextDue(draft.state);
     let next = hold.dueAt === 0 ? Number.POSITIVE_INFINITY : hold.dueAt;
     for (const { event } of draft.events) {
       if (event.type === 'held') next = Math.min(next, event.reservation.expiresAt);
@@ -812,16 +825,29 @@ class DraftBuilder implements Draft {
   readonly #ticket: TicketId;
   readonly #policy: Policy;
   readonly #incarnation: number;
+  readonly #elsewhere: ReadonlyMap<string, number>;
   readonly #askers: Hold['askers'];
   readonly #known: ReadonlyMap<string, RecordedOutcome>;
   #sequence: number;
 
-  constructor(hold: Hold, ticket: TicketId, policy: Policy, known: ReadonlyMap<string, RecordedOutcome>) {
+  constructor(
+    hold: Hold,
+    ticket: TicketId,
+    policy: Policy,
+    {
+      known,
+      elsewhere,
+    }: {
+      readonly known: ReadonlyMap<string, RecordedOutcome>;
+      readonly elsewhere: ReadonlyMap<string, number>;
+    },
+  ) {
     this.state = hold.state;
     this.#askers = hold.askers;
     this.#known = known;
     this.#ticket = ticket;
     this.#policy = policy;
+    this.#elsewhere = elsewhere;
     this.#incarnation = hold.incarnation;
     this.#sequence = hold.sequence;
   }
@@ -837,9 +863,18 @@ class DraftBuilder implements Draft {
     this.#run(command, undefined);
   }
 
-  decide(envelope: CommandEnvelope, now: number, elsewhere: ReadonlyMap<string, number>): void {
+  /** The next of those who wait, when the decisions before left some of them for later. */
+  serveIfDue(now: number): void {
+    if (!isSpokenFor(this.state)) return;
+    this.#run(
+      { type: 'serveWaitingList', id: `serve/${this.#incarnation}-${this.#sequence}`, at: now },
+      undefined,
+    );
+  }
+
+  decide(envelope: CommandEnvelope, now: number): void {
     const { body } = envelope;
-    const command = this.#commandOf(envelope, now, elsewhere);
+    const command = this.#commandOf(envelope, now);
     const outcome = this.#run(command, envelope.requestId);
     this.results.set(envelope.id, outcome);
     // It is sent again under the same id, and must take effect once its ticket is open.
@@ -870,15 +905,11 @@ class DraftBuilder implements Draft {
   }
 
   /** Gives it its time and what it is decided on beyond this ticket, which the commit then guards. */
-  #commandOf({ id, body }: CommandEnvelope, at: number, elsewhere: ReadonlyMap<string, number>): Command {
-    // Assumed 0 until the commit says otherwise: most people buy in one category.
-    const guarded = (key: string): number => {
-      const tally = elsewhere.get(key) ?? 0;
-      this.guards.set(key, tally);
-      return tally;
-    };
+  #commandOf({ id, body }: CommandEnvelope, at: number): Command {
+    const guarded = this.#guarded;
     switch (body.type) {
       case 'hold':
+      case 'joinWaitingList':
         return { ...body, id, at, personElsewhere: guarded(body.person) };
       case 'rehold': {
         const { person } = body.reservation;
@@ -892,8 +923,15 @@ class DraftBuilder implements Draft {
     }
   }
 
+  /** Assumed 0 until the commit says otherwise: most people buy in one category. */
+  readonly #guarded = (key: string): number => {
+    const tally = this.#elsewhere.get(key) ?? 0;
+    this.guards.set(key, tally);
+    return tally;
+  };
+
   #run(command: Command, requestId: string | undefined): Outcome {
-    const { events, outcome, answer } = decide(this.state, command, this.#policy);
+    const { events, outcome, answer } = decide(this.state, command, this.#policy, this.#guarded);
     for (const event of events) {
       this.state = apply(this.state, event);
       this.#sequence += 1;

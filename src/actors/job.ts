@@ -105,6 +105,17 @@ const body = z.discriminatedUnion('type', [
     reservationId: reservationId.exactOptional(),
     heldSince: z.number(),
   }),
+  z.object({
+    type: z.literal('joinWaitingList'),
+    entryId: reservationId,
+    reservationId,
+    quantity,
+    email: z.string(),
+    person: z.string(),
+    account: z.string().exactOptional(),
+    country: z.string().max(2).exactOptional(),
+  }),
+  z.object({ type: z.literal('leaveWaitingList'), entryId: reservationId }),
 ]) satisfies z.ZodType<CommandBody>;
 
 const envelope = z.object({
@@ -129,6 +140,7 @@ function versionOf(body: CommandBody): number {
   if (body.type === 'own' || (body.type === 'remote' && body.ordered)) return 5;
   // An older worker would grant what the phase of the sale does not allow.
   if (body.type === 'hold' && body.limits) return 5;
+  if (body.type === 'joinWaitingList' || body.type === 'leaveWaitingList') return 5;
   return body.type === 'reopen' ? 4 : JOB_VERSION_MIN;
 }
 

@@ -5,6 +5,7 @@ import {
   initialState,
   isKnownEvent,
   personsOf,
+  waitingListOf,
   type Asked,
   type OrderedSale,
   type Orphan,
@@ -13,6 +14,7 @@ import {
   type TicketEvent,
   type TicketId,
   type TicketState,
+  type WaitingEntry,
 } from '../rules/index.js';
 
 /** The newest version of anything stored that this code knows: states, jobs, ledgers. */
@@ -21,10 +23,13 @@ export const SCHEMA_VERSION = 5;
 /**
  * Version of a ticket's state, as it is written into Redis and snapshots. What is written says the oldest version that
  * reads it rightly, so that workers of two versions can stand side by side for a deploy: 4 added nothing to it, 5 the
- * sale in the order of the log.
+ * sale in the order of the log and the waiting list, which an older worker would forget.
  */
-export function stateVersionOf({ ordered }: Pick<TicketState, 'ordered'>): number {
-  return ordered ? 5 : 3;
+export function stateVersionOf({
+  ordered,
+  waiting,
+}: Pick<TicketState, 'ordered'> & Partial<Pick<TicketState, 'waiting'>>): number {
+  return ordered || (waiting && !waiting.entries.isEmpty()) ? 5 : 3;
 }
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
@@ -69,7 +74,20 @@ export const reservationSchema = z.object({
   card: z.string().exactOptional(),
   code: z.string().exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
+  offer: z.object({ entryId: z.string(), joinedAt: z.number() }).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
+
+const waitingSchema = z.object({
+  id: z.string(),
+  reservationId: z.string(),
+  quantity: z.number(),
+  email: z.string(),
+  person: z.string(),
+  account: z.string().exactOptional(),
+  country: z.string().exactOptional(),
+  joinedAt: z.number(),
+  place: z.number(),
+}) satisfies z.ZodType<WaitingEntry>;
 
 const tallySchema = z.object({
   held: z.number(),
@@ -124,6 +142,7 @@ const stateSchema = scalarsSchema.extend({
   remote: z.array(z.tuple([z.string(), tallySchema])),
   orphans: z.array(z.tuple([z.string(), orphanSchema])).default([]),
   positions: z.array(z.tuple([z.string(), positionSchema])),
+  waiting: z.array(waitingSchema).default([]),
   asked: z.array(z.tuple([z.string(), askedSchema])).default([]),
   logged: z.array(z.tuple([z.string(), tallySchema])).default([]),
 });
@@ -161,6 +180,7 @@ export function assembleState(
     readonly positions: Iterable<[string, { readonly offset: string; readonly index: number }]>;
     readonly asked: Iterable<[string, Asked]>;
     readonly logged: Iterable<[string, RemoteTally]>;
+    readonly waiting: Iterable<WaitingEntry>;
   },
 ): TicketState {
   const persons = new Map<string, number>();
@@ -186,6 +206,7 @@ export function assembleState(
     positions: ImmutableMap(parts.positions),
     asked,
     logged: ImmutableMap(parts.logged),
+    waiting: waitingListOf(parts.waiting, (id) => asked.has(id)),
   };
 }
 
@@ -196,6 +217,7 @@ export function encodeState(state: TicketState): unknown {
     remote: [...state.remote.entries()],
     orphans: [...state.orphans.entries()],
     positions: [...state.positions.entries()],
+    ...(!state.waiting.entries.isEmpty() && { waiting: [...state.waiting.entries.values()] }),
     ...(state.ordered && { asked: [...state.asked.entries()], logged: [...state.logged.entries()] }),
   };
 }

@@ -171,7 +171,7 @@ export class Buyers {
   async authorize(
     id: string,
     asking: Asking,
-    find: (id: string) => Promise<Reservation | null>,
+    find: (id: string) => Promise<Owned | null>,
   ): Promise<Problem | null> {
     const opened = this.tokensOf(asking);
     if (opened instanceof Problem) return opened;
@@ -187,8 +187,11 @@ export class Buyers {
   }
 }
 
+/** As much of a reservation as says whose it is. */
+export type Owned = Pick<Reservation, 'account' | 'email'>;
+
 /** Whether a reservation is an account's own. */
-export function owns(principal: Principal, { account, email }: Reservation): boolean {
+export function owns(principal: Principal, { account, email }: Owned): boolean {
   if (account !== undefined) return account === principal.accountId;
   // Exactly: what is one mailbox for limits may be two in truth.
   return principal.emailConfirmed && email === principal.email;

@@ -24,6 +24,9 @@ export const PROBLEMS = {
   access_code_required: [403, 'an access code is required'],
   access_code_invalid: [403, 'the access code is not valid'],
   country_not_allowed: [403, 'not on sale in this country yet'],
+  already_waiting: [409, 'already on the waiting list'],
+  available_now: [409, 'the tickets can be had now'],
+  waiting_list_full: [409, 'the waiting list is full'],
   invalid_state: [409, 'not possible in the current state'],
   payment_declined: [402, 'payment declined'],
   validation_failed: [422, 'the request does not validate'],
@@ -150,6 +153,8 @@ const SUCCESSES = [
   'unchanged',
   'orphan_decided',
   'remote_released',
+  'waiting',
+  'left_waiting_list',
 ] as const;
 
 /** Results of commands that are refusals, whatever was asked. */
@@ -211,6 +216,17 @@ export function refusalProblem(refusal: Refusal): Problem {
       return validationFailed([{ path: 'quantity', message: `at most ${refusal.quantity} can be refunded` }]);
     case 'not_due':
       return new Problem('invalid_state', { detail: 'The hold has not ended yet.' });
+    case 'already_waiting':
+      return new Problem('already_waiting', { detail: 'You wait for this ticket already.' });
+    case 'available_now':
+      return new Problem('available_now', { detail: 'Nobody has to wait for these tickets: hold them.' });
+    case 'waiting_list_full':
+      return new Problem('waiting_list_full', {
+        detail: `At most ${refusal.limit} wait for one ticket; ask again later.`,
+        members: { limit: refusal.limit },
+      });
+    case 'not_waiting':
+      return new Problem('invalid_state', { detail: 'This place in the waiting list is given up.' });
     case 'deadline_passed':
     case 'incarnation_passed':
     case 'outbox_full':

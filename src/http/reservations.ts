@@ -101,8 +101,8 @@ export const emailSchema = z
   .toLowerCase()
   .pipe(z.email())
   .meta({ description: 'Required from guests; that of the account otherwise.', format: 'email' });
-const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
-const categorySchema = z.number().int().min(1).max(CATEGORIES.length);
+export const matchNumberSchema = z.number().int().min(1).max(MATCH_NUMBER_MAX);
+export const categorySchema = z.number().int().min(1).max(CATEGORIES.length);
 const priceSchema = z.number().positive().meta({ description: 'The price per ticket the buyer saw.' });
 
 const RESERVATION_STATUSES = [
@@ -127,6 +127,7 @@ export const reservationSchema = z
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().meta({ description: 'End of the hold.' }),
     reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).optional(),
+    offer: z.literal(true).optional().meta({ description: 'It was offered from the waiting list.' }),
   })
   .meta({ id: 'Reservation' });
 
@@ -138,7 +139,8 @@ const heldSchema = reservationSchema
 
 /** What people see of a reservation. */
 export function reservationJson(reservation: Reservation): z.output<typeof reservationSchema> {
-  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason } = reservation;
+  const { id, status, matchNumber, category, quantity, unitPrice, currency, email, reason, offer } =
+    reservation;
   return {
     id,
     status,
@@ -151,6 +153,7 @@ export function reservationJson(reservation: Reservation): z.output<typeof reser
     createdAt: new Date(reservation.createdAt).toISOString(),
     expiresAt: new Date(reservation.expiresAt).toISOString(),
     ...(reason !== undefined && { reason }),
+    ...(offer && { offer: true as const }),
   };
 }
 
@@ -207,7 +210,9 @@ function refOf({ buyers }: ReservationsOptions, id: string): ReservationRef {
   return ref;
 }
 
-const CONFLICT = validationFailed([{ path: 'Idempotency-Key', message: 'was used with another body' }]);
+export const CONFLICT = validationFailed([
+  { path: 'Idempotency-Key', message: 'was used with another body' },
+]);
 
 const idsOf = ({ id, keepMs }: RequestIdentity, requestId: string): FlowIds => ({ id, keepMs, requestId });
 
@@ -299,7 +304,7 @@ function holdRoute(options: ReservationsOptions): Route {
 }
 
 /** What the security check of a person may answer. */
-const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
+export const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
 
 /** What the sale phases may answer. */
 const PHASED = ['not_on_sale', 'access_code_required', 'access_code_invalid', 'country_not_allowed'] as const;
@@ -388,7 +393,7 @@ function submitted(answer: Promise<SubmissionResult>): Promise<SubmissionResult>
 }
 
 /** With the words of whoever stopped the sales. */
-function paused(message: Message | null): Problem {
+export function paused(message: Message | null): Problem {
   return new Problem('sales_paused', {
     detail: message?.en ?? 'Sales of this ticket are paused for now.',
     ...(message && { members: { message } }),

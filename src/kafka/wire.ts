@@ -266,6 +266,8 @@ function announcementOf({ event }: CommittedEvent): Announcement | null {
     case 'paused':
     case 'orphanDecided':
     case 'remoteReleased':
+    case 'waitingJoined':
+    case 'waitingLeft':
       return null;
   }
 }

@@ -32,6 +32,8 @@ export const QUEUED = {
   cancelled: reservationSchema,
   /** `given`: tickets given back by this refund; `left`: those it still covers. */
   refund: reservationSchema.extend({ given: z.number().int(), left: z.number().int() }),
+  /** Tickets are held for somebody who waited. */
+  'waiting-list-offer': reservationSchema.extend({ expiresAt: z.number() }),
   'late-payment-reserved': reservationSchema,
   'late-payment-refunded': reservationSchema,
   /** `charged`: it was paid, and the money goes back; else it was held only. */
@@ -103,6 +105,8 @@ export interface KindRules {
 /** Lower than what account mails may have (5), so that holds in others' names never use up the share of a reset. */
 const UNPAID = { perHourMax: 2, staleMs: 6 * HOUR_MS } as const;
 const OF_OTHERS = { perHourMax: 4 } as const;
+/** Who waits for many tickets may be offered several in an hour, and each offer ends. */
+const OFFERS = { perHourMax: 10 } as const;
 
 /** Whoever paid is told whatever happens; mails that a stranger can cause to an address are few. */
 export const KIND_RULES: Readonly<Record<QueuedKind, KindRules>> = {
@@ -110,6 +114,7 @@ export const KIND_RULES: Readonly<Record<QueuedKind, KindRules>> = {
   expired: UNPAID,
   cancelled: UNPAID,
   refund: {},
+  'waiting-list-offer': OFFERS,
   'late-payment-reserved': {},
   'late-payment-refunded': {},
   'match-cancelled': {},

@@ -9,6 +9,8 @@ import type { NewMail, ReservationFacts } from './kinds.js';
 /** Whether an event asks for a mail at all, cheaply: most do not. */
 export function isMailed({ event }: CommittedEvent): boolean {
   switch (event.type) {
+    case 'held':
+      return isOffer(event.reservation);
     case 'sold':
       // Of a cancelled match the refund that follows is told.
       return event.cause === undefined;
@@ -26,6 +28,17 @@ export function isMailed({ event }: CommittedEvent): boolean {
 /** Null for events that nobody is mailed about. */
 export function mailOf({ event }: CommittedEvent): NewMail | null {
   switch (event.type) {
+    case 'held': {
+      const { reservation } = event;
+      if (!isOffer(reservation)) return null;
+      const { id, email, expiresAt } = reservation;
+      return {
+        kind: 'waiting-list-offer',
+        id: `waiting-list-offer:${id}`,
+        to: email,
+        data: { ...factsOf(reservation), expiresAt },
+      };
+    }
     case 'sold':
       return event.cause ? null : aboutOne('purchase', event.reservation);
     case 'released': {
@@ -52,6 +65,10 @@ export function mailOf({ event }: CommittedEvent): NewMail | null {
       return null;
   }
 }
+
+/** Not one whose tickets are taken again for a payment. */
+const isOffer = ({ offer, paymentId }: Reservation): boolean =>
+  offer !== undefined && paymentId === undefined;
 
 /** What became of a payment that came after the hold had ended. */
 export function lateMailOf(reservation: Reservation, outcome: 'reserved' | 'refunded'): NewMail {

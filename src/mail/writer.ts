@@ -114,13 +114,19 @@ export class MailWriter {
     return paymentId === undefined ? null : this.#options.payment(paymentId);
   }
 
-  /** Only the end of a hold claims that nothing was charged: the payment's own record must not say otherwise. */
+  /**
+   * An offer is told while it stands. Only the end of a hold claims that nothing was charged: the payment's own record
+   * must not say otherwise.
+   */
   #untrue<K extends QueuedKind>(
     kind: K,
     data: MailData[K],
     payment: PaymentFacts | null,
     { value }: StoredMail,
   ): Written | null {
+    if ('expiresAt' in data && data.expiresAt <= this.#options.clock.now()) {
+      return { kind: 'drop', why: 'the offer has ended' };
+    }
     const isUncharged = kind === 'expired' || kind === 'cancelled' || ('charged' in data && !data.charged);
     if (!isUncharged || !payment) return null;
     if (payment.late !== undefined || payment.status === 'succeeded') {

@@ -45,6 +45,7 @@ import { Reconciler } from '../payments/reconciler.js';
 import { PaymentRecords } from '../payments/records.js';
 import { paymentRoutes } from '../payments/routes.js';
 import { AccountIndex } from '../redis/account-index.js';
+import { RedisWaitingLists } from '../redis/waiting-lists.js';
 import { securityRoutes } from '../security/routes.js';
 import { userRoutes } from '../users/routes.js';
 import { verdictProblem } from '../security/verdict.js';
@@ -93,6 +94,8 @@ import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
 import { makeWaitingRoom, type WaitingRoomRole } from './waiting-room.js';
 import { WorkerMetrics } from './worker-metrics.js';
+import { entryJson, waitingListRoutes, type WaitingListRoutesOptions } from '../waiting-list/routes.js';
+import { WaitingLists } from '../waiting-list/waiting-list.js';
 
 export interface Marketplace {
   /** Ports that are open, by role. */
@@ -504,6 +507,7 @@ class Starter {
       ...reservationRoutes(parts.reservations()),
       ...ticketRoutes(tickets),
       ...checkInRoutes(parts.checkIn()),
+      ...waitingListRoutes(parts.waitingList()),
     ];
     await this.#listen('reservations', parts, this.#settings.reservationsPort, routes);
   }
@@ -936,6 +940,35 @@ class Parts {
     };
   }
 
+  #waitingLists(): WaitingLists {
+    const { reader, clock, archive, catalog, redis, keys } = this.core;
+    return new WaitingLists({
+      lists: new RedisWaitingLists(redis, keys),
+      tickets: () => catalog.tickets,
+      archived: archive,
+      accountIndex: new AccountIndex(redis, keys, clock),
+      reader,
+      clock,
+      waitMs: this.#settings.replyWaitMs,
+    });
+  }
+
+  waitingList(): WaitingListRoutesOptions {
+    const { gateway, catalog } = this.core;
+    const { ticketsPerReservationMax } = this.#settings;
+    return {
+      gateway,
+      lists: this.#waitingLists(),
+      idempotency: this.#idempotency,
+      buyers: this.buyers(),
+      pauseMessage: (ticket) => pauseOf(catalog.notices, ticket)?.message ?? null,
+      tokenSecret: this.#secrets.tokenSecret,
+      ticketsPerReservationMax,
+      countryOf,
+      knows: this.#knows,
+    };
+  }
+
   buyers(): Buyers {
     const { security, users, devices, requireOperator } = this.#trust;
     const { guests } = this.#settings;
@@ -1027,6 +1060,7 @@ class Parts {
     const { reader, clock, archive, redis, keys } = this.core;
     const { taxName, taxPercent, replyWaitMs: waitMs } = this.#settings;
     const { users, access, audit } = this.#trust;
+    const waitingLists = this.#waitingLists();
     return new AccountExport({
       account: (id) => users.account(id),
       sessions: access.sessions,
@@ -1036,6 +1070,8 @@ class Parts {
       findReservation: (id) => reader.find(id),
       payments: this.#records,
       desk: this.#tickets,
+      waitingOf: async (principal) =>
+        (await waitingLists.mine(principal)).map((standing) => entryJson(standing, null)),
       clock,
       waitMs,
       taxName,

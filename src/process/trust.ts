@@ -19,6 +19,7 @@ import type { Payment, PaymentProvider } from '../payments/port.js';
 import { SandboxPayments } from '../payments/sandbox/provider.js';
 import { StripePayments } from '../payments/stripe.js';
 import { connectRedis, type RedisClient } from '../redis/connection.js';
+import { RedisWaitingLists } from '../redis/waiting-lists.js';
 import type { Reservation } from '../rules/index.js';
 import { DocumentAudit } from '../security/audit.js';
 import { Devices } from '../security/device.js';
@@ -31,6 +32,7 @@ import { createAccess, type Access } from '../users/access.js';
 import { Operators, requireOperator, requireSteward } from '../users/operators.js';
 import type { Principal } from '../users/principal.js';
 import { Users } from '../users/users.js';
+import { leaveWaitingLists } from '../waiting-list/leave-all.js';
 import type { Core } from './core.js';
 import { StartupError, type Secrets } from './data-dir.js';
 import type { Overload } from './overload.js';
@@ -102,6 +104,9 @@ export class Trust {
       publicUrl,
       operatorSecondFactor,
       onErase: async (account) => {
+        const { gateway, catalog, redis, keys } = core;
+        const lists = new RedisWaitingLists(redis, keys);
+        await leaveWaitingLists({ lists, tickets: catalog.tickets, gateway }, account);
         const erasures = new Erasures(documents);
         for (const person of personsOfAccount(new Persons(tokenSecret), account)) {
           await erasures.add(person, clock.now());

@@ -27,8 +27,9 @@ export class WorkerMetrics implements ActorObserver {
 
   /** Holds and sales are counted where buyers are answered; nobody is answered at an expiry. */
   event({ event }: CommittedEvent): void {
-    if (event.type === 'released' && event.reservation.reason === 'expired')
-      this.#onExpired(event.reservation);
+    if (event.type !== 'released' || event.reservation.reason !== 'expired') return;
+    // Who lets an offer lapse did not ask for the tickets then.
+    if (!event.reservation.offer) this.#onExpired(event.reservation);
   }
 
   /** After every sweep: gauges that stand for now. Tickets with nothing waiting carry no series. */

@@ -15,6 +15,8 @@ export interface TicketKeys {
   readonly remote: string;
   /** Hash: tickets owned in this category, by person. */
   readonly persons: string;
+  /** Sorted set: who waits for tickets, by place. The entries stand in `remote`. */
+  readonly waiting: string;
   /** Stream: committed events on their way to archive and log, ids `incarnation-sequence`. */
   readonly outbox: string;
   /** String: the owner's lease. */
@@ -51,6 +53,7 @@ export class RedisKeys {
       reservations: `${base}:reservations`,
       remote: `${base}:remote`,
       persons: `${base}:persons`,
+      waiting: `${base}:waiting`,
       outbox: `${base}:outbox`,
       lease: `${base}:lease`,
       queuePrefix: this.#match(matchNumber),

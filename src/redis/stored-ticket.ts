@@ -18,7 +18,9 @@ import {
   type Reservation,
   type TicketId,
   type TicketState,
+  type WaitingEntry,
 } from '../rules/index.js';
+import { waitingChangesOf, waitingFieldKind, type WaitingChanges } from './stored-waiting.js';
 
 /** How long an ended reservation stays in Redis; the archive has it long before. */
 export const ENDED_KEEP_MS = 24 * 60 * 60 * 1_000;
@@ -140,7 +142,7 @@ export function metaChangesOf(commit: Commit): Partial<CommittedMeta> {
   };
 }
 
-/** What a commit writes of reservations, peers and persons. */
+/** What a commit writes of reservations, peers, persons and those who wait. */
 export interface Changes {
   readonly setReservations: (readonly [string, StoredReservation])[];
   readonly delReservations: string[];
@@ -151,10 +153,12 @@ export interface Changes {
   readonly delPersons: string[];
   /** As they ended. */
   readonly ended: StoredReservation[];
+  readonly waiting: WaitingChanges;
 }
 
 /** What of the state has to be written: all of it when it replaces, else what the events touched. */
-export function changesOf({ before, after, events, replace, incarnation }: Commit): Changes {
+export function changesOf(commit: Commit): Changes {
+  const { before, after, events, replace, incarnation } = commit;
   const touched = touchedBy(events, before, after, replace ? { incarnation, sequence: 0 } : null);
   const changes: Changes = {
     setReservations: [],
@@ -164,6 +168,7 @@ export function changesOf({ before, after, events, replace, incarnation }: Commi
     setPersons: [],
     delPersons: [],
     ended: [],
+    waiting: waitingChangesOf(commit),
   };
   for (const [id, { last, position }] of touched.reservations) {
     const live = after.reservations.get(id);
@@ -273,14 +278,19 @@ export function sortedRemote(entries: Iterable<[string, unknown]>): {
   readonly remote: [string, RemoteTally][];
   readonly asked: [string, Asked][];
   readonly logged: [string, RemoteTally][];
+  readonly waiting: WaitingEntry[];
 } {
   const remote: [string, RemoteTally][] = [];
   const asked: [string, Asked][] = [];
   const logged: [string, RemoteTally][] = [];
+  const waiting: WaitingEntry[] = [];
   for (const [key, value] of entries) {
-    if (key.startsWith(ASKED)) asked.push([key.slice(ASKED.length), value as Asked]);
+    const ofList = waitingFieldKind(key);
+    if (ofList === 'entry') waiting.push(value as WaitingEntry);
+    else if (ofList === 'person') continue;
+    else if (key.startsWith(ASKED)) asked.push([key.slice(ASKED.length), value as Asked]);
     else if (key.startsWith(LOGGED)) logged.push([key.slice(LOGGED.length), value as RemoteTally]);
     else remote.push([key, value as RemoteTally]);
   }
-  return { remote, asked, logged };
+  return { remote, asked, logged, waiting };
 }

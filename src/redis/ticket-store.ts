@@ -38,6 +38,7 @@ import {
   type CommittedMeta,
   type StoredReservation,
 } from './stored-ticket.js';
+import { encodeLeft, waitingFields } from './stored-waiting.js';
 
 /** Reservations looked at by one step of a scan: about 200 KB. */
 const SCAN_COUNT = 500;
@@ -46,7 +47,7 @@ const SCAN_COUNT = 500;
 const PULSE_MS_MAX = 1_000;
 
 /** States of a connection that was lost. */
-const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
+export const AWAY: ReadonlySet<string> = new Set(['reconnecting', 'close', 'end']);
 
 /** What waits in a ticket's queue, and whether anybody looks after it. */
 export interface QueueStanding {
@@ -135,10 +136,13 @@ export class RedisTicketStore implements TicketStore {
       keys.remote,
       keys.persons,
       keys.outbox,
+      keys.waiting,
       ...others.map((category) => this.#keys.ticket({ ...ticket, category }).persons),
       ...comparedIds(commit).map((id) => this.#keys.outcome(ticket, id)),
       ...changes.ended.map(({ r }) => this.#keys.ended(ticket, r.id)),
+      ...changes.waiting.ended.map(({ id }) => this.#keys.ended(ticket, id)),
     ];
+    const waiting = waitingFields(changes.waiting);
     const args: (string | number)[] = [
       commit.owner,
       commit.version,
@@ -154,17 +158,25 @@ export class RedisTicketStore implements TicketStore {
     section(encodeMeta(metaChangesOf(commit)));
     section(changes.setReservations.flatMap(([id, stored]) => [id, encodeReservation(stored)]));
     section(changes.delReservations);
-    section(changes.setRemote.flatMap(([key, tally]) => [key, JSON.stringify(tally)]));
-    section(changes.delRemote);
+    section([
+      ...changes.setRemote.flatMap(([key, tally]) => [key, JSON.stringify(tally)]),
+      ...waiting.written.flatMap(([field, value]) => [field, JSON.stringify(value)]),
+    ]);
+    section([...changes.delRemote, ...waiting.removed]);
     section(changes.setPersons.flat());
     section(changes.delPersons);
+    section(changes.waiting.set.flatMap(({ id, place }) => [place, id]));
+    section(changes.waiting.removed.map(({ id }) => id));
     section(commit.events.flatMap((event) => [formatPosition(event), encodeEvent(event)]));
     section([
       ...commit.records.flatMap(({ outcome, keepMs }) => [encodeOutcome(outcome), keepMs]),
       // A life of 0: nothing is written.
       ...(commit.unanswered ?? []).flatMap(() => ['', 0]),
     ]);
-    section(changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]));
+    section([
+      ...changes.ended.flatMap((ended) => [encodeEnded(ended), ENDED_KEEP_MS]),
+      ...changes.waiting.ended.flatMap((entry) => [encodeLeft(entry), ENDED_KEEP_MS]),
+    ]);
     section(this.#messages(ticket, commit));
     return commitResult(await this.#commit(this.#redis, scriptKeys, args), commit);
   }

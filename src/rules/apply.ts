@@ -12,6 +12,7 @@ import type {
   TicketId,
   TicketState,
 } from './types.js';
+import { asked, NOBODY_WAITS, waitsOn, withEntry, withoutEntry } from './waiting-list.js';
 
 /** A ticket before any master list: it can hold nothing. */
 export function initialState(ticket: TicketId): TicketState {
@@ -34,6 +35,7 @@ export function initialState(ticket: TicketId): TicketState {
     remote: ImmutableMap(),
     orphans: ImmutableMap(),
     positions: ImmutableMap(),
+    waiting: NOBODY_WAITS,
     ordered: null,
     asked: ImmutableMap(),
     logged: ImmutableMap(),
@@ -53,6 +55,13 @@ export function pending(state: TicketState): number {
 /** What the log has not given to anybody: a hold is granted when it covers it. */
 export function orderedFree({ capacity, taken }: OrderedSale): number {
   return capacity - taken;
+}
+
+/** What can be held now, as far as is known here; asking for more would come to nothing. */
+export function free(state: TicketState): number {
+  const { ordered } = state;
+  const inLog = ordered ? orderedFree(ordered) - ordered.asked : Infinity;
+  return Math.max(0, Math.min(pending(state), inLog));
 }
 
 /**
@@ -76,9 +85,12 @@ const isSold = (reservation: Reservation | undefined): boolean => reservation?.s
 export function apply(state: TicketState, event: TicketEvent): TicketState {
   switch (event.type) {
     case 'held':
-      return withReservation(
-        withoutAsked(withLogged(state, event.logged), event.reservation.id),
-        event.reservation,
+      return withoutWaiting(
+        withReservation(
+          withoutAsked(withLogged(state, event.logged), event.reservation.id),
+          event.reservation,
+        ),
+        event.reservation.offer?.entryId,
       );
     case 'paymentStarted':
     case 'paymentDeclined':
@@ -87,9 +99,12 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
     case 'refunded':
       return withReservation(state, event.reservation);
     case 'asked':
-      return withAsked(state, event.asked);
+      return askedFor(withAsked(state, event.asked), event.asked);
     case 'voided':
-      return withoutAsked(withLogged(state, event.logged), event.asked.reservation.id);
+      return notGranted(
+        withoutAsked(withLogged(state, event.logged), event.asked.reservation.id),
+        event.asked,
+      );
     case 'logged':
       return withLogged(state, event);
     case 'remote':
@@ -128,13 +143,34 @@ export function apply(state: TicketState, event: TicketEvent): TicketState {
         currency: event.currency,
         ordered: event.ordered ? { capacity: event.capacity, taken: 0, asked: 0 } : state.ordered,
       };
-    case 'closed':
-      return { ...state, closed: true, cancelled: state.cancelled || event.cause === 'match_cancelled' };
+    case 'closed': {
+      const cancelled = state.cancelled || event.cause === 'match_cancelled';
+      // Of a cancelled match nothing comes back any more.
+      return { ...state, closed: true, cancelled, waiting: cancelled ? NOBODY_WAITS : state.waiting };
+    }
     case 'reopened':
       return { ...state, closed: state.cancelled };
     case 'paused':
       return { ...state, paused: event.paused, pauseRevision: event.revision };
+    case 'waitingJoined':
+      return { ...state, waiting: withEntry(state.waiting, event.entry) };
+    case 'waitingLeft':
+      return withoutWaiting(state, event.entry.id);
   }
+}
+
+/** Whose turn it is keeps the place until the log has granted the tickets. */
+function askedFor(state: TicketState, { reservation: { offer } }: Asked): TicketState {
+  return offer ? { ...state, waiting: asked(state.waiting, offer.entryId) } : state;
+}
+
+function notGranted(state: TicketState, { reservation: { offer } }: Asked): TicketState {
+  return offer ? { ...state, waiting: waitsOn(state.waiting, offer.entryId) } : state;
+}
+
+function withoutWaiting(state: TicketState, entryId: string | undefined): TicketState {
+  const waiting = entryId === undefined ? state.waiting : withoutEntry(state.waiting, entryId);
+  return waiting === state.waiting ? state : { ...state, waiting };
 }
 
 function withRemote(
@@ -271,6 +307,8 @@ const EVENT_TYPES: Readonly<Record<TicketEvent['type'], true>> = {
   closed: true,
   reopened: true,
   paused: true,
+  waitingJoined: true,
+  waitingLeft: true,
 };
 
 /** False for a fact of a newer version, which `apply` must not be asked about. */

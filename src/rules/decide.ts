@@ -1,5 +1,5 @@
 /** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
-import { available, cardKey, codeKey, orderedFree, pending, remoteKey } from './apply.js';
+import { available, cardKey, codeKey, free, orderedFree, pending, remoteKey } from './apply.js';
 import type {
   Asked,
   Command,
@@ -31,11 +31,28 @@ import type {
   TicketState,
   Told,
 } from './types.js';
+import {
+  isSpokenFor,
+  joinWaitingList,
+  leaveWaitingList,
+  nothingElsewhere,
+  offerMsOf,
+  withOffers,
+  type Elsewhere,
+} from './waiting.js';
 
-export function decide(state: TicketState, command: Command, policy: Policy): Decision {
+/** `elsewhere` is asked of those who are offered tickets; what the command itself is based on it carries. */
+export function decide(
+  state: TicketState,
+  command: Command,
+  policy: Policy,
+  elsewhere: Elsewhere = nothingElsewhere,
+): Decision {
   const decision = decideOn(state, command, policy);
   const isCancelled = state.cancelled || (command.type === 'close' && command.cancelled === true);
-  return isCancelled ? { ...decision, events: decision.events.map(ofCancelledMatch) } : decision;
+  return isCancelled
+    ? { ...decision, events: decision.events.map(ofCancelledMatch) }
+    : withOffers(state, decision, command.at, policy, elsewhere);
 }
 
 /** Why it came to this: who hears of it, and what buyers are told, depends on it. */
@@ -88,6 +105,12 @@ function decideOn(state: TicketState, command: Command, policy: Policy): Decisio
       return decideOrphan(state, command);
     case 'releaseRemote':
       return releaseRemote(state, command);
+    case 'joinWaitingList':
+      return joinWaitingList(state, command, policy);
+    case 'leaveWaitingList':
+      return leaveWaitingList(state, command);
+    case 'serveWaitingList':
+      return refused({ kind: 'unchanged' });
   }
 }
 
@@ -158,13 +181,6 @@ function ask(at: number, asked: Asked): Decision {
   return { events: [{ type: 'asked', at, asked }], outcome: { kind: 'asked' } };
 }
 
-/** What can be held now, as far as is known here; asking for more would come to nothing. */
-function free(state: TicketState): number {
-  const { ordered } = state;
-  const inLog = ordered ? orderedFree(ordered) - ordered.asked : Infinity;
-  return Math.max(0, Math.min(pending(state), inLog));
-}
-
 /** Why the tickets cannot be held; null when they can. */
 function withoutRoom(
   state: TicketState,
@@ -176,7 +192,7 @@ function withoutRoom(
   if (owned + quantity > policy.ticketsPerPersonMax) {
     return { kind: 'purchase_limit', limit: policy.ticketsPerPersonMax, owned };
   }
-  const remaining = free(state);
+  const remaining = isSpokenFor(state) ? 0 : free(state);
   return quantity > remaining ? { kind: 'temporarily_unavailable', remaining } : null;
 }
 
@@ -587,7 +603,8 @@ function grant(state: TicketState, asked: Asked, at: number, logged: Logged, pol
   if (state.paused) return voided(asked, at, logged, { kind: 'paused' });
   // A later list may have lowered what there is.
   if (asked.reservation.quantity > pending(state)) return voided(asked, at, logged, withoutTickets(state));
-  const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : logged.recordedAt + policy.holdMs;
+  const lastsMs = asked.reservation.offer && !asked.again ? offerMsOf(policy) : policy.holdMs;
+  const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : logged.recordedAt + lastsMs;
   const reservation: Reservation = { ...asked.reservation, expiresAt, updatedAt: at };
   if (asked.again) return heldAgain(at, reservation, policy, { granted: true, logged });
   return {

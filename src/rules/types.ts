@@ -11,6 +11,7 @@
  * simulator and the tests all run exactly this code, so the lint rules keep every I/O import out of it.
  */
 import type { Map as ImmutableMap } from 'immutable';
+import type { WaitingEntry, WaitingList } from './waiting-list.js';
 
 /** A ticket is the resource (match, category), never one seat. */
 export interface TicketId {
@@ -56,6 +57,8 @@ export interface Reservation {
   /** Digest of the presale's code, where what one code gets is limited: it counts like a person. */
   readonly code?: string;
   readonly reason?: ReleaseReason | 'paid' | 'refunded';
+  /** Of what was offered to somebody who waited: whose turn it was, and since when they had waited. */
+  readonly offer?: { readonly entryId: string; readonly joinedAt: number };
 }
 
 export interface PaymentAttempt {
@@ -152,6 +155,8 @@ export interface TicketState {
   readonly orphans: ImmutableMap<string, Orphan>;
   /** Last position taken from each log partition. */
   readonly positions: ImmutableMap<string, { readonly offset: string; readonly index: number }>;
+  /** Who waits for tickets. */
+  readonly waiting: WaitingList;
   /** Null where holds are granted at once. Set by the list that opens the ticket, for good. */
   readonly ordered: OrderedSale | null;
   /** By reservation id. */
@@ -171,6 +176,10 @@ export interface Policy {
   readonly earlyReservedWindowMs: number;
   /** Remote reservations and peers tracked one by one per ticket; messages past it are refused. */
   readonly remoteTalliesMax: number;
+  /** How long an offer to somebody who waited lasts; absent: as long as a hold. */
+  readonly waitingOfferMs?: number;
+  /** Entries of the waiting list; absent or 0: nobody joins. Who waits already is served all the same. */
+  readonly waitingListMax?: number;
   /** Tickets that are opened from now on are sold in the order of the log. Absent: at once. */
   readonly ordered?: boolean;
 }
@@ -334,6 +343,29 @@ export interface ReleaseRemote extends CommandBase {
   /** As the operator saw it: a hold that was renewed since is another one. */
   readonly heldSince: number;
 }
+/** Somebody waits for tickets that cannot be had now. */
+export interface JoinWaitingList extends CommandBase {
+  readonly type: 'joinWaitingList';
+  readonly entryId: string;
+  /** Of the reservation that it will be offered as. */
+  readonly reservationId: string;
+  readonly quantity: number;
+  readonly email: string;
+  readonly person: string;
+  readonly account?: string;
+  readonly country?: string;
+  /** As with Hold. */
+  readonly personElsewhere: number;
+}
+/** Gives a place in the waiting list up; an offer is given back like any hold. */
+export interface LeaveWaitingList extends CommandBase {
+  readonly type: 'leaveWaitingList';
+  readonly entryId: string;
+}
+/** Goes on offering what is free, where one decision could not serve all. */
+export interface ServeWaitingList extends CommandBase {
+  readonly type: 'serveWaitingList';
+}
 
 export type Command =
   | Hold
@@ -352,7 +384,10 @@ export type Command =
   | Reopen
   | Pause
   | DecideOrphan
-  | ReleaseRemote;
+  | ReleaseRemote
+  | JoinWaitingList
+  | LeaveWaitingList
+  | ServeWaitingList;
 
 /** A message of ours at its place in the log. */
 export interface Logged {
@@ -471,7 +506,16 @@ export type TicketEvent =
   | { readonly type: 'closed'; readonly at: number; readonly cause?: 'match_cancelled' }
   /** From version 4 on. */
   | { readonly type: 'reopened'; readonly at: number }
-  | { readonly type: 'paused'; readonly at: number; readonly paused: boolean; readonly revision: number };
+  | { readonly type: 'paused'; readonly at: number; readonly paused: boolean; readonly revision: number }
+  /** From version 5 on, as `offer` in what is held. */
+  | { readonly type: 'waitingJoined'; readonly at: number; readonly entry: WaitingEntry }
+  | {
+      readonly type: 'waitingLeft';
+      readonly at: number;
+      readonly entry: WaitingEntry;
+      /** By itself, or because its person may buy no more. Who is offered tickets leaves by being `held`. */
+      readonly cause: 'left' | 'limit';
+    };
 
 /** The named results of a command. Expected outcomes are values; only a broken invariant throws. */
 export type Outcome =
@@ -514,7 +558,16 @@ export type Outcome =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'remote_limit'; readonly limit: number }
   /** The ticket is sold in the order of the log, and only what stands in it may move what others have. */
-  | { readonly kind: 'only_by_log' };
+  | { readonly kind: 'only_by_log' }
+  | { readonly kind: 'waiting'; readonly entry: WaitingEntry }
+  | { readonly kind: 'left_waiting_list'; readonly entry: WaitingEntry }
+  /** The person waits for this ticket with another entry. */
+  | { readonly kind: 'already_waiting'; readonly entryId: string }
+  /** Nobody has to wait for so many. */
+  | { readonly kind: 'available_now' }
+  | { readonly kind: 'waiting_list_full'; readonly limit: number }
+  /** The entry was offered tickets, is being offered them, has left, or never was. */
+  | { readonly kind: 'not_waiting' };
 
 export type OutcomeKind = Outcome['kind'];
 /** Outcomes that somebody is told. */

@@ -14,7 +14,7 @@ const CLASSES: readonly (readonly [pattern: RegExp, routeClass: RouteClass])[] =
   [/^POST \/api\/v1\/payments\/webhook$/, 'webhook'],
   [/^\w+ \/api\/v1\/(checks|sales-messages|challenges\/verify)(\/|$)/, 'service'],
   [/^\w+ \/(admin|api\/v1\/(blocks|audit))(\/|$)/, 'admin'],
-  [/^POST \/api\/(reservation|v1\/reservations|v1\/waiting-room\/places)$/, 'hold'],
+  [/^POST \/api\/(reservation|v1\/(reservations|waiting-list|waiting-room\/places))$/, 'hold'],
   [/^POST \/api\/v1\/reservations\/lookup$/, 'account'],
   [/^\w+ \/api\/v1\/(check-ins(\/|$)|tickets\/check$)/, 'check-in'],
   [/^POST \/api\/v1\/reservations\/[^/]+\/payment$/, 'pay'],

@@ -29,6 +29,8 @@ export interface ExportOptions extends TaxLine {
   readonly findReservation: (id: string) => Promise<Reservation | null>;
   readonly payments: Pick<PaymentRecords, 'get'>;
   readonly desk: Pick<TicketDesk, 'ofReservation' | 'received' | 'offersTo'>;
+  /** Where the account waits for tickets. */
+  readonly waitingOf: (principal: Principal) => Promise<readonly unknown[]>;
   readonly clock: Clock;
   readonly waitMs: number;
 }
@@ -54,6 +56,7 @@ export class AccountExport {
     const account = await bounded(clock, waitMs, 'archive', find(principal.accountId));
     if (!account) return false;
     const offers = await bounded(clock, waitMs, 'archive', desk.offersTo(principal));
+    const waiting = await this.#options.waitingOf(principal);
     response.statusCode = 200;
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.setHeader('Cache-Control', 'no-store');
@@ -71,6 +74,7 @@ export class AccountExport {
       return { items: tickets, ...(next !== undefined && { next }) };
     });
     await this.#write(response, `,"offeredTickets":${json(offers)}`);
+    await this.#write(response, `,"waitingLists":${json(waiting)}`);
     await this.#list(response, 'activity', (page) => this.#activity(accountId, page));
     await this.#write(response, '}');
     response.end();

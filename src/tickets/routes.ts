@@ -21,6 +21,7 @@ import type { Audit } from '../security/port.js';
 import { solutionOf, verdictProblem } from '../security/verdict.js';
 import { notLoggedIn } from '../users/operators.js';
 import type { Principal } from '../users/principal.js';
+import { entrySchema } from '../waiting-list/routes.js';
 import { emailSchema } from '../users/records.js';
 import { partsOfTicketId, type AdmissionState } from './admission.js';
 import { CODE_CHARS_MAX } from './codes.js';
@@ -748,6 +749,7 @@ const exportSchema = z
     reservations: z.array(z.looseObject({ id: z.string() })),
     receivedTickets: z.array(ticketSchema),
     offeredTickets: z.array(ticketSchema),
+    waitingLists: z.array(entrySchema),
     activity: z.array(z.looseObject({ action: z.string() })),
   })
   .meta({ id: 'AccountExport' });

@@ -15,6 +15,7 @@ const BY_SEGMENT: ReadonlyMap<string, Upstream> = new Map([
   ['tickets', 'reservations'],
   ['check-ins', 'reservations'],
   ['waiting-room', 'reservations'],
+  ['waiting-list', 'reservations'],
   ['users', 'user'],
   ['sessions', 'user'],
   ['email-confirmations', 'user'],

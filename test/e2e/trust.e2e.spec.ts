@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Secret, TOTP } from 'otpauth';
 import { solve } from '../../src/security/challenge-client.js';
+import { entryIdOf } from '../../src/waiting-list/waiting-list.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
@@ -310,11 +311,13 @@ type Service = (typeof SERVICES)[number];
 
 /** About the caller: everybody has one, so another's credentials reach that other's, never ours. */
 const OWN =
-  /^(GET \/api\/v1\/(reservations|tickets)|\w+ \/api\/v1\/users\/me(\/.*)?|DELETE \/api\/v1\/sessions(\/all)?)$/;
+  /^(GET \/api\/v1\/(reservations|tickets|waiting-list)|\w+ \/api\/v1\/users\/me(\/.*)?|DELETE \/api\/v1\/sessions(\/all)?)$/;
 /** What stewards are there for. */
 const STEWARDS = /^(\w+ \/api\/v1\/check-ins(\/.*)?|POST \/api\/v1\/tickets\/check)$/;
-/** Names an access token, and takes guests as well. */
 const HOLD = 'POST /api/v1/reservations';
+const JOIN = 'POST /api/v1/waiting-list';
+/** Those name an access token, and take guests as well. */
+const FOR_GUESTS: ReadonlySet<string> = new Set([HOLD, JOIN]);
 
 interface Protected {
   readonly service: Service;
@@ -417,6 +420,7 @@ describe('a marketplace in one process', () => {
       names = {
         '/api/v1/reservations/{id}': reservation.id,
         '/api/v1/tickets/{id}': `${reservation.id}.1`,
+        '/api/v1/waiting-list/{id}': entryIdOf({ matchNumber: 3, category: 1 }, 'nobody’s'),
         '/api/v1/check-ins/': '3',
         '/api/v1/operations/matches/': '3',
         '/api/v1/operations/pauses/': 'match-61',
@@ -440,6 +444,7 @@ describe('a marketplace in one process', () => {
     /** Bodies that are right: only who asks is wrong. */
     const bodies = (): Readonly<Record<string, unknown>> => ({
       [HOLD]: { matchNumber: 5, category: 1, quantity: 1 },
+      [JOIN]: { matchNumber: 5, category: 1, quantity: 1 },
       'POST /api/v1/reservations/{id}/payment': { paymentMethod: CARD },
       'POST /api/v1/reservations/{id}/refund': { quantity: 1 },
       'POST /api/v1/tickets/{id}/transfer': { email: 'mallory@example.com' },
@@ -579,7 +584,7 @@ describe('a marketplace in one process', () => {
       const { status, text } = reply;
       if (status === 401 || status === 403) return null;
       // Without an account it is a guest's, who has to name an address.
-      if (key === HOLD && status === 422) return null;
+      if (FOR_GUESTS.has(key) && status === 422) return null;
       const isOwn = trick.genuine && method === 'GET' && OWN.test(key) && !schemes.includes('serviceToken');
       const marks = [owner.id, owner.email, reservation.id, paymentId];
       if (isOwn && status === 200 && !marks.some((mark) => text.includes(mark))) return null;
@@ -598,7 +603,7 @@ describe('a marketplace in one process', () => {
           if (except !== undefined && schemes.includes(except)) continue;
           if (may?.test(key)) continue;
           // That would be the other's own to do.
-          if (genuine && (OWN.test(key) || key === HOLD) && method !== 'GET') continue;
+          if (genuine && (OWN.test(key) || FOR_GUESTS.has(key)) && method !== 'GET') continue;
           const body = bodies()[key];
           const path = `${pathOf(route)}${query === undefined ? '' : `?${query}`}`;
           const reply = await market.ask(service, method, path, {
@@ -767,6 +772,11 @@ describe('a marketplace in one process', () => {
       expect(mine.text).not.toContain(stranger.id);
       const held = (await right(HOLD, 201, asOwner)).body;
       await right('DELETE /api/v1/reservations/{id}', 200, asOwner, `/api/v1/reservations/${held.id}`);
+      // Nobody waits here: whoever may ask is told so.
+      await right(JOIN, 409, asOwner);
+      await right('GET /api/v1/waiting-list', 200, asOwner);
+      await right('GET /api/v1/waiting-list/{id}', 404, asOperator);
+      await right('DELETE /api/v1/waiting-list/{id}', 404, asOperator);
       const paid = (await market.hold({ matchNumber: 6 }, asOwner)).body;
       const path = `/api/v1/reservations/${paid.id}/payment`;
       await right('POST /api/v1/reservations/{id}/payment', 200, asOwner, path);

@@ -23,6 +23,7 @@ export const SAMPLES: MailData = {
   expired: reservation,
   cancelled: reservation,
   refund: { ...reservation, given: 1, left: 1 },
+  'waiting-list-offer': { ...reservation, expiresAt: Date.UTC(2022, 10, 1, 12) },
   'late-payment-reserved': reservation,
   'late-payment-refunded': reservation,
   'match-cancelled': { ...reservation, charged: true },

@@ -12,10 +12,15 @@ export const POLICY: Policy = {
   ticketsPerReservationMax: 2,
   earlyReservedWindowMs: 60,
   remoteTalliesMax: 5,
+  waitingListMax: 2,
+  waitingOfferMs: 700,
 };
 
 type Wish<C> = C extends Command ? Omit<C, 'id' | 'at'> : never;
 const reservationId = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5');
+/** Those of offers too, which are named by whose turn it was. */
+const anyReservationId = fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5', 'of w1', 'of w2', 'of w3');
+const entryId = fc.constantFrom('w1', 'w2', 'w3', 'w4');
 const paymentId = fc.constantFrom('p1', 'p2');
 const person = fc.constantFrom('ann', 'bob', 'cy');
 const quantity = fc.integer({ min: 1, max: 3 });
@@ -120,7 +125,7 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
     weight: 8,
     arbitrary: fc
       .tuple(
-        fc.record({ type: fc.constant('startPayment' as const), reservationId, paymentId }),
+        fc.record({ type: fc.constant('startPayment' as const), reservationId: anyReservationId, paymentId }),
         attempt,
         card,
       )
@@ -130,7 +135,7 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       type: fc.constant('declinePayment' as const),
-      reservationId,
+      reservationId: anyReservationId,
       paymentId,
       reason: fc.constant('card_declined'),
     }),
@@ -151,19 +156,35 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
       )
       .map(([wanted, by, from]) => ({ ...wanted, ...by, ...from })),
   },
-  { weight: 6, arbitrary: fc.record({ type: fc.constant('confirm' as const), reservationId, paymentId }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant('confirm' as const),
+      reservationId: anyReservationId,
+      paymentId,
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
       type: fc.constant('failPayment' as const),
-      reservationId,
+      reservationId: anyReservationId,
       paymentId,
       reason: fc.constantFrom('cancelled' as const, 'declined' as const, 'expired' as const),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), reservationId }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('expire' as const), reservationId }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId, quantity }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('release' as const), reservationId: anyReservationId }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constant('expire' as const), reservationId: anyReservationId }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant('refund' as const), reservationId: anyReservationId, quantity }),
+  },
   { weight: 10, arbitrary: remoteWish },
   { weight: 2, arbitrary: loadWish(0) },
   { weight: 1, arbitrary: fc.constant({ type: 'reopen' as const }) },
@@ -193,6 +214,19 @@ const wish: fc.Arbitrary<Wish<Command>> = fc.oneof(
       )
       .map(([wish, id]) => ({ ...wish, ...id })),
   },
+  {
+    weight: 8,
+    arbitrary: fc
+      .record({ entryId, quantity, person, personElsewhere: fc.constantFrom(0, 0, 0, 1, 3) })
+      .map((asked) => ({
+        type: 'joinWaitingList' as const,
+        ...asked,
+        reservationId: `of ${asked.entryId}`,
+        email: 'x@example.org',
+      })),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('leaveWaitingList' as const), entryId }) },
+  { weight: 1, arbitrary: fc.constant({ type: 'serveWaitingList' as const }) },
 );
 const closeWish: fc.Arbitrary<Wish<Command>> = fc
   .tuple(

@@ -72,6 +72,12 @@ interface Peer {
   cancels: true[];
   since: number;
 }
+interface Waiter {
+  id: string;
+  sale: string;
+  person: string;
+  tickets: number;
+}
 
 class Model {
   opened = false;
@@ -85,6 +91,8 @@ class Model {
   readonly peers = new Map<string, Peer>();
   readonly orphans = new Map<string, { peer: string; tickets: number }>();
   readonly seen: LogPosition[] = [];
+  /** The first in line first. */
+  line: Waiter[] = [];
 
   private live(id: string): Sale | undefined {
     return this.sales.find(
@@ -129,9 +137,65 @@ class Model {
     return this.pending() < tickets ? 'temporarily_unavailable' : null;
   }
 
+  private owned(person: string, elsewhere: number): number {
+    return this.sales
+      .filter((sale) => sale.person === person && this.live(sale.id) === sale)
+      .reduce((n, sale) => n + sale.tickets, elsewhere);
+  }
+
   /** Says what should come out, and changes the model accordingly. */
   take(command: Command): OutcomeKind {
+    const outcome = this.decide(command);
+    this.serve(command.at);
+    return outcome;
+  }
+
+  /** Everybody in line is looked at once: what is free only gets less. */
+  private serve(at: number): void {
+    if (this.cancelled) this.line = [];
+    if (!this.opened || this.closed || this.paused) return;
+    for (const waiter of [...this.line]) {
+      if (waiter.tickets > this.pending()) continue;
+      this.line = this.line.filter((other) => other !== waiter);
+      if (this.owned(waiter.person, 0) + waiter.tickets > POLICY.ticketsPerPersonMax) continue;
+      this.sales.push({
+        id: waiter.sale,
+        person: waiter.person,
+        status: 'PENDING',
+        tickets: waiter.tickets,
+        payment: undefined,
+        endsAt: at + (POLICY.waitingOfferMs ?? 0),
+      });
+    }
+  }
+
+  private join(command: Extract<Command, { type: 'joinWaitingList' }>): OutcomeKind {
+    const { entryId: id, reservationId: sale, person, quantity: tickets } = command;
+    if (this.line.some((waiter) => waiter.id === id)) return 'waiting';
+    if (this.live(sale)) return 'held';
+    if (!this.opened) return 'not_open';
+    if (this.closed) return 'closed';
+    if (this.line.some((waiter) => waiter.person === person)) return 'already_waiting';
+    const limited = this.owned(person, command.personElsewhere) + tickets > POLICY.ticketsPerPersonMax;
+    if (tickets > POLICY.ticketsPerReservationMax || limited) return 'purchase_limit';
+    if (this.pending() >= tickets) return this.paused ? 'paused' : 'available_now';
+    if (this.line.length === POLICY.waitingListMax) return 'waiting_list_full';
+    this.line.push({ id, sale, person, tickets });
+    return 'waiting';
+  }
+
+  private decide(command: Command): OutcomeKind {
     switch (command.type) {
+      case 'joinWaitingList':
+        return this.join(command);
+      case 'leaveWaitingList': {
+        const left = this.line.filter(({ id }) => id !== command.entryId);
+        const isOut = left.length < this.line.length;
+        this.line = left;
+        return isOut ? 'left_waiting_list' : 'not_waiting';
+      }
+      case 'serveWaitingList':
+        return 'unchanged';
       case 'hold': {
         if (this.live(command.reservationId)) return 'held';
         if (!this.opened) return 'not_open';
@@ -317,7 +381,10 @@ class Model {
           | 'own'
           | 'pause'
           | 'decideOrphan'
-          | 'releaseRemote';
+          | 'releaseRemote'
+          | 'joinWaitingList'
+          | 'leaveWaitingList'
+          | 'serveWaitingList';
       }
     >,
   ): OutcomeKind {
@@ -381,6 +448,10 @@ const REFUSALS: ReadonlySet<OutcomeKind> = new Set([
   'not_due',
   'repeated',
   'remote_limit',
+  'already_waiting',
+  'available_now',
+  'waiting_list_full',
+  'not_waiting',
 ]);
 const reservationOf = (event: TicketEvent) => ('reservation' in event ? event.reservation : undefined);
 const total = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0);
@@ -405,6 +476,7 @@ describe('any sequence of commands', () => {
             paused: after.paused,
             peers: after.remote.size,
             orphans: new Set(after.orphans.keys()),
+            waiting: [...after.waiting.entries.keys()],
           },
           {
             available: model.available(),
@@ -418,6 +490,7 @@ describe('any sequence of commands', () => {
             paused: model.paused,
             peers: model.peers.size,
             orphans: new Set(model.orphans.keys()),
+            waiting: model.line.map(({ id }) => id),
           },
         );
       }
@@ -457,13 +530,18 @@ describe('any sequence of commands', () => {
 
   it('never grants a hold that takes pending below 0, and none while closed or paused', () => {
     check((steps) => {
-      for (const { before, events, after } of steps) {
-        if (!events.some((event) => event.type === 'held')) continue;
-        assert.ok(pending(after) >= 0);
-        assert.ok(before.opened);
-        assert.ok(!before.closed);
-        assert.ok(!before.paused);
-        assert.ok(!before.cancelled);
+      for (const { before, events } of steps) {
+        let state = before;
+        for (const event of events) {
+          const earlier = state;
+          state = apply(earlier, event);
+          if (event.type !== 'held') continue;
+          assert.ok(pending(state) >= 0);
+          assert.ok(earlier.opened);
+          assert.ok(!earlier.closed);
+          assert.ok(!earlier.paused);
+          assert.ok(!earlier.cancelled);
+        }
       }
     });
   });
@@ -520,7 +598,18 @@ describe('any sequence of commands', () => {
       for (const key of ['reservations', 'persons', 'remote', 'orphans', 'positions'] as const) {
         assert.deepEqual(replayed[key].toObject(), stepped[key].toObject());
       }
-      const { reservations: _a, persons: _b, remote: _c, positions: _d, orphans: _e, ...counters } = replayed;
+      assert.deepEqual([...replayed.waiting.entries.values()], [...stepped.waiting.entries.values()]);
+      assert.deepEqual(replayed.waiting.persons.toObject(), stepped.waiting.persons.toObject());
+      assert.deepEqual(replayed.waiting.quantities.toObject(), stepped.waiting.quantities.toObject());
+      const {
+        reservations: _a,
+        persons: _b,
+        remote: _c,
+        positions: _d,
+        orphans: _e,
+        waiting: _f,
+        ...counters
+      } = replayed;
       for (const [name, value] of Object.entries(counters)) {
         assert.deepEqual(stepped[name as keyof TicketState], value);
       }
@@ -569,7 +658,9 @@ describe('any sequence of commands', () => {
           assert.equal(after, before);
         }
         const told = 'reservation' in outcome ? outcome.reservation : undefined;
-        const kept = told && (after.reservations.get(told.id) ?? reservationOf(events.at(-1)!));
+        // What it gives back may be offered in the same decision.
+        const own = events.filter((event) => reservationOf(event)?.id === told?.id).at(-1);
+        const kept = told && (after.reservations.get(told.id) ?? reservationOf(own!));
         assert.deepEqual(told, kept);
       }
     });
@@ -600,7 +691,7 @@ describe('any sequence of commands', () => {
       }
     }
     assert.deepEqual([...outcomes].sort(), Object.keys(EVERY_OUTCOME).sort());
-    assert.equal(events.size, 13);
+    assert.equal(events.size, 15);
   });
 });
 
@@ -632,6 +723,12 @@ const EVERY_OUTCOME: Record<Exclude<OutcomeKind, 'asked' | 'only_by_log'>, true>
   orphan_decided: true,
   nothing_sold: true,
   remote_released: true,
+  waiting: true,
+  left_waiting_list: true,
+  already_waiting: true,
+  available_now: true,
+  waiting_list_full: true,
+  not_waiting: true,
 };
 
 function deepFreeze<T extends object>(value: T): T {

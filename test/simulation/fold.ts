@@ -127,6 +127,8 @@ export class TicketFold {
       case 'closed':
       case 'reopened':
       case 'paused':
+      case 'waitingJoined':
+      case 'waitingLeft':
         break;
     }
   }

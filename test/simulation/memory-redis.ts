@@ -40,7 +40,8 @@ import {
   type CommittedMeta,
   type StoredReservation,
 } from '../../src/redis/stored-ticket.js';
-import type { Asked, RemoteTally, TicketId } from '../../src/rules/index.js';
+import { waitingFields, type RemoteValue } from '../../src/redis/stored-waiting.js';
+import type { TicketId, WaitingEntry } from '../../src/rules/index.js';
 
 /** What is heard on a channel. */
 export type Message =
@@ -93,13 +94,17 @@ interface StoredQueue {
 interface StoredKeys {
   readonly meta: Meta | null;
   readonly reservations: ImmutableMap<string, StoredReservation>;
-  readonly remote: ImmutableMap<string, RemoteTally | Asked>;
+  readonly remote: ImmutableMap<string, RemoteValue>;
   readonly persons: ImmutableMap<string, number>;
+  /** A sorted set. */
+  readonly places: ImmutableMap<string, number>;
   readonly outbox: readonly CommittedEvent[];
   /** Of the outbox, however much of it was trimmed. */
   readonly newestId: LedgerPosition;
   readonly outcomes: ImmutableMap<string, Ending<RecordedOutcome>>;
   readonly ended: ImmutableMap<string, Ending<StoredReservation>>;
+  /** Entries of the waiting list that left; in Redis beside those. */
+  readonly left: ImmutableMap<string, Ending<WaitingEntry>>;
   /** Outcomes and ended reservations at which those are dropped whose time is over. */
   readonly sweepAt: number;
   readonly lease: Ending<string> | null;
@@ -155,10 +160,12 @@ const EMPTY_KEYS: StoredKeys = {
   reservations: ImmutableMap(),
   remote: ImmutableMap(),
   persons: ImmutableMap(),
+  places: ImmutableMap(),
   outbox: [],
   newestId: NOWHERE,
   outcomes: ImmutableMap(),
   ended: ImmutableMap(),
+  left: ImmutableMap(),
   sweepAt: SWEEP_MIN,
   lease: null,
   queue: EMPTY_QUEUE,
@@ -287,7 +294,8 @@ export class MemoryRedis {
   #write(ticket: TicketId, keys: StoredKeys, commit: Commit): void {
     const changes = changesOf(commit);
     const now = this.#now();
-    const { reservations, remote, persons } = commit.replace ? EMPTY_KEYS : keys;
+    const { reservations, remote, persons, places } = commit.replace ? EMPTY_KEYS : keys;
+    const waiting = waitingFields(changes.waiting);
     this.#set(
       ticket,
       swept(
@@ -295,8 +303,17 @@ export class MemoryRedis {
           ...keys,
           meta: { ...keys.meta, ...metaChangesOf(commit) },
           reservations: changed(reservations, changes.setReservations, changes.delReservations),
-          remote: changed(remote, changes.setRemote, changes.delRemote),
+          remote: changed<RemoteValue>(
+            remote,
+            [...changes.setRemote, ...waiting.written],
+            [...changes.delRemote, ...waiting.removed],
+          ),
           persons: changed(persons, changes.setPersons, changes.delPersons),
+          places: changed(
+            places,
+            changes.waiting.set.map(({ id, place }) => [id, place] as const),
+            changes.waiting.removed.map(({ id }) => id),
+          ),
           outcomes: changed(
             keys.outcomes,
             commit.records.map(({ id, keepMs, outcome }) => [id, { value: outcome, endsAt: now + keepMs }]),
@@ -305,6 +322,11 @@ export class MemoryRedis {
           ended: changed(
             keys.ended,
             changes.ended.map((ended) => [ended.r.id, { value: ended, endsAt: now + ENDED_KEEP_MS }]),
+            [],
+          ),
+          left: changed(
+            keys.left,
+            changes.waiting.ended.map((entry) => [entry.id, { value: entry, endsAt: now + ENDED_KEEP_MS }]),
             [],
           ),
         },
@@ -372,7 +394,7 @@ export class MemoryRedis {
   }
 
   /** HGETALL. */
-  remote(ticket: TicketId): ImmutableMap<string, RemoteTally | Asked> {
+  remote(ticket: TicketId): ImmutableMap<string, RemoteValue> {
     return this.#keys(ticket).remote;
   }
 
@@ -656,7 +678,7 @@ export interface TicketDump {
   readonly counters: TicketCounters | null;
   readonly scalars: Scalars | null;
   readonly reservations: ImmutableMap<string, StoredReservation>;
-  readonly remote: ImmutableMap<string, RemoteTally | Asked>;
+  readonly remote: ImmutableMap<string, RemoteValue>;
   readonly persons: ImmutableMap<string, number>;
   readonly outbox: readonly CommittedEvent[];
   readonly outcomes: ReadonlyMap<string, RecordedOutcome>;

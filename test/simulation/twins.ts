@@ -279,6 +279,7 @@ export class Twins {
         reservations: parsed(await redis.hgetall(keys.reservations)),
         remote: parsed(await redis.hgetall(keys.remote)),
         persons: parsed(await redis.hgetall(keys.persons)),
+        places: await redis.zrange(keys.waiting, 0, -1, 'WITHSCORES'),
         outbox: (await redis.xrange(keys.outbox, '-', '+')).map(([id, [, json]]) => [
           id,
           JSON.parse(json ?? '') as unknown,
@@ -339,6 +340,7 @@ export class Twins {
     const { owner, ...meta } = keys?.meta ?? {};
     const outcomes = read(keys?.outcomes, 'outcome');
     const ended = read(keys?.ended, 'ended');
+    const left = read(keys?.left, 'ended');
     if (keys?.lease) lives.set('lease', keys.lease.endsAt - now);
     for (const [id, { lock }] of keys?.queue.jobs ?? []) if (lock) lives.set(`lock ${id}`, lock.endsAt - now);
     return {
@@ -349,6 +351,9 @@ export class Twins {
         reservations: new Map(keys?.reservations.map(({ r, p }) => ({ r, p: textual(p) }))),
         remote: new Map(keys?.remote),
         persons: new Map(keys?.persons),
+        places: [...(keys?.places ?? [])]
+          .sort(([a, placeA], [b, placeB]) => placeA - placeB || (a < b ? -1 : 1))
+          .flatMap(([id, place]) => [id, String(place)]),
         outbox: (keys?.outbox ?? []).map(({ incarnation, sequence, commandId, requestId, event }) => [
           `${incarnation}-${sequence}`,
           { c: commandId, q: requestId, e: event },
@@ -360,7 +365,10 @@ export class Twins {
             { r: result, d: durableAt && textual(durableAt) },
           ]),
         ),
-        ended: new Map([...ended].map(([id, { r, p }]) => [id, { ...r, position: textual(p) }])),
+        ended: new Map<string, unknown>([
+          ...[...ended].map(([id, { r, p }]) => [id, { ...r, position: textual(p) }] as const),
+          ...[...left].map(([id, entry]) => [id, { left: entry }] as const),
+        ]),
         queue: {
           lastId: keys?.queue.lastId ?? 0,
           data: new Map(keys?.queue.jobs.map(({ data }) => JSON.parse(data) as unknown)),
@@ -430,7 +438,7 @@ function failureOf(error: unknown): string {
   if (error instanceof RefusedError || message.includes('equal or smaller than the target stream'))
     return 'refused';
   if (message.includes('quorum') || message.includes('lease was lost')) return 'lost lease';
-  if (message.includes('waits to be rebuilt')) return message;
+  if (message.includes('waits to be rebuilt') || message.includes('waits for the archive')) return message;
   throw error;
 }
 

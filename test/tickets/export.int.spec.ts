@@ -24,6 +24,7 @@ interface Exported {
   readonly reservations: readonly { readonly id: string }[];
   readonly receivedTickets: readonly object[];
   readonly offeredTickets: readonly object[];
+  readonly waitingLists: readonly object[];
   readonly activity: readonly object[];
 }
 
@@ -80,6 +81,7 @@ beforeEach(async () => {
     findReservation: (id) => market.find(id),
     payments: records,
     desk,
+    waitingOf: async ({ accountId }) => [{ id: `w-${accountId}`, status: 'waiting' }],
     clock: systemClock,
     waitMs: 1_000,
     taxName: 'VAT',
@@ -156,6 +158,7 @@ describe('the export of an account', () => {
       tickets: [{ status: 'valid', code: expect.stringMatching(/^T1\./) }],
     });
     expect(body.receivedTickets).toEqual([expect.objectContaining({ id: `${second}.1`, status: 'valid' })]);
+    expect(body.waitingLists).toEqual([{ id: expect.stringMatching(/^w-/), status: 'waiting' }]);
     expect(body.offeredTickets).toEqual([expect.objectContaining({ id: `${bobs}.1`, status: 'offered' })]);
     expect(body.activity).toEqual([expect.objectContaining({ action: 'user.password_changed' })]);
   });

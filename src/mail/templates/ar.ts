@@ -169,6 +169,21 @@ export const arabic: Language & { readonly locale: 'ar' } = {
         action: { label: 'عرض الحجز', url: context.urlOf.reservation(data) },
       };
     },
+    'waiting-list-offer': (data, context) => ({
+      subject: `حان دورك: ${titleOf(data.matchNumber, context)}`,
+      heading: 'تذاكر محجوزة لك مؤقتًا',
+      paragraphs: [
+        `كنت في قائمة الانتظار (${tickets(data.quantity)}) وقد حان دورك: التذاكر محجوزة لك حتى ${context.formats.time(data.expiresAt)}.`,
+        'ادفع قبل ذلك الموعد لتصبح لك. بعده تنتقل إلى من يليك في القائمة وينتهي دورك.',
+      ],
+      facts: [
+        ...factsOf(data, context),
+        ['سعر التذكرة', context.formats.price(data.unitPrice, data.currency)],
+        reference(data),
+      ],
+      action: { label: 'احصل على التذاكر', url: context.urlOf.reservation(data) },
+      after: ['إذا لم تعد ترغب فيها، فألغِ الحجز من الصفحة نفسها: هناك من ينتظرها.'],
+    }),
     'late-payment-reserved': (data, context) => ({
       subject: `تذاكرك محجوزة: ${titleOf(data.matchNumber, context)}`,
       heading: 'التذاكر لك رغم التأخر',

@@ -156,6 +156,24 @@ export const english: Language & { readonly locale: 'en' } = {
         action: { label: 'See your reservation', url: context.urlOf.reservation(data) },
       };
     },
+    'waiting-list-offer': (data, context) => ({
+      subject: `Your turn: ${titleOf(data.matchNumber, context)}`,
+      heading:
+        data.quantity === 1 ? 'A ticket is held for you' : `${tickets(data.quantity)} are held for you`,
+      paragraphs: [
+        `You waited for ${tickets(data.quantity)}, and it is your turn: ${data.quantity === 1 ? 'it is' : 'they are'} held for you until ${context.formats.time(data.expiresAt)}.`,
+        'Pay before then and they are yours. After that they go to the next in line, and your place has ended.',
+      ],
+      facts: [
+        ...factsOf(data, context),
+        ['Price per ticket', context.formats.price(data.unitPrice, data.currency)],
+        reference(data),
+      ],
+      action: { label: 'Take the tickets', url: context.urlOf.reservation(data) },
+      after: [
+        'If you do not want them any more, cancel the reservation there: somebody else waits for them.',
+      ],
+    }),
     'late-payment-reserved': (data, context) => ({
       subject: `Your tickets are reserved: ${titleOf(data.matchNumber, context)}`,
       heading: 'Your tickets are yours after all',
