@@ -42,6 +42,8 @@ import {
 
 export interface ReservationsOptions {
   readonly gateway: CommandGateway;
+  /** Whether the command of this id was accepted here, and its outcome is not known yet. */
+  readonly isUnderWay: (ticket: TicketId, id: string) => boolean;
   readonly reader: ReservationReader;
   readonly flow: PaymentFlow;
   readonly idempotency: Idempotency;
@@ -242,9 +244,11 @@ function holdRoute(options: ReservationsOptions): Route {
         options.idempotency.identify(asked),
       ]);
       if (identity.kind === 'conflict') return CONFLICT;
-      // What was answered before is answered again, also to one who may not hold anew now; that the key was
-      // used says nothing, because it may have been refused then.
-      const isRepeat = !identity.first && (await isHeld(options, wanted, identity.id));
+      // What was answered before, or is about to be, is answered again, also to one who may not hold anew now; that the
+      // key was used says nothing, because it may have been refused then.
+      const isRepeat =
+        !identity.first &&
+        (options.isUnderWay(wanted, identity.id) || (await isHeld(options, wanted, identity.id)));
       if (refusal && !isRepeat) return refusal;
       const from = body.country ?? options.countryOf(address);
       const held = await hold(

@@ -846,6 +846,7 @@ class Parts {
     const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
     return {
       gateway,
+      isUnderWay: (ticket, id) => gateway.isUnderWay(ticket, id),
       reader,
       clock,
       flow: this.#flow,

@@ -115,6 +115,11 @@ export class Gateway implements OrderedGateway {
     await this.#ticking;
   }
 
+  /** Whether a command of this id was accepted and is not answered yet. */
+  isUnderWay(ticket: TicketId, id: string): boolean {
+    return this.#lanes.get(ticketName(ticket))?.waiting.has(id) ?? false;
+  }
+
   /** Commands accepted and not answered. */
   get waiting(): number {
     return this.#laneOf.size;

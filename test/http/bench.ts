@@ -324,6 +324,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
       ...reservationRoutes({
         gateway: market,
         reader: market,
+        isUnderWay: () => false,
         flow,
         idempotency,
         metrics,
