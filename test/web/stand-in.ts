@@ -1,8 +1,6 @@
 /** Answers of the API, in the place of the marketplace's own, for pages that show what takes a crowd or a long time. */
 import type { BrowserContext, Request, Route } from 'playwright-core';
 
-export type Answer = unknown;
-
 export interface Sent {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,7 +11,7 @@ export interface StandIn {
   /** What was asked, oldest first. */
   readonly sent: Sent[];
   /** From now on. A function is asked anew each time; a `Refusal` is answered as a problem. */
-  answer(answer: Answer | (() => Answer)): void;
+  answer(answer: unknown): void;
   /** No answer at all. */
   away(): void;
   /** The marketplace itself. */
@@ -33,7 +31,7 @@ export async function standIn(
   context: BrowserContext,
   method: string,
   path: string,
-  first?: Answer | (() => Answer),
+  first?: unknown,
 ): Promise<StandIn> {
   const sent: Sent[] = [];
   let current: { kind: 'real' } | { kind: 'away' } | { kind: 'answer'; answer: unknown } =

@@ -550,7 +550,7 @@ async function violations(page: Page, where: string): Promise<string[]> {
 
 /** How much wider the page is than the screen, pixels. */
 const overflow = (page: Page): Promise<number> =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
 /** For eyes: where `SCREENSHOTS` names a folder. */
 async function shot(page: Page, name: string): Promise<void> {
