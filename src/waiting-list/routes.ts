@@ -55,11 +55,9 @@ export function waitingListRoutes(options: WaitingListRoutesOptions): Route[] {
   return [joinRoute(options), mineRoute(options), readRoute(options), leaveRoute(options)];
 }
 
-const tokenSchema = z
-  .string()
-  .meta({
-    description: 'For guests: opens the place, and the reservation that it leads to. Keep it secret.',
-  });
+const tokenSchema = z.string().meta({
+  description: 'For guests: opens the place, and the reservation that it leads to. Keep it secret.',
+});
 
 export const entrySchema = z
   .object({
