@@ -307,7 +307,13 @@ function holdRoute(options: ReservationsOptions): Route {
 export const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
 
 /** What the sale phases may answer. */
-const PHASED = ['not_on_sale', 'access_code_required', 'access_code_invalid', 'country_not_allowed'] as const;
+/** What a sale phase may answer to who wants to hold. */
+export const PHASED = [
+  'not_on_sale',
+  'access_code_required',
+  'access_code_invalid',
+  'country_not_allowed',
+] as const;
 
 /** Whether the sale lets the buyer in now, and to what limits. */
 async function admit(

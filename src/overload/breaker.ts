@@ -174,7 +174,7 @@ interface Pause extends IBackoff<unknown> {
 function pauseOf(ms: number, max: number): Pause {
   return {
     // With jitter, so that processes do not ask all at once.
-    duration: ms * (0.75 + Math.random() / 4),
+    duration: Math.ceil(ms * (0.75 + Math.random() / 4)),
     next: () => pauseOf(Math.min(max, 2 * ms), max),
   };
 }

@@ -966,6 +966,8 @@ class Parts {
       ticketsPerReservationMax,
       countryOf,
       knows: this.#knows,
+      sale: this.saleGate,
+      room: this.room().gate,
     };
   }
 

@@ -155,7 +155,8 @@ function differencesOf(stored: StoredTicket | null, folded: TicketState): readon
 function describe(state: TicketState): ReadonlyMap<string, string> {
   const facts = new Map<string, string>();
   const scalars = scalarsOf(state);
-  for (const name of Object.keys(scalars) as (keyof Scalars)[]) facts.set(name, JSON.stringify(scalars[name]));
+  for (const name of Object.keys(scalars) as (keyof Scalars)[])
+    facts.set(name, JSON.stringify(scalars[name]));
   for (const { id, status, quantity, refundedQuantity } of state.reservations.values()) {
     facts.set(`reservation ${id}`, `${status} ${quantity}/${refundedQuantity}`);
   }
@@ -164,7 +165,8 @@ function describe(state: TicketState): ReadonlyMap<string, string> {
     if (!isIdleTally(tally)) facts.set(`tally of ${key}`, `held ${tally.held}, sold ${tally.sold}`);
   }
   for (const id of state.asked.keys()) facts.set(`asked for ${id}`, 'yes');
-  for (const [id, { held, sold }] of state.logged) facts.set(`${id} in the log`, `held ${held}, sold ${sold}`);
+  for (const [id, { held, sold }] of state.logged)
+    facts.set(`${id} in the log`, `held ${held}, sold ${sold}`);
   for (const [id, { kind, quantity }] of state.orphans) facts.set(`orphan ${id}`, `${kind} ${quantity}`);
   for (const [source, { offset, index }] of state.positions)
     facts.set(`place in ${source}`, `${offset}/${index}`);

@@ -2,15 +2,15 @@
  * The waiting list over HTTP: join, look, leave.
  *
  * Guarantees: a request repeated under its Idempotency-Key has one place; a place is shown to, and given up by, whoever
- * may open the reservation that it leads to; whoever joins passes the checks that a hold passes, because a place is the
- * promise of one. An offer is paid or given back as any reservation (src/http/reservations.ts).
+ * may open the reservation that it leads to; whoever joins passes the checks that a hold passes, sale phases and the waiting
+ * room among them, because a place is the promise of one. An offer is paid or given back as any reservation (src/http/reservations.ts).
  */
 import { z } from 'zod';
 import type { CommandResult } from '../actors/ports.js';
 import { CATEGORIES } from '../catalog/match.js';
 import type { Message } from '../catalog/notices.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from '../http/api.js';
-import type { Buyer, Buyers } from '../http/buyer.js';
+import { subjectOf, type Buyer, type Buyers } from '../http/buyer.js';
 import { guestToken } from '../http/identity.js';
 import type { Idempotency, RequestIdentity } from '../http/idempotency.js';
 import type { CommandGateway, SubmissionResult } from '../http/ports.js';
@@ -24,9 +24,13 @@ import {
   matchNumberSchema,
   OF_OWNER,
   paused,
+  PHASED,
 } from '../http/reservations.js';
+import { CODE_CHARS_MAX } from '../phases/codes.js';
+import type { SaleGate } from '../phases/sale-gate.js';
 import type { TicketId } from '../rules/index.js';
 import type { Principal } from '../users/principal.js';
+import { passHeader, type RoomGate } from '../waiting-room/gate.js';
 import {
   ENTRY_ID,
   entryIdOf,
@@ -49,6 +53,10 @@ export interface WaitingListRoutesOptions {
   /** In which country an address is, ISO 3166-1 alpha-2; null when that is not known. */
   readonly countryOf: (address: string) => string | null;
   readonly knows: (ticket: TicketId) => Promise<boolean>;
+  /** Absent: tickets are sold without phases. */
+  readonly sale?: Pick<SaleGate, 'admit'>;
+  /** Absent: nobody queues. */
+  readonly room?: Pick<RoomGate, 'refusal'>;
 }
 
 export function waitingListRoutes(options: WaitingListRoutesOptions): Route[] {
@@ -122,6 +130,7 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       category: categorySchema,
       quantity: z.number().int().min(1).max(options.ticketsPerReservationMax),
       email: emailSchema.optional(),
+      accessCode: z.string().max(CODE_CHARS_MAX).optional().meta({ description: 'The code of a presale.' }),
     })
     .meta({ id: 'JoinWaitingList' });
   return defineRoute({
@@ -133,7 +142,7 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       'As a guest with an e-mail address, or logged in. When tickets come back they are held for the first in line whom they are enough for, who gets a mail.',
     security: ['accessToken'],
     routeClass: 'hold',
-    headers: keyHeader,
+    headers: keyHeader.extend(passHeader),
     body,
     responses: { 201: { description: 'In line', schema: entrySchema } },
     problems: [
@@ -143,8 +152,10 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       'purchase_limit',
       'sales_closed',
       'sales_paused',
+      ...PHASED,
       'not_found',
       'unauthorized',
+      'waiting_room',
       ...CHECKED,
       'overloaded',
     ],
@@ -152,7 +163,8 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       const { headers, address, principal } = input;
       const buyer = options.buyers.buyerOf(principal, input.body.email);
       if (buyer instanceof Problem) return buyer;
-      const wanted = { ...input.body, email: buyer.email };
+      const { accessCode, ...asks } = input.body;
+      const wanted = { ...asks, email: buyer.email };
       if (!(await options.knows(wanted))) return notFound('This ticket');
       const caller = buyer.account ?? buyer.email;
       const key = headers['Idempotency-Key'];
@@ -164,7 +176,13 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       // As with a hold: what was answered before is answered again.
       const isKnown = async (): Promise<boolean> =>
         (await options.lists.standing(entryIdOf(wanted, identity.id))) !== null;
-      if (refusal && (identity.first || !(await isKnown()))) return refusal;
+      const admit = async (): Promise<Problem | null> => {
+        const person = subjectOf(buyer);
+        const admitted = await options.sale?.admit(wanted, { person, accessCode, address });
+        return admitted instanceof Problem ? admitted : null;
+      };
+      const barred = refusal ?? options.room?.refusal(buyer, input) ?? (await admit());
+      if (barred && (identity.first || !(await isKnown()))) return barred;
       return join(options, wanted, buyer, identity, input);
     },
   });

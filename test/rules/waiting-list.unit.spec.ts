@@ -440,7 +440,7 @@ describe('a sale in the order of the log', () => {
     } as const;
     ticket.do({ ...told, action: 'pending', recordedAt: T0, position: position(3) });
     const { events } = hear(ticket, 'o-ann', 'pending', 4);
-    expect(events.map(({ type }) => type)).toEqual(['logged', 'voided']);
+    expect(events.map(({ type }) => type)).toEqual(['voided']);
     expect(ticket.line).toEqual(['w-ann', 'w-bob']);
     ticket.do({ ...told, action: 'cancelled', recordedAt: T0, position: position(5) });
     expect([...ticket.state.asked.keys()]).toEqual(['o-ann']);
