@@ -152,6 +152,20 @@ describe('sale phases', () => {
     expect((await hold({ ...wanted, accessCode: 'fan-2022' })).status).toBe(201);
     expect((await oneShot(2, { 'Access-Code': 'FAN-2022' })).status).toBe(200);
     expect((await oneShot(2, {})).body.code).toBe('access_code_required');
+    // A place in line is the promise of a hold.
+    const join = async (more: object) =>
+      (
+        await ask('POST', `${shop.url('reservations')}/api/v1/waiting-list`, {
+          ...wanted,
+          category: 1,
+          quantity: 1,
+          email: 'in-line@example.org',
+          ...more,
+        })
+      ).body.code;
+    expect(await join({})).toBe('access_code_required');
+    expect(await join({ accessCode: 'FAN-2023' })).toBe('access_code_invalid');
+    expect(await join({ accessCode: 'FAN-2022' })).toBe('available_now');
   });
 
   it('makes guessing dear: after some wrong codes an address has work to do for each', async () => {
