@@ -185,7 +185,7 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
   return cors({
     origin: [...origins],
     credentials: false,
-    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: [
       'Authorization',
       'Content-Type',
@@ -197,7 +197,7 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
       'X-Request-Id',
       'X-Reservation-Token',
     ],
-    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
+    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id', 'X-Stale'],
     maxAge: CORS_SECONDS,
   });
 }
