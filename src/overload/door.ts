@@ -49,6 +49,9 @@ const SAFE = [
   ['X-Content-Type-Options', 'nosniff'],
 ] as const;
 
+/** On the end of one answer: past Node's default it would warn of a leak. */
+const LISTENERS_MAX = 20;
+
 export function createDoor(app: Listener, options: DoorOptions): Listener {
   const { admission, onShed } = options;
   return (request, response) => {
@@ -57,7 +60,11 @@ export function createDoor(app: Listener, options: DoorOptions): Listener {
     const path = queryAt < 0 ? url : url.slice(0, queryAt);
     const { loadClass, isStream } = loadClassOf(method, path);
     if (admission.admits(loadClass)) {
-      if (!isStream) response.once('close', admission.enter(loadClass));
+      if (!isStream) {
+        // One more than what answers a request has of its own.
+        response.setMaxListeners(LISTENERS_MAX);
+        response.once('close', admission.enter(loadClass));
+      }
       app(request, response);
       return;
     }

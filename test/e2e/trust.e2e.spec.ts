@@ -291,6 +291,9 @@ const OPEN = {
     'GET /api/v1/reservations/terms',
     'POST /api/v1/reservations/lookup',
     'GET /api/v1/tickets/keys',
+    'GET /api/v1/waiting-room',
+    'GET /api/v1/waiting-room/places/mine',
+    'POST /api/v1/waiting-room/places',
   ],
   user: [
     'POST /api/v1/users',
@@ -424,6 +427,7 @@ describe('a marketplace in one process', () => {
         '/api/v1/check-ins/': '3',
         '/api/v1/operations/matches/': '3',
         '/api/v1/operations/pauses/': 'match-61',
+        '/api/v1/operations/sale-phases/': '60/1',
         '/api/v1/operations/dead-letters/': 'none',
         '/api/v1/operations/reservations/': reservation.id,
         '/api/v1/payments/payouts/': 'po_none',
@@ -438,7 +442,7 @@ describe('a marketplace in one process', () => {
       const found = Object.entries(names).find(([start]) => path.startsWith(start));
       if (!path.includes('{')) return path;
       if (!found) throw new Error(`${key} is new: say here whose thing its id names`);
-      return path.replace(/\{\w+\}/, found[1]);
+      return path.replace(/\{\w+\}(\/\{category\})?/, found[1]);
     }
 
     /** Bodies that are right: only who asks is wrong. */
@@ -816,6 +820,12 @@ describe('a marketplace in one process', () => {
       await right('POST /api/v1/operations/pauses', 200, pause);
       await right('GET /api/v1/operations/pauses', 200, asOperator);
       await right('DELETE /api/v1/operations/pauses/{id}', 204, asOperator);
+      const phases = '/api/v1/operations/sale-phases/{matchNumber}/{category}';
+      await right(`PUT ${phases}`, 200, { ...asOperator, body: { phases: [] } });
+      await right(`GET ${phases}`, 200, asOperator);
+      await right('GET /api/v1/operations/sale-phases', 200, asOperator);
+      await right('PUT /api/v1/operations/waiting-room', 200, { ...asOperator, body: { mode: 'off' } });
+      await right('GET /api/v1/operations/waiting-room', 200, asOperator);
       const cancellation = '/api/v1/operations/matches/{matchNumber}/cancellation';
       const schedule = '/api/v1/operations/matches/{matchNumber}/schedule';
       await right(`GET ${cancellation}`, 200, asOperator);

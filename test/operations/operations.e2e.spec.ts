@@ -421,7 +421,10 @@ describe('operations', () => {
     );
     expect(routes.length).toBeGreaterThan(15);
     for (const { method, path } of routes) {
-      const url = `${payments.url('payments')}${path.replace('{matchNumber}', '1').replace('{id}', path.includes('reservations') ? `m1c1-${'a'.repeat(26)}` : 'all')}`;
+      const url = `${payments.url('payments')}${path
+        .replace('{matchNumber}', '1')
+        .replace('{category}', '1')
+        .replace('{id}', path.includes('reservations') ? `m1c1-${'a'.repeat(26)}` : 'all')}`;
       const send = method === 'get' || method === 'delete' ? {} : { body: {} };
       const results = await Promise.all([
         ask(method.toUpperCase(), url, send),

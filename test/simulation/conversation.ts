@@ -206,7 +206,8 @@ export class Conversation {
           ...(this.#chance(0.3) && { requestId: this.#newId('request') }),
         });
       }
-      const sequence = from + events.length;
+      // Before the first event of an incarnation there is no place.
+      const sequence = Math.max(0, from + events.length);
       const recorded: RecordedOutcome = this.#chance(0.5)
         ? { result: told(outcome), durableAt: { incarnation, sequence } }
         : { result: told(outcome) };

@@ -20,7 +20,6 @@ const PAGES = [
   '/reset-password',
   '/confirm-email',
   '/lookup',
-  '/waiting-room',
   '/help',
   '/tickets',
   '/account',

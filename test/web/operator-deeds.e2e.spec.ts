@@ -377,8 +377,9 @@ function suite(): void {
       await page.keyboard.press('Escape');
       // Each gives way to its form.
       const prepare = page.locator('.operator-section > div > .button');
-      await prepare.nth(1).click();
-      await prepare.first().click();
+      // Behind the phases: to move the match, and to cancel it.
+      await prepare.last().click();
+      await prepare.last().click();
       await page.locator('.match-deed').nth(1).waitFor();
       await look('reschedule and cancel');
       await open('/operator/matches/24');
