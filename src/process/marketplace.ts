@@ -85,6 +85,7 @@ import { RedisDurability, watchConsumer } from './consumer-watch.js';
 import { startCore, type Core } from './core.js';
 import { openDataDir, readSecrets, StartupError, type Secrets } from './data-dir.js';
 import { startLocalRedis } from './local-redis.js';
+import type { Archive } from '../archive/port.js';
 import type { Logger } from './log.js';
 import { isArchiveDown, Overload } from './overload.js';
 import { QueueWatch } from './queue-watch.js';
@@ -170,6 +171,12 @@ export async function startMarketplace(
 }
 
 /** The in-process feed, or that of the brokers. Not started yet. */
+/** Whether a ticket has a history. */
+async function hasOpened(archive: Pick<Archive, 'head'>, tickets: readonly TicketId[]): Promise<boolean> {
+  const heads = await Promise.all(tickets.map((ticket) => archive.head(ticket)));
+  return heads.some((head) => head !== null);
+}
+
 async function startLog(log: Log): Promise<void> {
   try {
     await log.start();
@@ -229,7 +236,6 @@ class Starter {
     );
     await archive.start();
     this.#undo.push('archive', () => archive.stop());
-    await keepSalesMode(archive, settings.salesMode);
     const core = await startCore(
       { ...settings, redisUrl },
       {
@@ -256,6 +262,8 @@ class Starter {
     this.#undo.push('jobs of operators', () => parts.jobs.stop());
     this.#undo.push('jobs of analytics', () => parts.analyticsJobs.stop());
     if (settings.roles.some((role) => role === 'worker' || role === 'consumer')) await startLog(log);
+    // Behind the checks of the topics: a start that they refuse has chosen nothing.
+    await keepSalesMode(archive, settings.salesMode, () => hasOpened(archive, core.catalog.tickets));
     if (settings.roles.some((role) => SELLING.has(role))) {
       await parts.phases.start();
       this.#undo.push('sale phases', () => parts.phases.stop());

@@ -11,13 +11,17 @@ export type SalesMode = 'optimistic' | 'ordered';
 const ID = 'mode';
 const schema = z.object({ mode: z.enum(['optimistic', 'ordered']) });
 
-/** Throws `StartupError` when this marketplace sells in another mode. */
-export async function keepSalesMode(documents: Documents, mode: SalesMode): Promise<void> {
+/** Throws `StartupError` when this marketplace sells in another mode. `hasSold`: whether any of its tickets was ever opened. */
+export async function keepSalesMode(
+  documents: Documents,
+  mode: SalesMode,
+  hasSold: () => Promise<boolean>,
+): Promise<void> {
   const kept = new Collection(documents, { name: 'salesMode', schema });
   const found = await kept.get(ID);
-  const before = found?.value.mode;
+  // What has sold without a word of it has sold at once.
+  const before = found?.value.mode ?? ((await hasSold()) ? 'optimistic' : undefined);
   if (before === mode) return;
-  // What has sold without a word of it has sold at once; its tickets say so themselves when somebody takes them.
   if (before === undefined && (await kept.insert(ID, { mode }))) return;
   const now = before ?? (await kept.get(ID))?.value.mode;
   if (now === mode) return;

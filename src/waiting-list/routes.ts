@@ -123,6 +123,8 @@ function shownTo(
   return entryJson(standing, isGuests ? tokenOf(options, standing) : null);
 }
 
+const LIMITED = 'This phase of the sale limits what each may have: nobody can wait in line until it is over.';
+
 function joinRoute(options: WaitingListRoutesOptions): Route {
   const body = z
     .object({
@@ -179,7 +181,11 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       const admit = async (): Promise<Problem | null> => {
         const person = subjectOf(buyer);
         const admitted = await options.sale?.admit(wanted, { person, accessCode, address });
-        return admitted instanceof Problem ? admitted : null;
+        if (admitted instanceof Problem) return admitted;
+        const { code, perPerson, perReservation } = admitted?.limits ?? {};
+        // A place does not carry them to the offer, which would be made past them.
+        const isLimited = code !== undefined || perPerson !== undefined || perReservation !== undefined;
+        return isLimited ? new Problem('not_on_sale', { detail: LIMITED }) : null;
       };
       const barred = refusal ?? options.room?.refusal(buyer, input) ?? (await admit());
       if (barred && (identity.first || !(await isKnown()))) return barred;
