@@ -28,10 +28,10 @@ import { apply, cardKey, decide, initialState, isSpokenFor } from '../rules/inde
 import type { Decision, Outcome, Policy, Reservation, Told } from '../rules/index.js';
 import type { Command, TicketId, TicketState } from '../rules/index.js';
 import type {
+  Answer,
   Clock,
   CommandBody,
   CommandEnvelope,
-  CommandResult,
   Commit,
   Cursors,
   Lease,
@@ -158,7 +158,7 @@ interface Rebuilt {
 interface Draft {
   readonly state: TicketState;
   readonly events: CommittedEvent[];
-  readonly results: Map<string, CommandResult | { readonly kind: 'asked' }>;
+  readonly results: Map<string, Answer>;
   readonly records: Commit['records'][number][];
   readonly guards: Map<string, number>;
   /** What the log decided for who asked earlier, by reservation. */
@@ -376,7 +376,6 @@ export class TicketActor {
     }
     // The lease may have ended meanwhile: then somebody else may have claimed it.
     if (this.#lease !== lease) throw new LostTicketError();
-    this.#refuseOtherMode(hold.state);
     this.#hold = hold;
     this.#logger.debug({ incarnation: hold.incarnation, version: hold.version }, 'took the ticket');
     return true;
@@ -460,6 +459,8 @@ export class TicketActor {
     version: number,
     state: TicketState,
   ): Hold {
+    // Before anything of it is on its way: others would read it as of the other mode.
+    this.#refuseOtherMode(state);
     const lane = this.#deps.relay.open(this.ticket, owner, start, () => {
       if (this.#hold?.lane === lane) this.poke();
     });
@@ -818,7 +819,7 @@ export class TicketActor {
 class DraftBuilder implements Draft {
   state: TicketState;
   readonly events: CommittedEvent[] = [];
-  readonly results = new Map<string, CommandResult | { readonly kind: 'asked' }>();
+  readonly results = new Map<string, Answer>();
   readonly records: Commit['records'][number][] = [];
   readonly guards = new Map<string, number>();
   readonly answers = new Map<string, RecordedOutcome>();
@@ -1015,7 +1016,7 @@ function splitReplies(
   const tell = (
     { id, replyTo, deadline }: CommandEnvelope,
     recorded: RecordedOutcome | undefined,
-    result: CommandResult | { readonly kind: 'asked' } | undefined,
+    result: Answer | undefined,
   ): void => {
     if (replyTo === undefined || !result) return;
     const durableAt = recorded?.durableAt;

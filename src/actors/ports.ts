@@ -57,10 +57,12 @@ export type CommandResult =
   /** A defect: the command could not be decided and lies in the dead letters. */
   | { readonly kind: 'failed' };
 
+/** `asked`: it was taken, and its outcome follows when the log has decided. */
+export type Answer = CommandResult | { readonly kind: 'asked' };
+
 export interface Reply {
   readonly id: string;
-  /** `asked`: it was taken, and its outcome follows when the log has decided. */
-  readonly result: CommandResult | { readonly kind: 'asked' };
+  readonly result: Answer;
   /** Of a result that is not on record: the deadline of the one attempt that it answers. */
   readonly deadline?: number;
 }

@@ -2,6 +2,7 @@
 import type { Settings } from '../../config/settings.js';
 import { systemClock } from '../process/clock.js';
 import type { Logger } from '../process/log.js';
+import { isOrdered } from '../process/sales-mode.js';
 import { BrokerLog } from './broker-log.js';
 import { InProcessFeed } from './feed.js';
 import { KafkaClient } from './kafkajs.js';
@@ -28,7 +29,7 @@ export async function makeLog(settings: Settings, logger: Logger): Promise<Log> 
       salesTopic: settings.salesTopic,
       create: settings.kafkaCreateTopics,
       salesPartitions: settings.kafkaSalesPartitions,
-      ordered: settings.salesMode === 'ordered',
+      ordered: isOrdered(settings),
       replication: settings.kafkaReplication === 0 ? -1 : settings.kafkaReplication,
     },
     fencing: settings.kafkaFencing,

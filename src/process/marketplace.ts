@@ -89,7 +89,7 @@ import type { Archive } from '../archive/port.js';
 import type { Logger } from './log.js';
 import { isArchiveDown, Overload } from './overload.js';
 import { QueueWatch } from './queue-watch.js';
-import { keepSalesMode } from './sales-mode.js';
+import { isOrdered, keepSalesMode } from './sales-mode.js';
 import { createWorker, type WorkerRole } from './worker.js';
 import { withTimeout } from './timeout.js';
 import { VERSION } from './version.js';
@@ -790,7 +790,7 @@ class Parts {
 
   worker(mailFeed: MailFeed): WorkerRole {
     const { clientId, salesTopic: topic, publishClientIdInValue: clientIdInValue } = this.#settings;
-    const ordered = this.#settings.salesMode === 'ordered';
+    const ordered = isOrdered(this.#settings);
     const metrics = new WorkerMetrics(this.#metrics, (reservation) =>
       this.#trust.security.tell({ kind: 'expired', person: subjectOf(reservation) }),
     );
@@ -847,7 +847,7 @@ class Parts {
       clock,
       logger,
       clientId,
-      ordered: this.#settings.salesMode === 'ordered',
+      ordered: isOrdered(this.#settings),
       masterlistTopic,
       salesTopic,
       togetherMax: Math.min(TOGETHER_MAX, batchCommandsMax, commandsWaitingMax),

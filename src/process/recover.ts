@@ -28,6 +28,7 @@ import { RedisTicketStore } from '../redis/ticket-store.js';
 import type { Reservation, TicketId } from '../rules/index.js';
 import { argumentsOf, HELP_OPTION, keptSettings, placeOf, withArchive } from './archive-program.js';
 import { systemClock } from './clock.js';
+import { isOrdered } from './sales-mode.js';
 import { openDataDir, reasonOf } from './data-dir.js';
 import { each } from './each.js';
 import { startLocalRedis } from './local-redis.js';
@@ -322,7 +323,7 @@ async function rebuildAll(run: Run, broken: readonly Finding[]): Promise<void> {
     clock: systemClock,
     // What it would log is told as the outcome.
     logger: logger.child({}, { level: 'fatal' }),
-    policy: { ...settings, ordered: settings.salesMode === 'ordered' },
+    policy: { ...settings, ordered: isOrdered(settings) },
     newId: randomUUID,
     workerId: `recover-${process.pid}`,
     leaseMs: settings.leaseMs,

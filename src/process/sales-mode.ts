@@ -8,6 +8,10 @@ import { StartupError } from './data-dir.js';
 
 export type SalesMode = 'optimistic' | 'ordered';
 
+/** Whether the log grants holds. */
+export const isOrdered = ({ salesMode }: { readonly salesMode: SalesMode }): boolean =>
+  salesMode === 'ordered';
+
 const ID = 'mode';
 const schema = z.object({ mode: z.enum(['optimistic', 'ordered']) });
 
@@ -18,12 +22,13 @@ export async function keepSalesMode(
   hasSold: () => Promise<boolean>,
 ): Promise<void> {
   const kept = new Collection(documents, { name: 'salesMode', schema });
-  const found = await kept.get(ID);
+  const find = async (): Promise<SalesMode | undefined> => (await kept.get(ID))?.value.mode;
   // What has sold without a word of it has sold at once.
-  const before = found?.value.mode ?? ((await hasSold()) ? 'optimistic' : undefined);
-  if (before === mode) return;
-  if (before === undefined && (await kept.insert(ID, { mode }))) return;
-  const now = before ?? (await kept.get(ID))?.value.mode;
+  const choose = async (): Promise<SalesMode | undefined> => {
+    const chosen = (await hasSold()) ? 'optimistic' : mode;
+    return (await kept.insert(ID, { mode: chosen })) ? chosen : find();
+  };
+  const now = (await find()) ?? (await choose());
   if (now === mode) return;
   throw new StartupError(
     `SALES_MODE=${mode}, but this marketplace sells with SALES_MODE=${now}: what it has sold so far cannot be told in the ` +

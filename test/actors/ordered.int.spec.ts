@@ -1,7 +1,7 @@
 /** Holds that the log decides, on a real Redis and archive: who is told, when, and what survives. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { SubmissionResult } from '../../src/http/ports.js';
-import type { OutgoingRecord } from '../../src/kafka/port.js';
+import { NotPublishedError, type OutgoingRecord } from '../../src/kafka/port.js';
 import { encodeSale } from '../../src/kafka/wire.js';
 import type { CommandBody } from '../../src/actors/ports.js';
 import {
@@ -26,6 +26,7 @@ describe('holds that the log decides', () => {
   let log: OutgoingRecord[] = [];
   /** How many of the log were handed to the actor. */
   let folded = 0;
+  let isLogAway = false;
   afterEach(() => engine.stop());
 
   async function start(capacity: number): Promise<void> {
@@ -36,6 +37,7 @@ describe('holds that the log decides', () => {
       worker: { policy, snapshotMs: 60_000 },
       deps: {
         log: logOf((records) => {
+          if (isLogAway) return Promise.reject(new NotPublishedError('away'));
           log.push(...records);
           return Promise.resolve();
         }),
@@ -221,6 +223,22 @@ describe('holds that the log decides', () => {
     const after = (await storedOf(engine.core, ticket)) as { remote: Record<string, string> };
     expect(Object.keys(after.remote).sort()).toEqual(['%logged/a', 'peer/peer-0']);
     expect(await engine.core.store.market(ticket)).toMatchObject({ remote: new Map([['peer/peer-0', {}]]) });
+  });
+
+  it('a worker of the other mode publishes nothing of what the last owner left', async () => {
+    await start(1);
+    isLogAway = true;
+    void engine.ask(ticket, holdBody('a'));
+    await until(async () => (await ledgerOf(engine.archive, ticket)).length === 2);
+    await engine.workers[0]!.stop();
+    isLogAway = false;
+    await engine.addWorker({ policy: TEST_POLICY });
+    // Long enough for some looks at it.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(log).toEqual([]);
+    await engine.workers[1]!.stop();
+    await engine.addWorker();
+    await published(1);
   });
 
   it('a ticket that was opened in the other mode is not sold', async () => {
