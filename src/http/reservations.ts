@@ -306,7 +306,6 @@ function holdRoute(options: ReservationsOptions): Route {
 /** What the security check of a person may answer. */
 export const CHECKED = ['challenge_required', 'blocked', 'rate_limited', 'email_unconfirmed'] as const;
 
-/** What the sale phases may answer. */
 /** What a sale phase may answer to who wants to hold. */
 export const PHASED = [
   'not_on_sale',
@@ -373,10 +372,8 @@ async function hold(
   // With it the hold can be found again, if there is one.
   const unknown = (): Problem =>
     outcomeUnknown({ keyed, reservation: { id: heldId, token: guestToken(tokenSecret, heldId) } });
-  if (answer.kind !== 'answered') {
-    return first && answer.kind === 'overloaded' ? overloaded(answer.retryAfterMs) : unknown();
-  }
-  const { result } = answer;
+  const result = decidedOf(answer, first, unknown);
+  if (result instanceof Problem) return result;
   if (result.kind === 'held') {
     if (first) {
       metrics.holds.inc();
@@ -387,15 +384,27 @@ async function hold(
     }
     return result.reservation;
   }
-  // A repeat that was not decided anew says nothing about what its first did.
-  const undecided = result.kind === 'deadline_passed' || result.kind === 'outbox_full';
-  if (result.kind === 'failed' || (undecided && !first)) return unknown();
   return result.kind === 'paused' ? paused(options.pauseMessage(ticket)) : refused(result);
 }
 
 /** A submission that fails may have been accepted all the same. */
-function submitted(answer: Promise<SubmissionResult>): Promise<SubmissionResult> {
+export function submitted(answer: Promise<SubmissionResult>): Promise<SubmissionResult> {
   return answer.catch(() => ({ kind: 'unknown' }));
+}
+
+/** What a command came to; `unknown` where that is not known, of a repeat also what its first did. */
+export function decidedOf(
+  answer: SubmissionResult,
+  first: boolean,
+  unknown: () => Problem,
+): CommandResult | Problem {
+  if (answer.kind !== 'answered') {
+    return first && answer.kind === 'overloaded' ? overloaded(answer.retryAfterMs) : unknown();
+  }
+  const { result } = answer;
+  // A repeat that was not decided anew says nothing about what its first did.
+  const isUndecided = result.kind === 'deadline_passed' || result.kind === 'outbox_full';
+  return result.kind === 'failed' || (isUndecided && !first) ? unknown() : result;
 }
 
 /** With the words of whoever stopped the sales. */

@@ -371,12 +371,14 @@ export class SalesConsumer {
   }
 
   #submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission {
-    const { ticket, clientId, action, quantity, reservationId, recordedAt, position, ordered } = item;
-    const isOwn = this.#options.ordered && clientId === this.#options.clientId;
-    // What does not say that it goes by the log, nobody takes for a message that does.
-    if (!isOwn || !ordered || reservationId === undefined) return submissionOf(item, pass, keepMs);
-    const body: CommandBody = { type: 'own', action, quantity, reservationId, recordedAt, position };
-    return { ticket, id: messageIdOf(item), body, keepMs };
+    const isOwn = this.#options.ordered === true && item.clientId === this.#options.clientId;
+    const id = messageIdOf(item);
+    return {
+      ticket: item.ticket,
+      id: pass === 'late' ? `${id}/late` : id,
+      body: (isOwn && ownBodyOf(item)) || remoteBodyOf(item, pass),
+      keepMs,
+    };
   }
 
   /** In order; stops (false) at the first item that cannot be settled: a later position would make it look like a repeat. */
@@ -652,9 +654,9 @@ const NOT_OPEN: Answer = { kind: 'waiting', reason: 'not_open' };
 const BY_ITS_PLACE =
   'tickets are sold in the order of the log (SALES_MODE=ordered): a message has its effect at its place, or none';
 
-function submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission {
-  const { ticket, action, clientId, quantity, reservationId, recordedAt, position, ordered } = item;
-  const body: CommandBody = {
+function remoteBodyOf(item: DecodedItem, pass: Pass): CommandBody {
+  const { action, clientId, quantity, reservationId, recordedAt, position, ordered } = item;
+  return {
     type: 'remote',
     action,
     clientId,
@@ -664,8 +666,13 @@ function submissionOf(item: DecodedItem, pass: Pass, keepMs: number): Submission
     ...(pass === 'positioned' && { position }),
     ...(ordered && { ordered }),
   };
-  const id = messageIdOf(item);
-  return { ticket, id: pass === 'late' ? `${id}/late` : id, body, keepMs };
+}
+
+/** Null for what does not say that it goes by the log: nobody takes it for a message that does. */
+function ownBodyOf(item: DecodedItem): CommandBody | null {
+  const { action, quantity, reservationId, recordedAt, position, ordered } = item;
+  if (!ordered || reservationId === undefined) return null;
+  return { type: 'own', action, quantity, reservationId, recordedAt, position };
 }
 
 function answerOf(result: CommandResult): Answer {

@@ -242,7 +242,7 @@ function announcementOf({ event }: CommittedEvent): Announcement | null {
   switch (event.type) {
     case 'held':
       // What the log granted stands in it since it was asked for.
-      return event.granted ? null : announced('TICKET_PENDING', event.reservation);
+      return event.logged ? null : announced('TICKET_PENDING', event.reservation);
     case 'asked':
       return announced('TICKET_PENDING', event.asked.reservation);
     case 'sold':

@@ -258,7 +258,7 @@ function heldAgain(
   at: number,
   held: Reservation,
   policy: Policy,
-  granted?: { readonly granted: true; readonly logged: Logged },
+  granted?: { readonly logged: Logged },
 ): Granting {
   const reservation: Reservation = { ...held, status: 'PAYING', payingUntil: at + policy.payingMs };
   return {
@@ -606,9 +606,9 @@ function grant(state: TicketState, asked: Asked, at: number, logged: Logged, pol
   const lastsMs = asked.reservation.offer && !asked.again ? offerMsOf(policy) : policy.holdMs;
   const expiresAt = asked.isEndFixed ? asked.reservation.expiresAt : logged.recordedAt + lastsMs;
   const reservation: Reservation = { ...asked.reservation, expiresAt, updatedAt: at };
-  if (asked.again) return heldAgain(at, reservation, policy, { granted: true, logged });
+  if (asked.again) return heldAgain(at, reservation, policy, { logged });
   return {
-    events: [{ type: 'held', at, reservation, granted: true, logged }],
+    events: [{ type: 'held', at, reservation, logged }],
     outcome: { kind: 'held', reservation },
   };
 }

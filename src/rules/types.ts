@@ -412,9 +412,10 @@ export type TicketEvent =
       readonly type: 'held';
       readonly at: number;
       readonly reservation: Reservation;
-      /** The log granted it: others know of it since it was asked for. */
-      readonly granted?: true;
-      /** By this record. One fact with the hold, so that a loss between the two cannot leave it undecided. */
+      /**
+       * The log granted it, by this record: others know of it since it was asked for. One fact with the hold, so that a
+       * loss between the two cannot leave it undecided.
+       */
       readonly logged?: Logged;
     }
   /** From version 5 on, with the next two. */

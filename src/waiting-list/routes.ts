@@ -6,25 +6,26 @@
  * room among them, because a place is the promise of one. An offer is paid or given back as any reservation (src/http/reservations.ts).
  */
 import { z } from 'zod';
-import type { CommandResult } from '../actors/ports.js';
 import { CATEGORIES } from '../catalog/match.js';
 import type { Message } from '../catalog/notices.js';
 import { defineRoute, type Handled, type Route, type RouteInput } from '../http/api.js';
 import { subjectOf, type Buyer, type Buyers } from '../http/buyer.js';
 import { guestToken } from '../http/identity.js';
 import type { Idempotency, RequestIdentity } from '../http/idempotency.js';
-import type { CommandGateway, SubmissionResult } from '../http/ports.js';
-import { isRefusal, notFound, outcomeUnknown, overloaded, Problem, refusalProblem } from '../http/problem.js';
+import type { CommandGateway } from '../http/ports.js';
+import { isRefusal, notFound, outcomeUnknown, Problem, refusalProblem } from '../http/problem.js';
 import {
   CHECKED,
   CONFLICT,
   categorySchema,
+  decidedOf,
   emailSchema,
   keyHeader,
   matchNumberSchema,
   OF_OWNER,
   paused,
   PHASED,
+  submitted,
 } from '../http/reservations.js';
 import { CODE_CHARS_MAX } from '../phases/codes.js';
 import type { SaleGate } from '../phases/sale-gate.js';
@@ -216,7 +217,7 @@ async function join(
     ...(country !== null && { country }),
   };
   const answer = await submitted(gateway.submit({ ticket, id, body, keepMs, requestId }));
-  const result = resultOf(answer, { keyed, first });
+  const result = decidedOf(answer, first, () => outcomeUnknown({ keyed }));
   if (result instanceof Problem) return result;
   if (result.kind === 'paused') return paused(pauseMessage(ticket));
   if (isRefusal(result)) return refusalProblem(result);
@@ -227,25 +228,6 @@ async function join(
     body: entryJson(standing, account === undefined ? tokenOf(options, standing) : null),
     headers: { Location: `/api/v1/waiting-list/${entryId}` },
   };
-}
-
-/** A submission that fails may have been accepted all the same. */
-const submitted = (answer: Promise<SubmissionResult>): Promise<SubmissionResult> =>
-  answer.catch(() => ({ kind: 'unknown' }));
-
-function resultOf(
-  answer: SubmissionResult,
-  { keyed, first }: Pick<RequestIdentity, 'keyed' | 'first'>,
-): CommandResult | Problem {
-  if (answer.kind !== 'answered') {
-    return first && answer.kind === 'overloaded'
-      ? overloaded(answer.retryAfterMs)
-      : outcomeUnknown({ keyed });
-  }
-  const { result } = answer;
-  // A repeat that was not decided anew says nothing about what its first did.
-  const isUndecided = result.kind === 'deadline_passed' || result.kind === 'outbox_full';
-  return result.kind === 'failed' || (isUndecided && !first) ? outcomeUnknown({ keyed }) : result;
 }
 
 function mineRoute(options: WaitingListRoutesOptions): Route {
@@ -334,12 +316,12 @@ function leaveRoute(options: WaitingListRoutesOptions): Route {
         body: null,
       });
       if (identity.kind === 'conflict') return CONFLICT;
-      const { id, keepMs } = identity;
+      const { id, keepMs, keyed, first } = identity;
       const body = { type: 'leaveWaitingList' as const, entryId };
       const answer = await submitted(
         options.gateway.submit({ ticket, id, body, keepMs, requestId: input.requestId }),
       );
-      const result = resultOf(answer, identity);
+      const result = decidedOf(answer, first, () => outcomeUnknown({ keyed }));
       if (result instanceof Problem) return result;
       if (isRefusal(result) && result.kind !== 'not_waiting') return refusalProblem(result);
       const standing = await options.lists.standing(entryId);

@@ -403,7 +403,7 @@ describe('publishing', () => {
         ['TICKET_CANCELLED', 'cancelled', 'ordered'],
       ]);
       expect(told({ type: 'voided', at: AT, asked, logged, cause: 'match_cancelled' })).toEqual([]);
-      expect(told({ type: 'held', at: AT, reservation: reservation({}), granted: true })).toEqual([]);
+      expect(told({ type: 'held', at: AT, reservation: reservation({}), logged })).toEqual([]);
     });
 
     it('is read as of one who goes by the log, when it says whose reservation it is', () => {

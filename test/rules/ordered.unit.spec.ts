@@ -60,7 +60,7 @@ function announced(event: TicketEvent): Omit<LogRecord, 'from' | 'at' | 'ordered
     case 'refunded':
       return { action: 'cancelled', reservationId: event.reservation.id, quantity: event.quantity };
     case 'held':
-      assert.ok(event.granted, 'a hold that the log did not grant');
+      assert.ok(event.logged, 'a hold that the log did not grant');
       return null;
     default:
       return null;

@@ -72,7 +72,7 @@ class Story {
       tally: { held: 0, sold: 0, early: [], cancelledEarly: 0, heldSince: 1 },
       ...(isVoid && { isVoid: true as const }),
     };
-    if (type === 'held') this.#append(by, { type, at: 1, reservation, granted: true, logged });
+    if (type === 'held') this.#append(by, { type, at: 1, reservation, logged });
     else this.#append(by, { type, at: 1, asked: { reservation, commandId: 'c' }, logged });
   }
 
