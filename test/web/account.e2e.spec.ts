@@ -1,9 +1,9 @@
 /** Accounts in a real browser: registering, logging in, passing a ticket on, and giving one back. */
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Browser } from 'playwright-core';
+import { describe, expect, it, jest } from '@jest/globals';
 import { skipBecause } from '../helpers/skips.js';
-import { browserFound, launch, newEmail, openShop, SIZES, visit } from './browser.js';
-import type { Shop, Size, Visitor } from './browser.js';
+import { visitsOf } from './visits.js';
+import { browserFound, newEmail, SIZES } from './browser.js';
+import type { Size, Visitor } from './browser.js';
 import { buy, countersOf, mailed, PASSWORD, register, sees, TITLES } from './buyer.js';
 
 const TEST_MS_MAX = 240_000;
@@ -16,42 +16,24 @@ if (browserFound.kind === 'none') {
 }
 
 function suite(size: Size): void {
-  let shop: Shop;
-  let browser: Browser;
-  const visitors: Visitor[] = [];
-  beforeAll(async () => {
-    [shop, browser] = await Promise.all([openShop(), launch()]);
-  }, TEST_MS_MAX);
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.stop();
-  }, TEST_MS_MAX);
-  afterEach(async () => {
-    const left = visitors.splice(0);
-    await Promise.all(left.map(({ context }) => context.close()));
-    expect(left.flatMap(({ errors }) => errors)).toEqual([]);
-  });
-  const come = async (): Promise<Visitor> => {
-    const visitor = await visit(browser, size);
-    visitors.push(visitor);
-    return visitor;
-  };
+  const here = visitsOf(TEST_MS_MAX);
+  const come = (): Promise<Visitor> => here.come(size);
 
   it('passes a ticket on to another account: the new holder has a code, the former has none', async () => {
     const [giver, taker] = [newEmail('giver'), newEmail('taker')];
     const { page } = await come();
     const other = await come();
-    await register(page, shop, giver);
-    await register(other.page, shop, taker);
-    await buy(page, shop, { matchNumber: 12 });
+    await register(page, here.shop, giver);
+    await register(other.page, here.shop, taker);
+    await buy(page, here.shop, { matchNumber: 12 });
     await page.getByRole('img', { name: /QR code of ticket 1/ }).waitFor();
     await page.getByRole('button', { name: 'Give to somebody…' }).click();
     await page.getByRole('textbox', { name: /E-mail address of the account/ }).fill(taker);
     await page.getByRole('button', { name: 'Offer the ticket' }).click();
     await page.getByText(`Offered to ${taker}. It stays yours`).waitFor();
 
-    await mailed(shop, taker, '/tickets');
-    await other.page.goto(`${shop.url}/tickets`);
+    await mailed(here.shop, taker, '/tickets');
+    await other.page.goto(`${here.shop.url}/tickets`);
     await other.page.getByRole('button', { name: 'Accept' }).click();
     await other.page.getByRole('img', { name: /QR code of ticket 1/ }).waitFor();
 
@@ -62,24 +44,24 @@ function suite(size: Size): void {
 
   it('gives a ticket back for a refund, and says what comes of the money', async () => {
     const { page } = await come();
-    await register(page, shop, newEmail('refund'));
-    await buy(page, shop, { matchNumber: 13, quantity: 2 });
-    expect(await countersOf(shop, 13)).toMatchObject({ available: 18 });
+    await register(page, here.shop, newEmail('refund'));
+    await buy(page, here.shop, { matchNumber: 13, quantity: 2 });
+    expect(await countersOf(here.shop, 13)).toMatchObject({ available: 18 });
     await page.getByRole('button', { name: 'Ask for a refund' }).click();
     await page.getByRole('button', { name: /^Give back for/ }).click();
     await page.getByText('was given back to the card').first().waitFor();
-    expect(await countersOf(shop, 13)).toMatchObject({ available: 20 });
+    expect(await countersOf(here.shop, 13)).toMatchObject({ available: 20 });
   });
 
   it('stays logged in over a reload, and is out after a log-out', async () => {
     const { page } = await come();
     const email = newEmail('session');
-    await register(page, shop, email);
-    await page.goto(`${shop.url}/account`, { waitUntil: 'networkidle' });
+    await register(page, here.shop, email);
+    await page.goto(`${here.shop.url}/account`, { waitUntil: 'networkidle' });
     await page.getByText(email).first().waitFor();
     await page.getByRole('button', { name: 'Log out', exact: true }).click();
     await page.getByText('You are logged out.').first().waitFor();
-    await page.goto(`${shop.url}/login`, { waitUntil: 'networkidle' });
+    await page.goto(`${here.shop.url}/login`, { waitUntil: 'networkidle' });
     await page.getByRole('textbox', { name: /E-mail address/ }).fill(email);
     await page.getByLabel('Password', { exact: true }).fill('not this one at all');
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
@@ -87,22 +69,22 @@ function suite(size: Size): void {
     await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor({ state: 'detached' });
-    await page.goto(`${shop.url}/account`, { waitUntil: 'networkidle' });
+    await page.goto(`${here.shop.url}/account`, { waitUntil: 'networkidle' });
     await page.getByText(email).first().waitFor();
   });
 
   it('finds a guest’s purchase again by mail, on another device', async () => {
     const { page } = await come();
     const email = newEmail('guest');
-    const id = await buy(page, shop, { matchNumber: 14, email });
+    const id = await buy(page, here.shop, { matchNumber: 14, email });
     const other = await come();
-    await other.page.goto(`${shop.url}/reservations/${id}`);
+    await other.page.goto(`${here.shop.url}/reservations/${id}`);
     await other.page.getByRole('heading', { name: 'This reservation is not open to you here' }).waitFor();
-    await other.page.goto(`${shop.url}/lookup`, { waitUntil: 'networkidle' });
+    await other.page.goto(`${here.shop.url}/lookup`, { waitUntil: 'networkidle' });
     await other.page.getByRole('textbox', { name: /E-mail address/ }).fill(email);
     await other.page.getByRole('button', { name: 'Send me my links' }).click();
     await other.page.getByText('Look into your mail').waitFor();
-    await other.page.goto(await mailed(shop, email, `/reservations/${id}#token=`));
+    await other.page.goto(await mailed(here.shop, email, `/reservations/${id}#token=`));
     await sees(other.page, TITLES.reserved);
     expect(other.page.url()).not.toContain('token');
   });

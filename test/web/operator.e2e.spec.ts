@@ -1,10 +1,11 @@
 /** The operators' pages in a real browser: who gets in, and what an operator sees and does there. */
 import { readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import { describe, expect, it, jest } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { request } from '../helpers/processes.js';
 import { skipBecause } from '../helpers/skips.js';
+import { visitsOf } from './visits.js';
 import { browserFound, launch, newEmail, openShop, visit } from './browser.js';
 import type { Shop, Size, Visitor } from './browser.js';
 import { buy, PASSWORD, register } from './buyer.js';
@@ -32,52 +33,34 @@ if (browserFound.kind === 'none') {
 }
 
 function suite(): void {
-  let shop: Shop;
-  let browser: Browser;
-  const visitors: Visitor[] = [];
-  beforeAll(async () => {
-    [shop, browser] = await Promise.all([openShop(), launch()]);
-  }, TEST_MS_MAX);
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.stop();
-  }, TEST_MS_MAX);
-  afterEach(async () => {
-    const left = visitors.splice(0);
-    await Promise.all(left.map(({ context }) => context.close()));
-    expect(left.flatMap(({ errors }) => errors)).toEqual([]);
-  });
-  const come = async (size: Size = 'desktop'): Promise<Visitor> => {
-    const visitor = await visit(browser, size);
-    visitors.push(visitor);
-    return visitor;
-  };
+  const here = visitsOf(TEST_MS_MAX);
+  const come = (size: Size = 'desktop'): Promise<Visitor> => here.come(size);
   const comeAsOperator = async (size?: Size): Promise<Page> => {
     const { page } = await come(size);
-    await page.goto(`${shop.url}/operator`);
-    await logIn(page, shop.operator);
+    await page.goto(`${here.shop.url}/operator`);
+    await logIn(page, here.shop.operator);
     await sees(page, 'Sales');
     return page;
   };
 
   it('serves a document with nothing of anybody in it, that search engines leave alone', async () => {
     for (const path of ['/operator', '/operator/live', '/ar/operator/nothing']) {
-      const answer = await fetch(shop.url + path);
+      const answer = await fetch(here.shop.url + path);
       const html = await answer.text();
       expect([path, answer.status]).toEqual([path, 200]);
       expect(html).toContain('<meta name="robots" content="noindex"/>');
       // The matches, which other pages are made of.
       expect(html).not.toContain('homeTeam');
     }
-    const robots = await (await fetch(`${shop.url}/robots.txt`)).text();
+    const robots = await (await fetch(`${here.shop.url}/robots.txt`)).text();
     expect(robots).toContain('Disallow: /operator');
   });
 
   it('sends a guest to the log-in, and an operator on to where they wanted to go', async () => {
     const { page } = await come();
-    await page.goto(`${shop.url}/operator/audit?actor=system`);
+    await page.goto(`${here.shop.url}/operator/audit?actor=system`);
     await page.waitForURL(/\/login\?next=%2Foperator%2Faudit%3Factor%3Dsystem$/);
-    await logIn(page, shop.operator);
+    await logIn(page, here.shop.operator);
     await page.waitForURL(/\/operator\/audit\?actor=system$/);
     await sees(page, 'Audit');
     await page.getByRole('cell', { name: 'user.first_operator' }).waitFor();
@@ -92,11 +75,11 @@ function suite(): void {
     const loaded: string[] = [];
     page.on('request', (sent) => loaded.push(new URL(sent.url()).pathname));
     const email = newEmail('buyer');
-    await register(page, shop, email);
+    await register(page, here.shop, email);
     expect(await page.getByRole('link', { name: 'Operations' }).count()).toBe(0);
     loaded.splice(0);
     for (const path of ['/operator', '/operator/staff']) {
-      await page.goto(shop.url + path, { waitUntil: 'networkidle' });
+      await page.goto(here.shop.url + path, { waitUntil: 'networkidle' });
       await sees(page, 'This page is for operators');
     }
     expect(loaded.filter((path) => operatorsFiles().includes(path))).toEqual([]);
@@ -105,14 +88,16 @@ function suite(): void {
     expect(operatorsFiles().length).toBeGreaterThan(5);
 
     const credentials = { email, password: PASSWORD };
-    const { body } = await request('POST', `${shop.url}/api/v1/sessions`, { body: credentials });
+    const { body } = await request('POST', `${here.shop.url}/api/v1/sessions`, { body: credentials });
     const { accessToken: token } = body as unknown as { accessToken: string };
     for (const path of READS) {
-      const buyers = await request('GET', `${shop.url}/api/v1${path}`, { token });
-      const guests = await request('GET', `${shop.url}/api/v1${path}`);
+      const buyers = await request('GET', `${here.shop.url}/api/v1${path}`, { token });
+      const guests = await request('GET', `${here.shop.url}/api/v1${path}`);
       expect([path, buyers.status, guests.status]).toEqual([path, 403, 401]);
     }
-    const board = await fetch(`${shop.url}/admin/queues`, { headers: { Authorization: `Bearer ${token}` } });
+    const board = await fetch(`${here.shop.url}/admin/queues`, {
+      headers: { Authorization: `Bearer ${token}` },
+    });
     expect(board.status).toBe(403);
   });
 
@@ -142,8 +127,8 @@ function suite(): void {
 
   it('shows what was sold, as a sentence, a picture, tables and files', async () => {
     const buyer = await come();
-    await register(buyer.page, shop, newEmail('fan'));
-    await buy(buyer.page, shop, { matchNumber: 20, quantity: 2 });
+    await register(buyer.page, here.shop, newEmail('fan'));
+    await buy(buyer.page, here.shop, { matchNumber: 20, quantity: 2 });
     const page = await comeAsOperator();
     await page.getByLabel('Split by').selectOption('match');
     await page.waitForURL(/by=match/);
@@ -205,7 +190,7 @@ function suite(): void {
   it('disables an account only when its address is typed, and that ends its log-ins', async () => {
     const email = newEmail('disabled');
     const fan = await come();
-    await register(fan.page, shop, email);
+    await register(fan.page, here.shop, email);
     const page = await comeAsOperator('phone');
     await page.getByRole('button', { name: 'Pages of operations' }).click();
     await page.getByRole('link', { name: 'Accounts' }).click();
@@ -219,7 +204,7 @@ function suite(): void {
     await dialog.getByRole('button', { name: 'Disable the account' }).click();
     await dialog.waitFor({ state: 'detached' });
     await page.getByRole('row', { name: new RegExp(`${email}.* disabled`) }).waitFor();
-    const again = await request('POST', `${shop.url}/api/v1/sessions`, {
+    const again = await request('POST', `${here.shop.url}/api/v1/sessions`, {
       body: { email, password: PASSWORD },
     });
     expect(again.status).toBeGreaterThanOrEqual(400);
@@ -230,7 +215,7 @@ function suite(): void {
   it('says when tickets sell out, and why it does not say', async () => {
     const page = await comeAsOperator();
     // A market this young has no forecast.
-    await page.goto(`${shop.url}/operator/demand?match=20`);
+    await page.goto(`${here.shop.url}/operator/demand?match=20`);
     await sees(page, 'Demand');
     await page
       .getByRole('row', { name: /^20 · .* Too few sales to tell/ })
@@ -268,7 +253,7 @@ function suite(): void {
   it('forgets everything when the operator logs out in another tab', async () => {
     const page = await comeAsOperator();
     const other = await page.context().newPage();
-    await other.goto(`${shop.url}/account`);
+    await other.goto(`${here.shop.url}/account`);
     await other.getByRole('button', { name: 'Log out', exact: true }).click();
     await page.waitForURL(/\/login\?next=%2Foperator$/);
   });
@@ -277,8 +262,8 @@ function suite(): void {
     const page = await comeAsOperator();
     await page.getByRole('link', { name: 'Queues (Bull Board)' }).click();
     await page.waitForURL(/\/admin\/login$/);
-    await page.getByLabel('E-mail address').fill(shop.operator.email);
-    await page.getByLabel('Password').fill(shop.operator.password);
+    await page.getByLabel('E-mail address').fill(here.shop.operator.email);
+    await page.getByLabel('Password').fill(here.shop.operator.password);
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.waitForURL(/\/admin\/queues/);
     await page.getByText('dead-letters').first().waitFor();
@@ -292,9 +277,9 @@ function suite(): void {
   ] as const)(
     'has nothing serious against it on any page, under %s/ in the %s theme on a %s',
     async (prefix, colorScheme, size: Size) => {
-      const { page, context } = await visit(browser, size, { colorScheme });
-      await page.goto(`${shop.url}/operator`);
-      await logIn(page, await newOperator(shop));
+      const { page, context } = await visit(here.browser, size, { colorScheme });
+      await page.goto(`${here.shop.url}/operator`);
+      await logIn(page, await newOperator(here.shop));
       await sees(page, 'Sales');
       const links = await page.locator('.operator-nav a[href^="/operator"]').all();
       const paths = await Promise.all(links.map((link) => link.getAttribute('href')));
@@ -304,7 +289,7 @@ function suite(): void {
       paths.splice(paths.indexOf('/operator/demand'), 1, '/operator/demand?match=20');
       const found: string[] = [];
       for (const path of [...paths, '/operator?by=match&show=revenue', '/operator/nothing']) {
-        await page.goto(`${shop.url}${prefix}${path}`);
+        await page.goto(`${here.shop.url}${prefix}${path}`);
         await settled(page);
         const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
         const wide = await page.evaluate<number>(WIDER);

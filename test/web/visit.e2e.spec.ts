@@ -1,8 +1,9 @@
 /** What is recommended, with its reason, and what is recorded of a visit, in a real browser. */
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Browser, Page, Request } from 'playwright-core';
+import { describe, expect, it, jest } from '@jest/globals';
+import type { Page, Request } from 'playwright-core';
 import { skipBecause } from '../helpers/skips.js';
-import { browserFound, launch, openShop, visit, type Shop, type Visitor } from './browser.js';
+import { visitsOf } from './visits.js';
+import { browserFound } from './browser.js';
 
 const TEST_MS_MAX = 240_000;
 jest.setTimeout(TEST_MS_MAX);
@@ -20,27 +21,8 @@ interface Sent {
 }
 
 function suite(): void {
-  let shop: Shop;
-  let browser: Browser;
-  const visitors: Visitor[] = [];
-  beforeAll(async () => {
-    [shop, browser] = await Promise.all([openShop(), launch()]);
-  }, TEST_MS_MAX);
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.stop();
-  }, TEST_MS_MAX);
-  afterEach(async () => {
-    const left = visitors.splice(0);
-    const errors = left.flatMap((visitor) => visitor.errors);
-    await Promise.all(left.map(({ context }) => context.close()));
-    expect(errors).toEqual([]);
-  });
-  const come = async (): Promise<Page> => {
-    const visitor = await visit(browser, 'phone');
-    visitors.push(visitor);
-    return visitor.page;
-  };
+  const here = visitsOf(TEST_MS_MAX);
+  const come = async (): Promise<Page> => (await here.come('phone')).page;
   /** What the page sends to be recorded. */
   const recorded = (page: Page): Request[] => {
     const requests: Request[] = [];
@@ -55,7 +37,7 @@ function suite(): void {
 
   it('recommends matches of the country that was chosen, says why, and keeps it', async () => {
     const page = await come();
-    await page.goto(`${shop.url}/`);
+    await page.goto(`${here.shop.url}/`);
     const block = page.getByRole('complementary', { name: 'Worth a look' });
     await block.scrollIntoViewIfNeeded();
     await block.getByText('Ranked by popularity only').waitFor();
@@ -79,17 +61,17 @@ function suite(): void {
   it('sends nothing before the question is answered, and nothing after a no', async () => {
     const page = await come();
     const requests = recorded(page);
-    await page.goto(`${shop.url}/matches/1`);
+    await page.goto(`${here.shop.url}/matches/1`);
     const question = page.getByRole('complementary', { name: 'May we learn from your visit?' });
     await question.waitFor();
     expect(await kept(page, 'ticktak.visitor')).toBeNull();
     await question.getByRole('button', { name: 'No, do not record' }).click();
     await question.waitFor({ state: 'detached' });
-    await page.goto(`${shop.url}/matches/2`);
-    await page.goto(`${shop.url}/?q=Qatar`);
+    await page.goto(`${here.shop.url}/matches/2`);
+    await page.goto(`${here.shop.url}/?q=Qatar`);
     await page.getByRole('status').first().waitFor();
     // Whatever waited to be sent would go with this.
-    await page.goto(`${shop.url}/help`);
+    await page.goto(`${here.shop.url}/help`);
     await page.getByText('Recording is off in this browser.').waitFor();
     expect([requests.length, await kept(page, 'ticktak.visitor')]).toEqual([0, null]);
   });
@@ -97,7 +79,7 @@ function suite(): void {
   it('sends what is looked at after a yes, which the shop takes, until it is taken back', async () => {
     const page = await come();
     const requests = recorded(page);
-    await page.goto(`${shop.url}/matches/3`);
+    await page.goto(`${here.shop.url}/matches/3`);
     await page.getByRole('button', { name: 'Yes, record it' }).click();
     const first = await page.waitForResponse(/\/api\/v1\/views$/);
     expect(first.status()).toBe(202);
@@ -117,7 +99,7 @@ function suite(): void {
     // Neither who it is nor the device goes along.
     expect(await first.request().headerValue('cookie')).toBeNull();
 
-    await page.goto(`${shop.url}/`);
+    await page.goto(`${here.shop.url}/`);
     const answered = page.waitForResponse(/\/api\/v1\/views$/);
     await page.getByRole('searchbox', { name: 'Search' }).fill('ann@example.com Qatar');
     const second = await answered;
@@ -126,12 +108,12 @@ function suite(): void {
     expect(sent.events).toMatchObject([{ kind: 'search', terms: ['Qatar'] }]);
     expect(JSON.stringify(requests.map(bodyOf))).not.toContain('ann');
 
-    await page.goto(`${shop.url}/help`);
+    await page.goto(`${here.shop.url}/help`);
     await page.getByRole('button', { name: 'Turn recording off' }).click();
     await page.getByText('Recording is off in this browser.').waitFor();
     const before = requests.length;
-    await page.goto(`${shop.url}/matches/4`);
-    await page.goto(`${shop.url}/help`);
+    await page.goto(`${here.shop.url}/matches/4`);
+    await page.goto(`${here.shop.url}/help`);
     await page.getByText('Recording is off in this browser.').waitFor();
     expect([requests.length, await kept(page, 'ticktak.visitor')]).toEqual([before, null]);
   });

@@ -3,19 +3,11 @@
  * takes a crowd; holds are the marketplace's own.
  */
 import { AxeBuilder } from '@axe-core/playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import { describe, expect, it, jest } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { skipBecause } from '../helpers/skips.js';
-import {
-  browserFound,
-  launch,
-  newEmail,
-  openShop,
-  visit,
-  type Shop,
-  type Size,
-  type Visitor,
-} from './browser.js';
+import { browserFound, newEmail, type Size, type Visitor } from './browser.js';
+import { visitsOf } from './visits.js';
 import { choose, hold, register, sees, TITLES } from './buyer.js';
 import { Refusal, standIn, tellTickets } from './stand-in.js';
 
@@ -46,27 +38,8 @@ if (browserFound.kind === 'none') {
 }
 
 function suite(): void {
-  let shop: Shop;
-  let browser: Browser;
-  const visitors: Visitor[] = [];
-  beforeAll(async () => {
-    [shop, browser] = await Promise.all([openShop(), launch()]);
-  }, TEST_MS_MAX);
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.stop();
-  }, TEST_MS_MAX);
-  afterEach(async () => {
-    const left = visitors.splice(0);
-    const errors = left.flatMap((visitor) => visitor.errors);
-    await Promise.all(left.map(({ context }) => context.close()));
-    expect(errors).toEqual([]);
-  });
-  const come = async (size: Size = 'phone'): Promise<Visitor> => {
-    const visitor = await visit(browser, size);
-    visitors.push(visitor);
-    return visitor;
-  };
+  const here = visitsOf(TEST_MS_MAX);
+  const come = (size: Size = 'phone'): Promise<Visitor> => here.come(size);
 
   describe('the waiting room', () => {
     it('takes a buyer in, keeps one place over reloads and tabs, and leads back with a pass', async () => {
@@ -77,7 +50,7 @@ function suite(): void {
       const holds = await standIn(context, 'POST', '/reservations', refused);
       const email = newEmail('patient');
       // It goes on while the buyer chooses.
-      await choose(page, shop, { matchNumber: 30, category: 2, quantity: 2, email });
+      await choose(page, here.shop, { matchNumber: 30, category: 2, quantity: 2, email });
       room.answer(OPEN);
       await page.getByRole('button', { name: 'Hold tickets' }).click();
       await sees(page, 'Waiting room');
@@ -92,7 +65,7 @@ function suite(): void {
       await page.reload();
       await page.locator('.room-position', { hasText: '42' }).waitFor();
       const second = await context.newPage();
-      await second.goto(`${shop.url}${ROOM}`);
+      await second.goto(`${here.shop.url}${ROOM}`);
       await second.locator('.room-position', { hasText: '42' }).waitFor();
       expect(places.sent).toHaveLength(1);
       await second.close();
@@ -124,7 +97,7 @@ function suite(): void {
     it('stands in the place of the form while it is on, and gives the form back when it is off', async () => {
       const { page, context } = await come();
       const room = await standIn(context, 'GET', ROOM, OPEN);
-      await page.goto(`${shop.url}/matches/30`);
+      await page.goto(`${here.shop.url}/matches/30`);
       await page.getByText('There is a waiting room').waitFor();
       expect(await page.getByRole('button', { name: 'Hold tickets' }).count()).toBe(0);
       await page.getByRole('link', { name: 'To the waiting room' }).click();
@@ -142,7 +115,7 @@ function suite(): void {
       await standIn(context, 'GET', `${ROOM}/places/mine`, admitted);
       const holds = await standIn(context, 'POST', '/reservations', refused);
       const email = newEmail('refused');
-      await page.goto(`${shop.url}${ROOM}?next=%2Fmatches%2F30`);
+      await page.goto(`${here.shop.url}${ROOM}?next=%2Fmatches%2F30`);
       await page.getByRole('textbox', { name: /E-mail address/ }).fill(email);
       await page.getByRole('button', { name: 'Take a place' }).click();
       await page.getByText('It is your turn').first().waitFor();
@@ -161,7 +134,7 @@ function suite(): void {
       const place = { status: 'before', position: null, estimatedWaitSeconds: null, pollAfterSeconds: 2 };
       await standIn(context, 'POST', `${ROOM}/places`, { ...place, token: 'early' });
       const mine = await standIn(context, 'GET', `${ROOM}/places/mine`, place);
-      await page.goto(`${shop.url}${ROOM}`);
+      await page.goto(`${here.shop.url}${ROOM}`);
       await page
         .getByRole('timer', { name: 'Opens in' })
         .filter({ hasText: /^0:0[45]:\d\d$/ })
@@ -179,7 +152,7 @@ function suite(): void {
       const room = await standIn(context, 'GET', ROOM, OPEN);
       await standIn(context, 'POST', `${ROOM}/places`, { ...WAITING, token: 'the-place' });
       const mine = await standIn(context, 'GET', `${ROOM}/places/mine`, WAITING);
-      await page.goto(`${shop.url}${ROOM}`);
+      await page.goto(`${here.shop.url}${ROOM}`);
       await page.getByRole('textbox', { name: /E-mail address/ }).fill(newEmail('cut'));
       await page.getByRole('button', { name: 'Take a place' }).click();
       await page.locator('.room-position', { hasText: '42' }).waitFor();
@@ -199,8 +172,8 @@ function suite(): void {
       const places = await standIn(context, 'POST', `${ROOM}/places`, { ...WAITING, token: 'of-account' });
       await standIn(context, 'GET', `${ROOM}/places/mine`, WAITING);
       const email = newEmail('account');
-      await register(page, shop, email);
-      await page.goto(`${shop.url}${ROOM}`);
+      await register(page, here.shop, email);
+      await page.goto(`${here.shop.url}${ROOM}`);
       await page.getByText(`The place is for your account ${email}.`).waitFor();
       await page.getByRole('button', { name: 'Take a place' }).click();
       await page.locator('.room-position', { hasText: '42' }).waitFor();
@@ -223,7 +196,7 @@ function suite(): void {
       const { page, context } = await come();
       const sale = { state: 'not_yet', name: 'Everybody', opensAt: soon(8_000), ticketsPerReservationMax: 1 };
       await tellTickets(context, () => [{ ...ticket, sale }]);
-      await page.goto(`${shop.url}/matches/31`);
+      await page.goto(`${here.shop.url}/matches/31`);
       await page.getByText('not on sale yet').waitFor();
       await page.getByRole('timer', { name: 'Sales open in' }).waitFor();
       const radio = page.getByRole('radio', { name: /Category 1\b/ });
@@ -245,7 +218,7 @@ function suite(): void {
       };
       await tellTickets(context, () => [{ ...ticket, sale }]);
       const holds = await standIn(context, 'POST', '/reservations', new Refusal(403, 'access_code_invalid'));
-      await page.goto(`${shop.url}/matches/31`);
+      await page.goto(`${here.shop.url}/matches/31`);
       await page.getByText('Presale: only with a code.').waitFor();
       await page.getByText(/^For everybody from /).waitFor();
       await page.getByRole('radio', { name: /Category 1\b/ }).check({ force: true });
@@ -276,7 +249,7 @@ function suite(): void {
         '/reservations',
         new Refusal(403, 'country_not_allowed', { countries: ['QA', 'SA'] }),
       );
-      await page.goto(`${shop.url}/matches/31`);
+      await page.goto(`${here.shop.url}/matches/31`);
       const told = 'Presale: only for buyers from Qatar and Saudi Arabia.';
       await page.getByText(told).waitFor();
       await page.getByRole('radio', { name: /Category 1\b/ }).check({ force: true });
@@ -327,7 +300,7 @@ function suite(): void {
       await page.reload();
       await page.getByText('Your position: 3.').waitFor();
       expect(reads.sent.at(-1)?.headers['x-reservation-token']).toBe('of-entry');
-      await page.goto(`${shop.url}/tickets`);
+      await page.goto(`${here.shop.url}/tickets`);
       await page.getByRole('heading', { name: 'Waiting lists' }).waitFor();
       await page.getByRole('button', { name: 'Leave the list' }).click();
       const dialog = page.getByRole('alertdialog', { name: 'Leave the waiting list?' });
@@ -339,7 +312,7 @@ function suite(): void {
     it('shows an offer with its end, and leads to the reservation', async () => {
       const { page, context } = await come();
       // The hold that is offered is a real one.
-      const reservationId = await hold(page, shop, { matchNumber: 32, email: newEmail('offered') });
+      const reservationId = await hold(page, here.shop, { matchNumber: 32, email: newEmail('offered') });
       await tellTickets(context, () => [gone]);
       await standIn(context, 'POST', '/waiting-list', entry);
       const offer = { reservationId, expiresAt: soon(10 * MINUTE_MS), token: 'not-needed' };
@@ -355,7 +328,7 @@ function suite(): void {
       await offers.getByText('2 tickets are held for you').waitFor();
       await offers.getByRole('timer').waitFor();
       await shot(page, 'offer-match');
-      await page.goto(`${shop.url}/tickets`);
+      await page.goto(`${here.shop.url}/tickets`);
       await offers.getByRole('timer').waitFor();
       await shot(page, 'offer-tickets');
       await offers.getByRole('link', { name: 'See and pay' }).click();
@@ -375,7 +348,7 @@ function suite(): void {
     });
 
     async function joinList(page: Page, email: string, quantity: number): Promise<void> {
-      await page.goto(`${shop.url}/matches/32`);
+      await page.goto(`${here.shop.url}/matches/32`);
       await page.getByRole('button', { name: 'Waiting list for category 3' }).click();
       const form = page.getByRole('form', { name: 'Waiting list for category 3' });
       await form.getByLabel('Number of tickets').selectOption(String(quantity));
@@ -471,9 +444,9 @@ function suite(): void {
     });
 
     async function comeAsOperator(page: Page, path: string, title: string | RegExp): Promise<void> {
-      await page.goto(shop.url + path);
-      await page.getByRole('textbox', { name: /E-mail address/ }).fill(shop.operator.email);
-      await page.getByLabel('Password', { exact: true }).fill(shop.operator.password);
+      await page.goto(here.shop.url + path);
+      await page.getByRole('textbox', { name: /E-mail address/ }).fill(here.shop.operator.email);
+      await page.getByLabel('Password', { exact: true }).fill(here.shop.operator.password);
       await page.getByRole('button', { name: 'Log in', exact: true }).click();
       await page.getByRole('heading', { level: 1, name: title }).waitFor();
     }
@@ -487,8 +460,7 @@ function suite(): void {
     ] as const)(
       'has nothing serious for axe under %s/ in the %s theme on a %s',
       async (prefix, theme, size) => {
-        const visitor = await visit(browser, size, { colorScheme: theme });
-        visitors.push(visitor);
+        const visitor = await here.come(size, { colorScheme: theme });
         const { page, context } = visitor;
         const room = await standIn(context, 'GET', ROOM, OFF);
         await standIn(context, 'POST', `${ROOM}/places`, { ...WAITING, token: 'the-place' });
@@ -501,7 +473,7 @@ function suite(): void {
           const wider = await overflow(page);
           if (wider > 0) found.push(`${where}: ${wider} px wider than the screen`);
         };
-        await page.goto(`${shop.url}${prefix}/matches/33`);
+        await page.goto(`${here.shop.url}${prefix}/matches/33`);
         await page.locator('.opens-in').first().waitFor();
         await page.getByRole('radio').first().check({ force: true });
         await page.locator('input[name=accessCode]').waitFor();
@@ -509,7 +481,7 @@ function suite(): void {
         await page.locator('.waiting-join').waitFor();
         await look('match');
         room.answer({ ...OPEN, state: 'before', opensAt: soon(3 * 24 * 60 * MINUTE_MS) });
-        await page.goto(`${shop.url}${prefix}${ROOM}`);
+        await page.goto(`${here.shop.url}${prefix}${ROOM}`);
         await page.locator('.opens-in').waitFor();
         await look('before');
         room.answer(OPEN);

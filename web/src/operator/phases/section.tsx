@@ -13,6 +13,7 @@ import { useText } from '../../i18n/locale';
 import { useMatchesAnew } from '../../live/matches';
 import { Button } from '../../ui/button';
 import { Field, Select } from '../../ui/field';
+import { NumberField } from '../ui/number-field';
 import { Notice } from '../../ui/panels';
 import { useToast } from '../../ui/toast';
 import { useRead, useReadAnew } from '../data';
@@ -260,24 +261,18 @@ function OnePhase(props: {
             </option>
           ))}
         </Select>
-        <Field
+        <NumberField
           label={t('perPerson')}
           hint={t('limitHint')}
           error={error('per_person')}
-          inputMode="numeric"
-          dir="ltr"
-          autoComplete="off"
           maxLength={3}
           value={form.perPerson}
           onChange={(event) => onChange({ perPerson: event.target.value })}
         />
-        <Field
+        <NumberField
           label={t('perReservation')}
           hint={t('limitHint')}
           error={error('per_reservation')}
-          inputMode="numeric"
-          dir="ltr"
-          autoComplete="off"
           maxLength={3}
           value={form.perReservation}
           onChange={(event) => onChange({ perReservation: event.target.value })}
@@ -286,13 +281,10 @@ function OnePhase(props: {
       {form.access === 'code' && (
         <>
           <Codes form={form} error={error('codes', 'codes_many', 'codes_missing')} onChange={onChange} />
-          <Field
+          <NumberField
             label={t('perCode')}
             hint={t('perCodeHint')}
             error={error('per_code')}
-            inputMode="numeric"
-            dir="ltr"
-            autoComplete="off"
             maxLength={3}
             value={form.perCode}
             onChange={(event) => onChange({ perCode: event.target.value })}

@@ -5,6 +5,7 @@ import { serverClock } from '../../api';
 import { useOperatorText } from '../../i18n/operator';
 import { Button } from '../../ui/button';
 import { Field, Select } from '../../ui/field';
+import { NumberField } from '../ui/number-field';
 import { Badge, type BadgeTone } from '../../ui/panels';
 import { useToast } from '../../ui/toast';
 import { useRead, useReadAnew } from '../data';
@@ -151,14 +152,11 @@ function Steer({ standing }: { readonly standing: RoomStanding }): ReactNode {
               onChange={(event) => change({ opensLocal: event.target.value })}
             />
           )}
-          <Field
+          <NumberField
             name="perMinuteMax"
             label={t('max')}
             hint={t('maxHint')}
             error={errorOf('perMinuteMax')}
-            inputMode="numeric"
-            dir="ltr"
-            autoComplete="off"
             maxLength={7}
             value={filled.perMinuteMax}
             onChange={(event) => change({ perMinuteMax: event.target.value })}
