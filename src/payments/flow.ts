@@ -157,6 +157,8 @@ const FAILED_MS_MIN = 2_000;
 const FAILED_MS_MAX = 10 * 60_000;
 /** Looks that actors ask for at once. */
 const SETTLING_MAX = 8;
+/** Between two clocks, and from asking for a command until it is sent. */
+const COMMAND_MARGIN_MS = 5_000;
 /** After its time a payment that the provider does not know is given up. */
 const FORGOTTEN_MS = 10 * 60_000;
 /** What was sold here, or given back: what is owed of it is known. */
@@ -284,14 +286,16 @@ export class PaymentFlow {
     if (!isSold || sold.paymentId !== paymentId) {
       return { kind: 'wrong_state', status: isSold ? 'paid another way' : (sold?.status ?? 'unknown') };
     }
-    // Before the actor's commit: from then on the money is owed, whatever becomes of this process.
-    await records.remind(paymentId, clock.now() + policy.checkMs);
+    // Before the actor's commit: from then on the money is owed, whatever becomes of this process. A look that
+    // came before the command took effect would see nothing owed.
+    const lookAt = clock.now() + Math.max(policy.checkMs, policy.commandMs + COMMAND_MARGIN_MS);
+    await records.refundAsked(paymentId, lookAt);
     // A repeat is told what the first was, so even what is refunded by now is asked.
     const body: CommandBody = { type: 'refund', reservationId, quantity: quantity ?? sold.quantity };
     const given = await this.#submit(ref, 'refund', ids, body);
     switch (given.kind) {
       case 'refunded':
-        return this.#giveBack(given.reservation, paymentId);
+        return this.#giveBack(given.reservation, paymentId, lookAt);
       case 'refund_exceeds':
         return { kind: 'refund_exceeds', quantity: given.quantity };
       case 'wrong_state':
@@ -324,6 +328,7 @@ export class PaymentFlow {
       const payment =
         (await this.#within('find', provider.find(paymentId))) ?? (await this.#forgotten(paymentId));
       if (payment) {
+        await this.#afterRefunds(payment, startedAt);
         const { isSettled, isNoted } = await this.#advance(payment, startedAt);
         if (isNoted) return isSettled;
       } else
@@ -349,6 +354,20 @@ export class PaymentFlow {
       return { ...record, failures, failingSince, dueAt: clock.now() + pauseMs };
     });
     return false;
+  }
+
+  /**
+   * When the process that asked for tickets back is gone, its command may still be about to take effect, however
+   * late its owner is. One that is answered after it shows that it has, or never will. Rejects without an answer.
+   */
+  async #afterRefunds({ id: paymentId, reservationId, status }: Payment, startedAt: number): Promise<void> {
+    const { refundsAsked, remindAt = 0 } = (await this.#options.records.get(paymentId)) ?? {};
+    const ref = ticketOfReservation(reservationId);
+    if (refundsAsked === undefined || remindAt > startedAt || status !== 'succeeded' || !ref) return;
+    // Sold by it before it was asked back: the answer is how it stands.
+    const body: CommandBody = { type: 'confirm', reservationId, paymentId };
+    const answer = await this.#submit({ ticket: ref, reservationId }, 'confirm', this.#freshIds(), body);
+    if (!isAnswered(answer)) throw new Error('whether tickets were given back is not known yet');
   }
 
   /** A payment that the provider does not know can never be charged: after its time it counts as canceled. */
@@ -570,7 +589,8 @@ export class PaymentFlow {
     }
   }
 
-  async #giveBack(reservation: Reservation, paymentId: string): Promise<RefundResult> {
+  /** `lookAt`: when a look would do it, if this did not. */
+  async #giveBack(reservation: Reservation, paymentId: string, lookAt: number): Promise<RefundResult> {
     const { clock, provider, records } = this.#options;
     const startedAt = clock.now();
     try {
@@ -578,7 +598,7 @@ export class PaymentFlow {
       if (payment) {
         const after = await this.#advance(payment, startedAt);
         const { refundedMinor } = after.payment;
-        if (after.isSettled) await this.#reminded(paymentId, startedAt);
+        if (after.isSettled) await records.refundAnswered(paymentId, lookAt);
         const pending = refundedMinor < minorOf(reservation, reservation.refundedQuantity);
         const stuck = pending ? (await records.get(paymentId))?.stuck : undefined;
         return {
@@ -593,15 +613,6 @@ export class PaymentFlow {
       this.#options.logger.warn({ error: String(error), paymentId }, 'a refund waits for the provider');
     }
     return { kind: 'refunded', reservation, refundedMinor: 0, pending: true };
-  }
-
-  /** What this process reminded itself of is done. One that was made after it stays. */
-  async #reminded(paymentId: string, startedAt: number): Promise<void> {
-    const { records, policy } = this.#options;
-    const own = startedAt + policy.checkMs;
-    await records.update(paymentId, (record) =>
-      record.remindAt !== undefined && record.remindAt <= own ? settled(record, own) : record,
-    );
   }
 
   // ---- settling ---------------------------------------------------------------------------------------

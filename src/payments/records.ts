@@ -46,6 +46,8 @@ const recordSchema = z.object({
   lateOutcome: z.enum(['reserved', 'refunded']).exactOptional(),
   /** A look that began before this time does not settle it: something was to happen that it cannot have seen. */
   remindAt: z.number().exactOptional(),
+  /** Commands to give its tickets back whose answer has not come (yet). */
+  refundsAsked: z.number().exactOptional(),
   /** Refunds of it that the provider refused. Each request names how many there were before it. */
   refundAttempt: z.number().exactOptional(),
   /** Why the provider will not give it back; a person must look. */
@@ -131,11 +133,26 @@ export class PaymentRecords {
 
   /** Looked at again at `at` or later, whatever a look that is under way finds. */
   remind(id: string, at: number): Promise<PaymentRecord | null> {
+    return this.update(id, (record) => reminded(record, at));
+  }
+
+  /**
+   * Before a command to give its tickets back: money may be owed from then on. Looked at again at `at` or later,
+   * unless it is answered before.
+   */
+  refundAsked(id: string, at: number): Promise<PaymentRecord | null> {
     return this.update(id, (record) => ({
-      ...record,
-      dueAt: Math.min(record.dueAt ?? at, at),
-      remindAt: Math.max(record.remindAt ?? at, at),
+      ...reminded(record, at),
+      refundsAsked: (record.refundsAsked ?? 0) + 1,
     }));
+  }
+
+  /** The command is answered, and the money given back. Another's reminder, or a later one, stays. */
+  refundAnswered(id: string, at: number): Promise<PaymentRecord | null> {
+    return this.update(id, ({ refundsAsked = 0, ...record }) => {
+      if (refundsAsked > 1) return { ...record, refundsAsked: refundsAsked - 1 };
+      return record.remindAt !== undefined && record.remindAt <= at ? settled(record, at) : record;
+    });
   }
 
   /** Those to be looked at before `now`, the longest due first. */
@@ -184,6 +201,14 @@ export function dueIfSettledSince(document: KeptDocument, since: number, now: nu
   return { ...document, ...writtenDocument(RULES, document.id, { ...data, dueAt: now }) };
 }
 
+function reminded(record: PaymentRecord, at: number): PaymentRecord {
+  return {
+    ...record,
+    dueAt: Math.min(record.dueAt ?? at, at),
+    remindAt: Math.max(record.remindAt ?? at, at),
+  };
+}
+
 /** A record without what a look that began at `startedAt` has settled. */
 export function settled(record: PaymentRecord, startedAt: number): PaymentRecord {
   const {
@@ -192,9 +217,11 @@ export function settled(record: PaymentRecord, startedAt: number): PaymentRecord
     failingSince: _failingSince,
     stuck: _stuck,
     remindAt,
+    refundsAsked,
     ...rest
   } = record;
-  return remindAt === undefined || remindAt <= startedAt ? rest : { ...rest, dueAt: remindAt, remindAt };
+  if (remindAt === undefined || remindAt <= startedAt) return rest;
+  return { ...rest, dueAt: remindAt, remindAt, ...(refundsAsked !== undefined && { refundsAsked }) };
 }
 
 /** The reservation a record was made for, when nothing else knows of it any more. */

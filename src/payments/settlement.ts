@@ -31,6 +31,8 @@ export interface SettlementPolicy {
   readonly attemptOpenMs: number;
   /** Pause before another look at what changes by itself, milliseconds. */
   readonly checkMs: number;
+  /** How long after it was sent a command may still take effect, milliseconds. */
+  readonly commandMs: number;
 }
 
 export type Step =

@@ -670,6 +670,7 @@ class Parts {
         // By then the request that made it was answered.
         attemptOpenMs: 2 * paymentTimeoutMs,
         checkMs: paymentCheckMs,
+        commandMs: settings.replyWaitMs,
       },
       providerWaitMs: paymentTimeoutMs,
       unkeyedOutcomeMs: settings.unkeyedOutcomeMs,

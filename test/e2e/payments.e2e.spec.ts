@@ -171,6 +171,51 @@ describe('payments at processes that are killed', () => {
   );
 
   it(
+    'money goes back for tickets that are given back after the process that asked has gone',
+    async () => {
+      const buyer = (await hold(1))!;
+      expect((await pay(buyer, CARD))?.body.status).toBe('RESERVED');
+      const { body } = await request(
+        'GET',
+        `${url('reservations')}/api/v1/reservations/${buyer.id}/payment`,
+        {
+          token: buyer.token,
+        },
+      );
+      const path = `/api/v1/payments/${body.id}`;
+      const isSettled = async (): Promise<boolean> => {
+        const payment = (await request('GET', url('payments') + path, { token: operator })).body;
+        return (payment as unknown as { isSettled: boolean }).isSettled;
+      };
+      await until(isSettled);
+      await processes.get('worker')!.end('SIGKILL');
+      const options = { body: { note: 'asked for' }, token: operator, key: randomUUID() };
+      const asked = ask('POST', 'payments', `${path}/refunds`, options);
+      // It is on record that money may be owed; the command waits in its queue.
+      await until(async () => !(await isSettled()));
+      let waiting: string | undefined;
+      await until(async () => {
+        [waiting] = await redis.keys(`${prefix}:*match-01.category-1:wait`);
+        return waiting !== undefined;
+      });
+      await processes.get('pay')!.end('SIGKILL');
+      await asked;
+      await start('pay');
+      // Longer than until the next look at a payment.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await start('worker');
+      // Lists without an entry are no keys.
+      const active = waiting!.replace(/wait$/, 'active');
+      await until(async () => (await redis.exists(waiting!, active)) === 0, 60_000);
+      await until(isSettled, 60_000);
+      const { status } = await standing(buyer);
+      const { takenMinor } = (await books()).get(buyer.id)!;
+      expect([status, takenMinor]).toEqual([status, status === 'REFUNDED' ? 0 : 7_500]);
+    },
+    TEST_MS_MAX,
+  );
+
+  it(
     'what buyers have and what was charged agree, after 20 s of kills or more',
     async () => {
       const buyers: Buyer[] = [];

@@ -187,7 +187,13 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
     records,
     logger,
     providerWaitMs: 5_000,
-    policy: { paymentAttemptsMax: 3, disputes: 'void', attemptOpenMs: 60_000, checkMs: 30_000 },
+    policy: {
+      paymentAttemptsMax: 3,
+      disputes: 'void',
+      attemptOpenMs: 60_000,
+      checkMs: 30_000,
+      commandMs: 10_000,
+    },
     returnUrl: (id) => `http://127.0.0.1/reservations/${id}`,
     taxPercent: 20,
     onSold: ({ person }) => {

@@ -20,7 +20,8 @@ const SETTLEMENT = {
   paymentAttemptsMax: 3,
   disputes: 'void',
   attemptOpenMs: 60_000,
-  checkMs: 30_000,
+  checkMs: 2_000,
+  commandMs: 10_000,
 } as const;
 
 let clock: ManualClock;
@@ -538,6 +539,46 @@ describe('refunding', () => {
     await flow.look(PAYMENT_ID);
     expect(provider.takenMinor).toBe(0);
     expect((await records.get(PAYMENT_ID))?.dueAt).toBeUndefined();
+  });
+
+  it('owes the money of tickets that were given back after their process had gone', async () => {
+    // The worker is gone too: the command waits in its queue until another takes over.
+    market.intercept = on('refund', 'rejects');
+    await flow.refund({ ref: REF, paymentId: PAYMENT_ID, quantity: undefined }, again('f'));
+    const until = clock.now() + SETTLEMENT.commandMs;
+    const lookDue = async (): Promise<void> => {
+      const dueAt = (await records.get(PAYMENT_ID))?.dueAt;
+      if (dueAt !== undefined && dueAt <= clock.now()) await flow.look(PAYMENT_ID);
+    };
+    while (clock.now() < until) {
+      clock.advance(1_000);
+      await lookDue();
+      expect(provider.takenMinor).toBe(15_000);
+    }
+    market.do(ticket, { type: 'refund', reservationId: ID, quantity: 2 });
+    clock.advance(60_000);
+    await lookDue();
+    expect(provider.takenMinor).toBe(0);
+    expect((await records.get(PAYMENT_ID))?.dueAt).toBeUndefined();
+  });
+
+  it('stays due until a command of its actor is answered after one to give tickets back', async () => {
+    market.intercept = on('refund', 'rejects');
+    await flow.refund({ ref: REF, paymentId: PAYMENT_ID, quantity: undefined }, again('f'));
+    clock.advance(60_000);
+    market.intercept = on('confirm', 'rejects');
+    expect(await flow.look(PAYMENT_ID)).toBe(false);
+    expect((await records.get(PAYMENT_ID))?.dueAt).toBeDefined();
+    // Its owner was that late.
+    market.intercept = ({ body }) => {
+      if (body.type === 'confirm') market.do(ticket, { type: 'refund', reservationId: ID, quantity: 2 });
+      return undefined;
+    };
+    expect(await flow.look(PAYMENT_ID)).toBe(true);
+    expect(provider.takenMinor).toBe(0);
+    const { length } = market.submissions;
+    expect(await flow.look(PAYMENT_ID)).toBe(true);
+    expect(market.submissions).toHaveLength(length);
   });
 
   it('asks the actor before money goes back: what was read may have lost a sale', async () => {

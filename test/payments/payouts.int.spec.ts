@@ -199,7 +199,7 @@ describe('payouts beside the payments on record', () => {
       records,
       clock,
       logger,
-      policy: { ...POLICY, disputes: 'keep', attemptOpenMs: 60_000, checkMs: 30_000 },
+      policy: { ...POLICY, disputes: 'keep', attemptOpenMs: 60_000, checkMs: 30_000, commandMs: 10_000 },
       providerWaitMs: 5_000,
       unkeyedOutcomeMs: 1_000,
       newId: randomUUID,

@@ -20,6 +20,7 @@ const POLICY: SettlementPolicy = {
   disputes: 'void',
   attemptOpenMs: 60_000,
   checkMs: 30_000,
+  commandMs: 10_000,
 };
 
 const payment = (fields: Partial<Payment> = {}): Payment => ({

@@ -539,6 +539,7 @@ function makeCore(servers: Servers, process: Process) {
       disputes: 'keep',
       attemptOpenMs: 2 * PROVIDER_WAIT_MS,
       checkMs: sizes.paymentCheckMs,
+      commandMs: sizes.replyWaitMs,
     },
     providerWaitMs: PROVIDER_WAIT_MS,
     unkeyedOutcomeMs: UNKEYED_OUTCOME_MS,
