@@ -60,6 +60,8 @@ interface Waiting {
   readonly resolvers: ((result: SubmissionResult) => void)[];
   /** That it went in. */
   job: Job | null;
+  /** The log was asked, and what it says will come as another command. */
+  isAsked: boolean;
 }
 
 /** One that is ahead: sent, and neither answered nor given up. */
@@ -81,6 +83,8 @@ interface Lane {
   queuedCommands: number;
   /** Accepted, not yet answered. */
   readonly waiting: Map<string, Waiting>;
+  /** Those of them that the log was asked about. */
+  asked: number;
   adding: boolean;
   /** Its jobs that are ahead. */
   ahead: number;
@@ -134,7 +138,7 @@ export class Gateway implements OrderedGateway {
       const same = lane.waiting.get(submission.id);
       if (same) {
         same.resolvers.push(resolve);
-      } else if (this.#isFull(lane, 1)) {
+      } else if (this.#isFull(lane, lane.waiting.size, 1)) {
         resolve(OVERLOADED);
       } else {
         this.#accept(lane, [{ envelope: this.#envelopeOf(submission), resolve }]);
@@ -153,7 +157,10 @@ export class Gateway implements OrderedGateway {
       return Promise.reject(new Error('the same command twice in one group'));
     }
     const lane = this.#lane(first.ticket);
-    if (this.#isFull(lane, submissions.length)) return Promise.resolve(submissions.map(() => OVERLOADED));
+    // Those that wait for what the log says must not keep out what the log says.
+    const waiting = lane.waiting.size - lane.asked;
+    if (this.#isFull(lane, waiting, submissions.length))
+      return Promise.resolve(submissions.map(() => OVERLOADED));
     // One that is under way may yet come to nothing: those after it must not go without it.
     if (submissions.some(({ id }) => lane.waiting.has(id))) {
       return Promise.resolve(submissions.map(() => ({ kind: 'unknown' })));
@@ -169,8 +176,8 @@ export class Gateway implements OrderedGateway {
     return Promise.all(results);
   }
 
-  #isFull({ waiting, queuedCommands }: Lane, more: number): boolean {
-    const count = Math.max(waiting.size, queuedCommands) + more;
+  #isFull({ queuedCommands }: Lane, waiting: number, more: number): boolean {
+    const count = Math.max(waiting, queuedCommands) + more;
     return !this.#accepting || !this.#options.isUp() || count > this.#options.commandsWaitingMax;
   }
 
@@ -189,7 +196,7 @@ export class Gateway implements OrderedGateway {
   #accept(lane: Lane, group: readonly Accepted[]): void {
     const since = this.#options.clock.now();
     for (const { envelope, resolve } of group) {
-      lane.waiting.set(envelope.id, { envelope, since, resolvers: [resolve], job: null });
+      lane.waiting.set(envelope.id, { envelope, since, resolvers: [resolve], job: null, isAsked: false });
       this.#laneOf.set(envelope.id, lane);
     }
     lane.queued.push(group.map(({ envelope }) => envelope));
@@ -205,7 +212,7 @@ export class Gateway implements OrderedGateway {
       if (deadline !== undefined && deadline !== waiting?.envelope.deadline) continue;
       // It was late for this attempt; whether an earlier run of its job took effect is not known here.
       if (result.kind === 'deadline_passed') this.#answer(id, { kind: 'unknown' });
-      else if (result.kind === 'asked') this.#wasTaken(id);
+      else if (result.kind === 'asked') this.#wasAsked(id);
       else this.#answer(id, { kind: 'answered', result });
     }
   }
@@ -214,7 +221,7 @@ export class Gateway implements OrderedGateway {
     const name = ticketName(ticket);
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { ticket, queued: [], queuedCommands: 0, waiting: new Map(), adding: false, ahead: 0 };
+      lane = { ticket, queued: [], queuedCommands: 0, waiting: new Map(), asked: 0, adding: false, ahead: 0 };
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -229,12 +236,22 @@ export class Gateway implements OrderedGateway {
     if (job && (job.unanswered -= 1) === 0) this.#leaveBehind([job]);
   }
 
+  #wasAsked(id: string): void {
+    this.#wasTaken(id);
+    const lane = this.#laneOf.get(id);
+    const waiting = lane?.waiting.get(id);
+    if (!lane || !waiting || waiting.isAsked) return;
+    waiting.isAsked = true;
+    lane.asked += 1;
+  }
+
   #answer(id: string, result: SubmissionResult): void {
     this.#wasTaken(id);
     const lane = this.#laneOf.get(id);
     const waiting = lane?.waiting.get(id);
     if (!lane || !waiting) return;
     lane.waiting.delete(id);
+    if (waiting.isAsked) lane.asked -= 1;
     this.#laneOf.delete(id);
     this.#options.onAnswered?.(this.#options.clock.now() - waiting.since);
     for (const resolve of waiting.resolvers) resolve(result);

@@ -375,6 +375,30 @@ describe('the gateway', () => {
     expect(queues.ids).toEqual(['a', 'b', 'd', 'e']);
   });
 
+  it('what the log says comes in while as many as the limit wait for it, and no more', async () => {
+    make({ commandsWaitingMax: 3 });
+    const says = (...ids: string[]): Promise<readonly SubmissionResult[]> =>
+      gateway.submitInOrder(ids.map((id) => ({ ticket, id, body: holdBody(id), keepMs: 1_000 })));
+    for (const id of ['a', 'b', 'c']) submit(id);
+    await settled();
+    const refused = { kind: 'overloaded', retryAfterMs: 1_000 };
+    expect(await says('early')).toEqual([refused]);
+    // Said twice it is still one that waits.
+    for (const id of ['a', 'b', 'a']) await reply(id, { kind: 'asked' });
+    submit('d');
+    void says('1', '2');
+    await settled();
+    expect(answers.get('d')).toEqual([refused]);
+    expect(await says('3')).toEqual([refused]);
+    await clock.advance(250);
+    expect(queues.ids).toEqual(['a', 'b', 'c', '1', '2']);
+    for (const id of ['a', 'b', '1', '2']) await reply(id, outcome);
+    // What has left is not taken off a second time.
+    void says('4', '5');
+    await settled();
+    expect(await says('6')).toEqual([refused]);
+  });
+
   it('keeps no more than the limit while a queue does not take anything', async () => {
     make({ commandsWaitingMax: 3, replyWaitMs: 1_000 });
     queues.slow = true;
