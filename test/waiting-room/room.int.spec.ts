@@ -313,6 +313,38 @@ describe('the waiting room', () => {
       expect((await join_(one, me)).token).toBe(again.token);
     });
 
+    it('of an earlier round lets nobody in, neither before the opening of a new one nor after it', async () => {
+      const one = start();
+      await settle(ON, one);
+      const me = person(one, 'me');
+      const old = await admit(one, (await join_(one, me)).token);
+      expect(one.room.lets(old, me)).toBe(true);
+      await settle({ ...ON, opensAt: Date.now() + 1_500 }, one);
+      expect(one.room.standing).toBe('before');
+      expect(one.room.lets(old, me)).toBe(false);
+      const again = await join_(one, me);
+      expect(again).toMatchObject({ isNew: true, standing: { status: 'before' } });
+      await until(async () => {
+        await one.keeper.look();
+        return one.room.standing === 'open';
+      });
+      expect(one.room.lets(old, me)).toBe(false);
+      const pass = await admit(one, again.token);
+      expect(one.room.lets(pass, me)).toBe(true);
+      expect(one.room.lets(old, me)).toBe(false);
+    });
+
+    it('of an earlier round is needed by nobody while the room is off, and worth nothing once it is on again', async () => {
+      const one = start();
+      await settle(ON, one);
+      const me = person(one, 'me');
+      const old = await admit(one, (await join_(one, me)).token);
+      await settle(OFF, one);
+      expect(one.room.lets(old, me)).toBe(true);
+      await settle(ON, one);
+      expect(one.room.lets(old, me)).toBe(false);
+    });
+
     it('that was never fetched is lost after the time for it', async () => {
       const one = start({ graceMs: 1_000 });
       await settle(ON, one);
