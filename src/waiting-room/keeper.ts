@@ -4,9 +4,11 @@
  * Guarantees: of all processes one takes each step, because it takes effect only on the version that it was decided on;
  * what must outlive Redis is on record before Redis says it; a room that Redis has lost, or may have lost places of, is
  * put back so that no number is given again; a process that dies leaves nothing half done that the next step would not
- * finish.
+ * finish. While the archive is away those who wait go on being let in, by what Redis has; whatever would have to be on
+ * record waits: a round that begins, opens, ends or is put back.
  */
 import type { Clock, TicketCounters } from '../actors/ports.js';
+import { ArchiveUnavailableError } from '../archive/port.js';
 import type { Logger } from '../process/log.js';
 import { Loop } from '../process/loop.js';
 import type { RoomLook, StoredRoom, WaitingRoomStore } from '../redis/waiting-room-store.js';
@@ -44,6 +46,9 @@ const LOOK_MS = 1_000;
 const STEP_MS = 900;
 /** Where it is off nothing is decided but by operators, and that takes effect at once. */
 const STEP_OFF_MS = 10_000;
+/** For one that does not reach the archive: whoever does is quicker, so that what was decided is not passed over. */
+const STEP_ALONE_MS = 2_500;
+const TELL_AWAY_MS = 60_000;
 const SAVE_MS = 2_000;
 const SOLD_OUT_LOOK_MS = 5_000;
 const PASSES_KEEP_MS = 60_000;
@@ -56,6 +61,7 @@ export class RoomKeeper {
   #saved = '';
   #isSoldOut = false;
   #soldOutAt = -SOLD_OUT_LOOK_MS;
+  #toldAwayAt = -TELL_AWAY_MS;
   #forgetting: Promise<void> = Promise.resolve();
 
   constructor(options: RoomKeeperOptions) {
@@ -108,7 +114,11 @@ export class RoomKeeper {
       const stepMs = state?.mode === 'off' && !state.isOn ? STEP_OFF_MS : STEP_MS;
       const isDue = age >= stepMs || age < 0 || look.room?.run !== look.run;
       if (!isDue && !isAtOnce) break;
-      const outcome = await this.#step(look, state);
+      const outcome = await this.#step(look, state).catch((error: unknown) => {
+        // Operators are told that it may not have been decided.
+        if (isAtOnce || !(error instanceof ArchiveUnavailableError)) throw error;
+        return this.#stepAlone(look, state, error);
+      });
       look = await store.look();
       if (outcome === 'done') break;
     }
@@ -124,7 +134,7 @@ export class RoomKeeper {
 
   /** `again`: something was put in order first, or somebody else was quicker. */
   async #step(look: RoomLook, state: RoomState | null): Promise<'done' | 'again'> {
-    const { records, store, policy } = this.#options;
+    const { records, policy } = this.#options;
     const { now, room } = look;
     const measured = measuredBy(look.measures);
     const kept = await this.#decided(await records.read(), state, measured, now);
@@ -134,16 +144,42 @@ export class RoomKeeper {
       return 'again';
     }
     const opened = await this.#opened(kept, now);
-    const next = stepped(
-      withDecided(state, settings, opened, measured, policy),
-      { ...look, ...room, measured, isSoldOut: await this.#soldOut(round, now) },
-      policy,
-    );
-    // Until then the rank of each has surely had its time to come: none is given a second pass.
-    const passesEndedBefore = now - policy.graceMs - PASSES_KEEP_MS;
-    if (!(await store.step(room.version, JSON.stringify(next), passesEndedBefore))) return 'again';
+    const next = await this.#next(look, room, withDecided(state, settings, opened, measured, policy));
+    if (!(await this.#take(look, room, next))) return 'again';
     await this.#save(opened, next, now);
     return 'done';
+  }
+
+  /**
+   * While the archive is away. Redis has what was on record last, because operators and rounds change only through the
+   * archive; only where Redis has lost nothing.
+   */
+  async #stepAlone(
+    look: RoomLook,
+    state: RoomState | null,
+    error: ArchiveUnavailableError,
+  ): Promise<'done' | 'again'> {
+    const { now, room, run } = look;
+    if (!state || room?.run !== run) throw error;
+    this.#tellAway(error, now);
+    const age = now - state.steppedAt;
+    if (!state.isOn || (age >= 0 && age < STEP_ALONE_MS)) return 'done';
+    const next = await this.#next(look, room, state);
+    const why = `The archive is away: it goes on as it stood. ${next.why}`;
+    return (await this.#take(look, room, { ...next, why })) ? 'done' : 'again';
+  }
+
+  async #next(look: RoomLook, room: StoredRoom, state: RoomState): Promise<RoomState> {
+    const measured = measuredBy(look.measures);
+    const isSoldOut = await this.#soldOut(state.isOn, look.now);
+    return stepped(state, { ...look, ...room, measured, isSoldOut }, this.#options.policy);
+  }
+
+  /** False when another process was quicker. */
+  #take({ now }: RoomLook, { version }: StoredRoom, next: RoomState): Promise<boolean> {
+    const { store, policy } = this.#options;
+    // Until then the rank of each has surely had its time to come: none is given a second pass.
+    return store.step(version, JSON.stringify(next), now - policy.graceMs - PASSES_KEEP_MS);
   }
 
   /** Begins, moves or ends the round as operators and `auto` want it. */
@@ -159,8 +195,9 @@ export class RoomKeeper {
     const watched = state ?? { busySince: null, quietSince: null };
     if (!wantsOn(settings, isOn, watched, now)) {
       if (!round || !isOn) return kept;
+      const ended = await records.end(round.id);
       this.#forget(round.id);
-      return records.end(round.id);
+      return ended;
     }
     const opensAt = settings.opensAt !== null && settings.opensAt > now ? settings.opensAt : null;
     if (round && isOn && round.openedAt === null) {
@@ -169,8 +206,9 @@ export class RoomKeeper {
     if (round && isOn && (opensAt === null || opensAt === round.opensAt)) return kept;
     const isBusy = busyBecause(measured, policy.latencyMsTarget) !== null;
     const { perMinute } = firstPace(measured, isBusy && opensAt === null, policy.perMinuteStart);
+    const begun = await records.begin(round?.id ?? null, { opensAt, now, perMinute });
     if (round) this.#forget(round.id);
-    return records.begin(round?.id ?? null, { opensAt, now, perMinute });
+    return begun;
   }
 
   /** The round with its opening on record, once its time has come. */
@@ -205,8 +243,8 @@ export class RoomKeeper {
   }
 
   /** Whether nothing is left anywhere. */
-  async #soldOut(round: Round | null, now: number): Promise<boolean> {
-    if (!round?.isOn) return false;
+  async #soldOut(isOn: boolean, now: number): Promise<boolean> {
+    if (!isOn) return false;
     if (Math.abs(now - this.#soldOutAt) < SOLD_OUT_LOOK_MS) return this.#isSoldOut;
     this.#soldOutAt = now;
     const open = (await this.#options.counters()).filter(({ closed }) => !closed);
@@ -218,8 +256,23 @@ export class RoomKeeper {
     const saved = `${round?.id ?? 0}/${admitted}/${lapsed}`;
     if (!round?.isOn || saved === this.#saved || Math.abs(now - this.#savedAt) < SAVE_MS) return;
     this.#savedAt = now;
-    this.#saved = saved;
-    await this.#options.records.save(round.id, { admitted, lapsed, perMinute: pace.perMinute });
+    try {
+      await this.#options.records.save(round.id, { admitted, lapsed, perMinute: pace.perMinute });
+      this.#saved = saved;
+    } catch (error) {
+      // The step was taken: that is shown, and saved with the next one.
+      if (!(error instanceof ArchiveUnavailableError)) throw error;
+      this.#tellAway(error, now);
+    }
+  }
+
+  #tellAway(error: ArchiveUnavailableError, now: number): void {
+    if (Math.abs(now - this.#toldAwayAt) < TELL_AWAY_MS) return;
+    this.#toldAwayAt = now;
+    this.#options.logger.warn(
+      { err: error },
+      'the archive is away: the waiting room goes on by what Redis has',
+    );
   }
 
   /** Behind everything else; what is left when that fails ends by itself. */

@@ -67,7 +67,7 @@ export function roomOperatorRoutes(options: RoomOperatorRoutesOptions): Route[] 
       path: PATH,
       summary: 'Turn the waiting room on or off, and say how many may be let in',
       description:
-        'With `opensAt` ahead it waits for the opening: those who come before it are in an order drawn then. Set while it is open, a new round begins, and places of the old one are lost. In a second every process goes by it.',
+        'With `opensAt` ahead it waits for the opening: those who come before it are in an order drawn then. Set while it is open, a new round begins, and places and passes of the old one are lost. In a second every process goes by it.',
       ...forOperators(options),
       body: z
         .object({

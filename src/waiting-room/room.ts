@@ -4,8 +4,8 @@
  * Guarantees: a person has one place in a round, however often, from however many tabs and with however many requests
  * it asks; those who came before the opening are in an order that nobody could know, those who came later in the order
  * in which they came, behind them; whoever is admitted stays so, and has the same pass however often it is fetched; a
- * pass lets its own person hold, nobody else. What a waiting person costs is one small field in Redis. Whoever waits is
- * answered from the memory of the process: no request of theirs reads or writes anything.
+ * pass lets its own person hold, nobody else, and only in its own round. What a waiting person costs is one small field
+ * in Redis. Whoever waits is answered from the memory of the process: no request of theirs reads or writes anything.
  */
 import type { Clock } from '../actors/ports.js';
 import { UnavailableError } from '../http/problem.js';
@@ -147,12 +147,14 @@ export class WaitingRoom {
 
   /** Whether a person may hold now. */
   lets(pass: string | undefined, person: string): boolean {
-    const { state } = this.#seen;
+    const { state, round } = this.#seen;
     if (!state.isOn) return true;
-    // Nobody is let in before the opening, whatever a pass of another round says.
+    // Nobody is let in before the opening.
     if (state.openedAt === null || pass === undefined) return false;
     const read = this.#options.tokens.readPass(pass);
-    return read !== null && read.endsAt > this.#options.clock.now() && read.person === person;
+    // One of an earlier round goes past the order of this one, and its holder is not counted as inside.
+    if (read?.round !== round) return false;
+    return read.endsAt > this.#options.clock.now() && read.person === person;
   }
 
   /** Its holder has held something, and makes place for another. Never rejects. */

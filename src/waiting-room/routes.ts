@@ -138,7 +138,7 @@ function mineRoute({ room }: WaitingRoomRoutesOptions): Route {
     tag: 'waiting room',
     summary: 'How my place stands',
     description:
-      'By the token of the place. `admitted` comes with a pass: with it in `Waiting-Room-Pass` this person can hold until `passExpiresAt`. `ended`: nothing is left to be sold, or the place was not taken up in time; ask for another.',
+      'By the token of the place. `admitted` comes with a pass: with it in `Waiting-Room-Pass` this person can hold until `passExpiresAt`, or until a new round of the room begins. `ended`: nothing is left to be sold, or the place was not taken up in time; ask for another.',
     headers: z.object({
       'Waiting-Room-Token': token
         .optional()

@@ -12,6 +12,7 @@ import { freePort } from '../helpers/ports.js';
 import { request, run, scratchDir, type Answer, type Running } from '../helpers/processes.js';
 import { skipBecause } from '../helpers/skips.js';
 import { TestMailServer } from '../mail/smtp-server.js';
+import { firstPassword, logIn, OPERATOR } from '../operations/market.js';
 import { namedClassOf } from '../../src/overload/classes.js';
 
 const ROW_MS_MAX = 180_000;
@@ -82,6 +83,24 @@ async function allIsWell(world: World): Promise<void> {
   expect((await final(() => pay(world, held.body, payKey))).body.status).toBe('RESERVED');
   expect((await final(() => read(world, held.body))).body.status).toBe('RESERVED');
 }
+
+const PEOPLE_WAITING = 100;
+const ROOM = '/api/v1/waiting-room';
+
+interface Room {
+  readonly state: string;
+  readonly admitted: number;
+}
+
+const room = async (world: World): Promise<Room> =>
+  (await request('GET', `${world.url('reservations')}${ROOM}`)).body as unknown as Room;
+const place = async (world: World, token: string): Promise<{ status: string; pass?: string }> => {
+  const headers = { 'Waiting-Room-Token': token };
+  return (await fetch(`${world.url('reservations')}${ROOM}/places/mine`, { headers })).json() as Promise<{
+    status: string;
+    pass?: string;
+  }>;
+};
 
 const ENOUGH = { TICKETS_PER_PERSON_MAX: '4', REPLY_WAIT_MS: '2000' };
 
@@ -233,6 +252,64 @@ describe('a marketplace on servers of its own', () => {
     },
     ROW_MS_MAX,
   );
+
+  const LINE = 'MongoDB, with a waiting room: those who wait are let in as ever, and hold with their pass';
+  if (mongoFound.kind === 'none') {
+    skipBecause(LINE, mongoFound.reason);
+  } else {
+    it(
+      LINE,
+      async () => {
+        const operator = await logIn(world.url('user'), OPERATOR, firstPassword(world));
+        const operate = (body: object): Promise<Answer> =>
+          request('PUT', `${world.url('payments')}/api/v1/operations/waiting-room`, {
+            body,
+            token: operator,
+          });
+        expect((await operate({ mode: 'on', perMinuteMax: 0 })).status).toBe(200);
+        await until(async () => (await room(world)).state === 'open');
+        const places: { email: string; token: string }[] = [];
+        for (let i = 0; i < PEOPLE_WAITING; i += 1) {
+          const email = someone();
+          const joined = await request('POST', `${world.url('reservations')}${ROOM}/places`, {
+            body: { email },
+          });
+          expect(joined.status).toBe(201);
+          places.push({ email, token: joined.body.token });
+        }
+        expect((await operate({ mode: 'on', perMinuteMax: 60 })).status).toBe(200);
+        await mongo?.kill('SIGKILL');
+        await until(
+          async () =>
+            (await metric(world, 'reservations', 'ticktak_breaker_state{dependency="mongodb"}')) > 0,
+          60_000,
+        );
+        expect((await operate({ mode: 'off' })).status).toBe(503);
+        const { admitted } = await room(world);
+        expect(admitted).toBeLessThan(PEOPLE_WAITING);
+        await until(async () => (await room(world)).admitted > admitted, 60_000);
+        const { email, token } = places[admitted]!;
+        const { status, pass } = await place(world, token);
+        expect(status).toBe('admitted');
+        const held = await fetch(`${world.url('reservations')}/api/v1/reservations`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', 'Waiting-Room-Pass': String(pass) },
+          body: JSON.stringify({ matchNumber: 8, category: 1, quantity: 1, email }),
+        });
+        expect(held.status).toBe(201);
+        // Nobody goes past them.
+        expect(await hold(world, { matchNumber: 8 })).toMatchObject({
+          status: 403,
+          body: { code: 'waiting_room' },
+        });
+        await mongo?.restart();
+        await until(async () => (await operate({ mode: 'off' })).status === 200, 60_000);
+        await until(async () => (await room(world)).state === 'off');
+        await allIsWell(world);
+      },
+      ROW_MS_MAX,
+    );
+  }
 
   const MONGO =
     'MongoDB: looking and holding go on until the outbox is full; nobody is charged, and it is left alone';

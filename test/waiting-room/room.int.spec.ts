@@ -10,6 +10,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Redis } from 'ioredis';
 import type { TicketCounters } from '../../src/actors/ports.js';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
+import type { Documents } from '../../src/archive/documents.js';
+import { ArchiveUnavailableError } from '../../src/archive/port.js';
 import { systemClock } from '../../src/process/clock.js';
 import { connectRedis } from '../../src/redis/connection.js';
 import { RedisKeys } from '../../src/redis/keys.js';
@@ -22,6 +24,7 @@ import { WaitingRoom, type JoinOutcome } from '../../src/waiting-room/room.js';
 import type { RoomPolicy } from '../../src/waiting-room/state.js';
 import { RoomTokens } from '../../src/waiting-room/tokens.js';
 import { silentLogger, testRedisUrl, until } from '../helpers/engine.js';
+import { patched } from '../helpers/faults.js';
 
 const POLICY: RoomPolicy = {
   passMs: 60_000,
@@ -82,10 +85,16 @@ describe('the waiting room', () => {
   };
 
   /** As a process has it; it looks when it is told to. */
-  function start(policy: Partial<RoomPolicy> = {}): Process {
+  function start(
+    policy: Partial<RoomPolicy> = {},
+    {
+      documents = archive,
+      store = new WaitingRoomStore(redis, keys),
+    }: { documents?: Documents; store?: WaitingRoomStore } = {},
+  ): Process {
     const parts = {
-      store: new WaitingRoomStore(redis, keys),
-      records: new RoomRecords(archive),
+      store,
+      records: new RoomRecords(documents),
       policy: { ...POLICY, ...policy },
       clock: systemClock,
       logger: silentLogger,
@@ -313,6 +322,38 @@ describe('the waiting room', () => {
       expect((await join_(one, me)).token).toBe(again.token);
     });
 
+    it('of an earlier round lets nobody in, neither before the opening of a new one nor after it', async () => {
+      const one = start();
+      await settle(ON, one);
+      const me = person(one, 'me');
+      const old = await admit(one, (await join_(one, me)).token);
+      expect(one.room.lets(old, me)).toBe(true);
+      await settle({ ...ON, opensAt: Date.now() + 1_500 }, one);
+      expect(one.room.standing).toBe('before');
+      expect(one.room.lets(old, me)).toBe(false);
+      const again = await join_(one, me);
+      expect(again).toMatchObject({ isNew: true, standing: { status: 'before' } });
+      await until(async () => {
+        await one.keeper.look();
+        return one.room.standing === 'open';
+      });
+      expect(one.room.lets(old, me)).toBe(false);
+      const pass = await admit(one, again.token);
+      expect(one.room.lets(pass, me)).toBe(true);
+      expect(one.room.lets(old, me)).toBe(false);
+    });
+
+    it('of an earlier round is needed by nobody while the room is off, and worth nothing once it is on again', async () => {
+      const one = start();
+      await settle(ON, one);
+      const me = person(one, 'me');
+      const old = await admit(one, (await join_(one, me)).token);
+      await settle(OFF, one);
+      expect(one.room.lets(old, me)).toBe(true);
+      await settle(ON, one);
+      expect(one.room.lets(old, me)).toBe(false);
+    });
+
     it('that was never fetched is lost after the time for it', async () => {
       const one = start({ graceMs: 1_000 });
       await settle(ON, one);
@@ -425,6 +466,162 @@ describe('the waiting room', () => {
       await one.keeper.look();
       const next = await join_(one, person(one, 'hasty'));
       expect(numbersOf(one, tokens)).not.toContain(next.place.number);
+    });
+  });
+
+  describe('while the archive is away', () => {
+    let isAway: 'no' | 'for writes' | 'altogether';
+    let documents: Documents;
+    beforeEach(() => {
+      isAway = 'no';
+      const reach = async <T>(during: readonly string[], call: () => Promise<T>): Promise<T> => {
+        if (during.includes(isAway)) throw new ArchiveUnavailableError('away');
+        return call();
+      };
+      const writes = ['for writes', 'altogether'];
+      documents = patched<Documents>(archive, {
+        document: (...args) => reach(['altogether'], () => archive.document(...args)),
+        insertDocument: (...args) => reach(writes, () => archive.insertDocument(...args)),
+        replaceDocument: (...args) => reach(writes, () => archive.replaceDocument(...args)),
+      });
+    });
+
+    const kept = async () => (await new RoomRecords(archive).read()).round!;
+    const lookUntil = (process: Process, isSo: () => boolean): Promise<void> =>
+      until(async () => {
+        await process.keeper.look();
+        return isSo();
+      }, 30_000);
+
+    it.each(['for writes', 'altogether'] as const)(
+      '(%s) those who wait are let in in their order, and it is put on record later',
+      async (away) => {
+        const one = start({ perMinuteStart: 300 }, { documents });
+        await settle(STOPPED, one);
+        const tokens = await crowd(one, 40);
+        await settle({ ...ON, perMinuteMax: 300 }, one);
+        isAway = away;
+        const before = (await kept()).admitted;
+        expect(before).toBeLessThan(40);
+        for (let admitted = one.room.seen.state.admitted; admitted < 40;) {
+          await lookUntil(one, () => one.room.seen.state.admitted > admitted);
+          admitted = one.room.seen.state.admitted;
+          const places = tokens.map((token) => one.room.placeOf(token)!);
+          const statuses = await Promise.all(places.map((place) => one.room.standingOf(place)));
+          statuses.forEach(({ status }, i) =>
+            expect(status).toBe(places[i]!.number < admitted ? 'admitted' : 'waiting'),
+          );
+        }
+        const last = one.room.placeOf(tokens[39]!)!;
+        const { pass } = await one.room.standingOf(last);
+        expect(one.room.lets(pass, last.person)).toBe(true);
+        expect((await kept()).admitted).toBe(before);
+        isAway = 'no';
+        await until(async () => {
+          await one.keeper.look();
+          return (await kept()).admitted === 40;
+        }, 20_000);
+      },
+    );
+
+    it('no more are let in than the pace allows, however many processes look', async () => {
+      const many = Array.from({ length: 4 }, () => start({ perMinuteStart: 600 }, { documents }));
+      await settle(STOPPED, ...many);
+      await crowd(many[0]!, 300);
+      await settle({ ...ON, perMinuteMax: 600 }, ...many);
+      isAway = 'altogether';
+      const from = many[0]!.room.seen.state;
+      await until(async () => {
+        await Promise.all(many.map(({ keeper }) => keeper.look()));
+        return many[0]!.room.seen.state.steppedAt > from.steppedAt + 6_000;
+      }, 30_000);
+      const { admitted, steppedAt } = many[0]!.room.seen.state;
+      expect(admitted - from.admitted).toBeGreaterThan(0);
+      expect(admitted - from.admitted).toBeLessThanOrEqual(10 * ((steppedAt - from.steppedAt) / 1_000 + 3));
+    });
+
+    it('a process that reaches it goes first: one that does not steps only when nobody else has for long', async () => {
+      let age = 0;
+      const real = new WaitingRoomStore(redis, keys);
+      const store = patched(real, {
+        look: async (mine) => {
+          const look = await real.look(mine);
+          const { steppedAt } = JSON.parse(look.room?.state ?? '{}') as { steppedAt?: number };
+          return { ...look, now: steppedAt === undefined ? look.now : steppedAt + age };
+        },
+      });
+      const [without, other] = [start({}, { documents, store }), start({}, { store })];
+      await settle(STOPPED, without, other);
+      isAway = 'altogether';
+      const version = async (): Promise<string | null> => redis.hget(keys.room.state(), 'version');
+      const before = await version();
+      age = 1_500;
+      await without.keeper.look();
+      expect(await version()).toBe(before);
+      await other.keeper.look();
+      const after = await version();
+      expect(after).not.toBe(before);
+      age = 5_000;
+      await without.keeper.look();
+      expect(await version()).not.toBe(after);
+      expect(without.room.seen.state.why).toContain('The archive is away');
+    });
+
+    it('an opening waits for it: the order is on record before anybody is told', async () => {
+      const one = start({}, { documents });
+      await settle({ ...ON, opensAt: Date.now() + 1_000 }, one);
+      const { token } = await join_(one, person(one, 'me'));
+      isAway = 'altogether';
+      const { opensAt } = one.room.seen.state;
+      await lookUntil(one, () => one.room.seen.state.steppedAt > opensAt!);
+      expect(one.room.standing).toBe('before');
+      expect(await statusOf(one, token)).toBe('before');
+      expect((await join_(one, person(one, 'you'))).isNew).toBe(true);
+      isAway = 'no';
+      await lookUntil(one, () => one.room.standing === 'open');
+      expect(one.room.seen.state.early).toBe(2);
+    });
+
+    it('operators are told that nothing was decided', async () => {
+      const one = start({}, { documents });
+      await settle(STOPPED, one);
+      isAway = 'altogether';
+      await expect(one.keeper.settle(OFF)).rejects.toThrow(ArchiveUnavailableError);
+      expect(one.room.standing).toBe('open');
+    });
+
+    it('a round that could not be ended loses nobody', async () => {
+      const one = start({}, { documents });
+      await settle(STOPPED, one);
+      const { token } = await join_(one, person(one, 'me'));
+      await new RoomRecords(archive).settle({ ...STOPPED, opensAt: Date.now() + 60_000 });
+      isAway = 'for writes';
+      const { steppedAt } = one.room.seen.state;
+      await lookUntil(one, () => one.room.seen.state.steppedAt > steppedAt);
+      await one.keeper.stop();
+      expect(one.room.standing).toBe('open');
+      expect(await join_(one, person(one, 'me'))).toMatchObject({ isNew: false, token });
+      isAway = 'no';
+      await lookUntil(one, () => one.room.standing === 'before');
+    });
+
+    it('and Redis has lost the room, nobody is let in by guess: what is known stays until both are there', async () => {
+      const one = start({}, { documents });
+      await settle(ON, one);
+      const me = person(one, 'me');
+      const { place } = await join_(one, me);
+      await lookUntil(one, () => one.room.seen.state.admitted === 1);
+      const { pass } = await one.room.standingOf(place);
+      isAway = 'altogether';
+      await loseRedis();
+      await expect(one.keeper.look()).rejects.toThrow(ArchiveUnavailableError);
+      expect(one.room.lets(pass, me)).toBe(true);
+      expect(one.room.lets(undefined, person(one, 'you'))).toBe(false);
+      await expect(join_(one, person(one, 'you'))).rejects.toThrow('put in order');
+      isAway = 'no';
+      await one.keeper.look();
+      expect(one.room.lets(pass, me)).toBe(true);
+      expect((await join_(one, person(one, 'you'))).isNew).toBe(true);
     });
   });
 

@@ -298,6 +298,37 @@ describe('the waiting room', () => {
     }, WAIT_MS);
   });
 
+  it('a new opening ends the passes of before, and whoever holds tickets pays for them all the same', async () => {
+    await set({ mode: 'on', perMinuteMax: 6_000 });
+    const pass = await passOf((await join('eager@example.org')).body.token);
+    const held: Held[] = [];
+    for (let i = 0; i < 2; i += 1) {
+      const { status, body } = await hold('eager@example.org', withPass(pass));
+      expect(status).toBe(201);
+      held.push(body);
+    }
+    const pay = ({ id, token }: Held): Promise<Reply<{ status: string }>> =>
+      call('POST', `/api/v1/reservations/${id}/payment`, {
+        headers: bearer(token),
+        body: { paymentMethod: CARD },
+      });
+    const opensAt = new Date(Date.now() + 6_000).toISOString();
+    await set({ mode: 'on', opensAt, perMinuteMax: 0 });
+    const before = await hold('eager@example.org', withPass(pass));
+    expect([before.status, before.body.code, before.body.room?.state]).toEqual([
+      403,
+      'waiting_room',
+      'before',
+    ]);
+    expect((await pay(held[0]!)).body.status).toBe('RESERVED');
+    await until(async () => (await room()).state === 'open', WAIT_MS);
+    const after = await hold('eager@example.org', withPass(pass));
+    expect([after.status, after.body.code, after.body.room?.state]).toEqual([403, 'waiting_room', 'open']);
+    expect((await pay(held[1]!)).body.status).toBe('RESERVED');
+    // Like everybody else.
+    expect((await join('eager@example.org')).status).toBe(201);
+  });
+
   it('outlives the process', async () => {
     await set({ mode: 'on', perMinuteMax: 0 });
     const { token } = (await join('patient@example.org')).body;
