@@ -5,7 +5,8 @@
  * last half minute; whatever else is in it is as if it had not been sent. So nobody who reaches a service directly
  * can choose an address, and TRUST_PROXY goes on to say whom the process that browsers reach believes.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
@@ -14,6 +15,7 @@ import type { Logger } from '../process/log.js';
 
 /** Lower case, as Node has headers. */
 export const FORWARDED_HEADER = 'x-ticktak-forwarded';
+export const LET_IN_HEADER = 'x-ticktak-let-in';
 
 export interface Forwarded {
   /** The browser's, as the client role knows it. */
@@ -24,6 +26,7 @@ export interface Forwarded {
 
 const TEXT_CHARS_MAX = 1_000;
 const HOST_CHARS_MAX = 255;
+const LET_IN_BYTES = 24;
 /** How old a seal may be, and how far clocks may differ. */
 export const SEAL_MS_MAX = 30_000;
 const LOG_MS = 60_000;
@@ -37,6 +40,8 @@ const wordSchema = z.tuple([
 export class ForwardedSeal {
   readonly #key: Buffer;
   readonly #clock: Clock;
+  /** Nobody but this process knows it. */
+  readonly #letIn = randomBytes(LET_IN_BYTES);
 
   /** `serviceToken` is what all services of the same operator share. */
   constructor(serviceToken: string, clock: Clock) {
@@ -63,6 +68,17 @@ export class ForwardedSeal {
     if (!word.success) return null;
     const [at, address, host] = word.data;
     return Math.abs(this.#clock.now() - at) > SEAL_MS_MAX ? 'late' : { address, host };
+  }
+
+  /** For `LET_IN_HEADER` of a request that this process forwards to itself: its door has let it in. */
+  get letIn(): string {
+    return this.#letIn.toString('base64url');
+  }
+
+  isLetIn({ [LET_IN_HEADER]: word }: IncomingHttpHeaders): boolean {
+    if (typeof word !== 'string' || word.length > TEXT_CHARS_MAX) return false;
+    const presented = Buffer.from(word, 'base64url');
+    return presented.length === LET_IN_BYTES && timingSafeEqual(presented, this.#letIn);
   }
 
   #mac(text: string): Buffer {

@@ -19,7 +19,7 @@ import { defineRoute, jsonReader, openApiDocument, rawReader, requestIdOf, send 
 import type { Answer, ApiInfo, BodyReaders, Route } from './api.js';
 import { bounded } from './bounded.js';
 import { docsPage } from './docs.js';
-import { createDoor, type DoorOptions, type Listener } from '../overload/door.js';
+import { createDoor, EXPOSED_HEADERS, type DoorOptions, type Listener } from '../overload/door.js';
 import { believeForwarder, type ForwardedSeal } from './forwarded.js';
 import type { RouteClass } from '../security/port.js';
 import type { Metrics } from './metrics.js';
@@ -117,8 +117,8 @@ export function createService(options: ServiceOptions): Service {
     raw: rawReader(largeBytesMax),
   };
   const app = createApp(options, routes, readers, state);
-  const { door, corsOrigins } = options;
-  const listener = door ? createDoor(app, { ...door, ...(corsOrigins && { corsOrigins }) }) : app;
+  const { door } = options;
+  const listener = door ? createDoor(app, { ...door, ...insideOf(options) }) : app;
   const server = createHttpServer(listener, limits, state);
   return {
     app,
@@ -163,6 +163,14 @@ function createApp(
   return app;
 }
 
+/** Who is allowed to read, and who was let in already. */
+function insideOf({ corsOrigins, forwarded }: ServiceOptions): Pick<DoorOptions, 'corsOrigins' | 'isLetIn'> {
+  return {
+    ...(corsOrigins && { corsOrigins }),
+    ...(forwarded && { isLetIn: ({ headers }) => forwarded.isLetIn(headers) }),
+  };
+}
+
 /** Nothing of an API may be framed, sniffed or run. */
 function safeHeaders(): express.RequestHandler {
   return helmet({
@@ -197,7 +205,7 @@ function crossOrigin(origins: readonly string[]): express.RequestHandler {
       'X-Request-Id',
       'X-Reservation-Token',
     ],
-    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id', 'X-Stale'],
+    exposedHeaders: [...EXPOSED_HEADERS],
     maxAge: CORS_SECONDS,
   });
 }

@@ -164,14 +164,19 @@ const PATH_CHARS_MAX = 500;
 export function loadClassOf(method: string, path: string): LoadClassOf {
   // A question about what a path takes costs nothing, and comes before a payment.
   if (method === 'OPTIONS') return { loadClass: 'always', isStream: false };
-  return { loadClass: namedClassOf(method, path) ?? OTHERWISE, isStream: path === STREAM };
+  return { loadClass: namedClassOf(method, path) ?? OTHERWISE, isStream: isStreamAt(path) };
 }
+
+const SLASH_AT_END = /(?<=.)\/$/;
+
+/** In whatever way it is written that routes are found by: what stays must not take the places of what goes. */
+const isStreamAt = (path: string): boolean => path.replace(SLASH_AT_END, '').toLowerCase() === STREAM;
 
 /** Null when the table does not name it. */
 export function namedClassOf(method: string, path: string): LoadClass | null {
   if (path.length > PATH_CHARS_MAX) return null;
   const isPage = !path.startsWith('/api/');
-  const plain = (isPage ? path.replace(LANGUAGE, '') : path).replace(/(?<=.)\/$/, '');
+  const plain = (isPage ? path.replace(LANGUAGE, '') : path).replace(SLASH_AT_END, '');
   const place = placeOf(ROOT, plain.split('/').slice(1), 0, method === 'HEAD' ? 'GET' : method);
   return TABLE[place]?.[2] ?? null;
 }

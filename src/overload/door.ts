@@ -21,6 +21,8 @@ export interface DoorOptions {
   /** For a path without a query; null when there is none. */
   readonly stale?: (path: string) => StaleAnswer | null;
   readonly corsOrigins?: readonly string[];
+  /** Whether another door of this process has let it in, which counts it. */
+  readonly isLetIn?: (request: IncomingMessage) => boolean;
   readonly onShed?: (loadClass: LoadClass, answer: 'refused' | 'stale') => void;
 }
 
@@ -59,8 +61,9 @@ export function createDoor(app: Listener, options: DoorOptions): Listener {
     const queryAt = url.indexOf('?');
     const path = queryAt < 0 ? url : url.slice(0, queryAt);
     const { loadClass, isStream } = loadClassOf(method, path);
-    if (admission.admits(loadClass)) {
-      if (!isStream) {
+    const isLetIn = options.isLetIn?.(request) ?? false;
+    if (isLetIn || admission.admits(loadClass)) {
+      if (!isStream && !isLetIn) {
         // One more than what answers a request has of its own.
         response.setMaxListeners(LISTENERS_MAX);
         response.once('close', admission.enter(loadClass));
@@ -131,6 +134,16 @@ function hasLargeBody({ headers }: IncomingMessage): boolean {
   );
 }
 
+/** What a page of another origin may read beside the body: of `Date` its countdowns take the server's clock. */
+export const EXPOSED_HEADERS = [
+  'Date',
+  'ETag',
+  'Location',
+  'Retry-After',
+  'X-Request-Id',
+  STALE_HEADER,
+] as const;
+
 /** A page of another origin that may use the API may read why it is refused. */
 function allowOrigin(
   { headers: { origin } }: IncomingMessage,
@@ -139,6 +152,6 @@ function allowOrigin(
 ): void {
   if (origin === undefined || !origins.includes(origin)) return;
   response.setHeader('Access-Control-Allow-Origin', origin);
-  response.setHeader('Access-Control-Expose-Headers', 'Retry-After, X-Request-Id');
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS.join(', '));
   response.setHeader('Vary', 'Origin');
 }

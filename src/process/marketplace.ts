@@ -205,6 +205,8 @@ class Starter {
   readonly #registry = new Registry();
   readonly #metrics: Metrics;
   readonly #overload: Overload;
+  /** Of the shop, once it is started. */
+  #stale: DoorOptions['stale'];
   readonly #ports = new Map<Role, number>();
   #consumer: SalesConsumer | null = null;
   #hasWebApp = false;
@@ -493,8 +495,8 @@ class Starter {
       ...shopRoutes({ model, stream, salesMessages: parts.salesMessages() }),
       ...recommendations.routes,
     ];
-    const stale = staleMatches(model);
-    await this.#listen('shop', parts, this.#settings.shopPort, routes, [() => stream.close()], { stale });
+    this.#stale = staleMatches(model);
+    await this.#listen('shop', parts, this.#settings.shopPort, routes, [() => stream.close()]);
   }
 
   async #startReservations(parts: Parts): Promise<void> {
@@ -534,6 +536,7 @@ class Starter {
       dir: WEB_DIR,
       settings,
       url: (upstream) => upstreamUrl(settings, this.#ports, upstream),
+      isHere: (upstream) => this.#ports.has(upstream),
       seal: parts.seal,
       gate: parts.gate,
       clock: systemClock,
@@ -559,10 +562,11 @@ class Starter {
     port: number,
     routes: ServiceOptions['routes'],
     onClosing: readonly (() => void)[] = [],
-    own: { readonly mount?: Mount; readonly stale?: DoorOptions['stale'] } = {},
+    own: { readonly mount?: Mount } = {},
   ): Promise<void> {
     const { admission, onShed } = this.#overload;
-    const { stale } = own;
+    // What a door of this process refuses is not asked for at the shop's again.
+    const stale = role === 'shop' || role === 'client' ? this.#stale : undefined;
     const mount = own.mount ?? (role === 'worker' ? () => undefined : await this.#operatorPages(parts));
     const service = createService({
       info: { title: `ticktak ${role}`, version: VERSION, description: `The ${role} service of ticktak.` },

@@ -23,6 +23,7 @@ export interface WebParts {
   readonly settings: Settings;
   /** Null when the service is nowhere. */
   readonly url: (upstream: Upstream) => string | null;
+  readonly isHere: (upstream: Upstream) => boolean;
   readonly seal: ForwardedSeal;
   readonly gate: Gate;
   readonly clock: Clock;
@@ -74,7 +75,14 @@ export function upstreamUrl(
   return port === undefined ? (elsewhere[upstream] ?? null) : `http://${loopbackOf(host)}:${port}`;
 }
 
-function makeForwarders({ settings, url, seal, clock, logger }: WebParts): ReadonlyMap<Upstream, Forwarder> {
+function makeForwarders({
+  settings,
+  url,
+  isHere,
+  seal,
+  clock,
+  logger,
+}: WebParts): ReadonlyMap<Upstream, Forwarder> {
   const { bodyBytesMax, replyWaitMs, paymentTimeoutMs, sseClientsMax } = settings;
   const limits = {
     bodyBytesMax: Math.max(bodyBytesMax, RAW_BYTES_MIN),
@@ -85,7 +93,8 @@ function makeForwarders({ settings, url, seal, clock, logger }: WebParts): Reado
   const made = UPSTREAMS.flatMap((upstream) => {
     const target = url(upstream);
     if (target === null) return [];
-    return [[upstream, new Forwarder({ upstream, url: target, seal, clock, logger, limits })] as const];
+    const options = { upstream, url: target, isHere: isHere(upstream), seal, clock, logger, limits };
+    return [[upstream, new Forwarder(options)] as const];
   });
   return new Map(made);
 }

@@ -13,13 +13,13 @@ import type { Request, Response } from 'express';
 import { errors, Pool, type Dispatcher } from 'undici';
 import type { Clock } from '../actors/ports.js';
 import { requestIdOf } from '../http/api.js';
-import { FORWARDED_HEADER, type ForwardedSeal } from '../http/forwarded.js';
+import { FORWARDED_HEADER, LET_IN_HEADER, type ForwardedSeal } from '../http/forwarded.js';
 import { outcomeUnknown, overloaded, Problem } from '../http/problem.js';
 import { roomFor } from '../overload/admission.js';
 import { loadClassOf } from '../overload/classes.js';
 import type { Logger } from '../process/log.js';
 import { encodingFor, type Encoding } from './encoding.js';
-import { isApi, isStream, type Upstream } from './upstreams.js';
+import { isApi, type Upstream } from './upstreams.js';
 
 export interface ForwarderLimits {
   /** Largest body; a service may take less. */
@@ -51,6 +51,8 @@ export const FORWARDER_LIMITS: ForwarderLimits = {
 
 export interface ForwarderOptions {
   readonly upstream: Upstream;
+  /** True for a service of this process, whose door need not look at a request again. */
+  readonly isHere?: boolean;
   /** Of the service: `http://host:3000`, with a path before that of the API if there is one. */
   readonly url: string;
   readonly seal: ForwardedSeal;
@@ -81,6 +83,7 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'x-forwarded-proto',
   'x-real-ip',
   FORWARDED_HEADER,
+  LET_IN_HEADER,
 ]);
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -138,10 +141,10 @@ export class Forwarder {
 
   /** Sends the service's answer, or answers why there is none. */
   async forward(request: Request, response: Response): Promise<Problem | 'streaming'> {
-    const isOfStream = isStream(pathOf(request));
+    const { loadClass, isStream: isOfStream } = loadClassOf(request.method, pathOf(request));
     const { requestsMax, streamsMax, bodyBytesMax } = this.#limits;
     // A service that is slow fills its places with those who look, and keeps some for those who pay.
-    const room = roomFor(loadClassOf(request.method, pathOf(request)).loadClass, requestsMax);
+    const room = roomFor(loadClass, requestsMax);
     if (isOfStream ? this.#open.size >= streamsMax : this.#underWay >= room) return overloaded();
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax)
       return new Problem('payload_too_large');
@@ -210,7 +213,9 @@ export class Forwarder {
     }
     headers['x-request-id'] = requestIdOf(response);
     const { address, host } = { address: request.ip ?? '', host: request.headers.host ?? '' };
-    headers[FORWARDED_HEADER] = this.#options.seal.seal({ address, host });
+    const { seal, isHere = false } = this.#options;
+    headers[FORWARDED_HEADER] = seal.seal({ address, host });
+    if (isHere) headers[LET_IN_HEADER] = seal.letIn;
     return headers;
   }
 

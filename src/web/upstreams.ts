@@ -38,9 +38,6 @@ const BY_PATH: ReadonlyMap<string, Upstream> = new Map([
 const BOARD: { readonly path: string; readonly upstream: Upstream } = { path: '/admin', upstream: 'shop' };
 const isBoard = (path: string): boolean => path === BOARD.path || path.startsWith(`${BOARD.path}/`);
 
-/** Answers that go on for as long as the browser stays. */
-const STREAMS: ReadonlySet<string> = new Set(['/api/v1/availability/stream']);
-
 const SEGMENT = /^\/api\/v1\/([^/]+)/;
 
 /** True when the path is the API's, whether anything answers there or not. */
@@ -57,5 +54,3 @@ export function upstreamOf(path: string): Upstream | null {
   const segment = SEGMENT.exec(path)?.[1];
   return BY_PATH.get(path.replace(/\/$/, '')) ?? BY_SEGMENT.get(segment ?? '') ?? null;
 }
-
-export const isStream = (path: string): boolean => STREAMS.has(path.replace(/\/$/, ''));

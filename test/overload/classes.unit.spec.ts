@@ -46,7 +46,12 @@ describe('the table of classes', () => {
   });
 
   it('tells streams apart, which stay', () => {
-    expect(loadClassOf('GET', '/api/v1/availability/stream').isStream).toBe(true);
+    for (const path of [
+      '/api/v1/availability/stream',
+      '/api/v1/availability/stream/',
+      '/API/v1/availability/Stream',
+    ])
+      expect([path, loadClassOf('GET', path).isStream]).toEqual([path, true]);
     expect(loadClassOf('GET', '/api/v1/matches').isStream).toBe(false);
   });
 

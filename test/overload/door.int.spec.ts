@@ -1,21 +1,26 @@
 /** What those who are not let in are told, and what it costs. */
 import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ForwardedSeal, LET_IN_HEADER } from '../../src/http/forwarded.js';
 import { staleMatches } from '../../src/http/shop.js';
 import type { LoadClass } from '../../src/overload/classes.js';
 import { STALE_HEADER } from '../../src/overload/door.js';
+import { systemClock } from '../../src/process/clock.js';
 import { HOLD, SERVICE_TOKEN, bearer, startBench, type Bench } from '../http/bench.js';
 
 const ORIGIN = 'https://shop.example.org';
+const seal = new ForwardedSeal(SERVICE_TOKEN, systemClock);
 
 /** Lets in whom it is told to. */
 const admission = {
   refused: new Set<LoadClass>(),
   isHard: false,
   underWay: 0,
+  entered: 0,
   admits: (loadClass: LoadClass) => !admission.refused.has(loadClass),
   enter: () => {
     admission.underWay += 1;
+    admission.entered += 1;
     return () => void (admission.underWay -= 1);
   },
 };
@@ -33,6 +38,7 @@ beforeEach(async () => {
         onShed: (loadClass, answer) => void shed.push(`${loadClass} ${answer}`),
       },
       corsOrigins: [ORIGIN],
+      forwarded: seal,
     },
   });
 });
@@ -82,6 +88,17 @@ describe('who is refused', () => {
     admission.refused = new Set(['hold']);
     const mine = await bench.call('POST', '/api/v1/reservations', HOLD, { Origin: ORIGIN });
     expect(mine.headers.get('Access-Control-Allow-Origin')).toBe(ORIGIN);
+    // As when it is not refused; countdowns go by the server's clock.
+    admission.refused = new Set();
+    const letIn = await bench.call('GET', '/api/v1/matches', undefined, { Origin: ORIGIN });
+    const readable = [mine, letIn].map(({ headers }) =>
+      headers.get('Access-Control-Expose-Headers')?.split(/, ?/),
+    );
+    expect(readable[0]).toEqual(
+      expect.arrayContaining(['Date', 'Retry-After', 'X-Request-Id', STALE_HEADER]),
+    );
+    expect(readable[1]).toEqual(readable[0]);
+    admission.refused = new Set(['hold']);
     const other = await bench.call('POST', '/api/v1/reservations', HOLD, { Origin: 'https://other.example' });
     expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull();
   });
@@ -101,6 +118,27 @@ describe('who is refused', () => {
       },
     );
     expect(answer).toEqual({ status: 503, connection: 'close' });
+  });
+});
+
+describe('who was let in at another door of the process', () => {
+  const ask = (letIn: string): Promise<number> =>
+    bench
+      .call('GET', '/api/v1/matches/999', undefined, { [LET_IN_HEADER]: letIn })
+      .then(({ status }) => status);
+
+  it('is neither refused at this one nor counted twice', async () => {
+    admission.refused = new Set(['browse']);
+    admission.entered = 0;
+    expect(await ask(seal.letIn)).toBe(404);
+    expect([admission.entered, shed]).toEqual([0, []]);
+  });
+
+  it('is nobody who only says so, in another process or in none', async () => {
+    admission.refused = new Set(['browse']);
+    const other = new ForwardedSeal(SERVICE_TOKEN, systemClock);
+    for (const word of ['true', '', 'x'.repeat(2_000), other.letIn])
+      expect([word, await ask(word)]).toEqual([word, 503]);
   });
 });
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { send } from '../../src/http/api.js';
-import { ForwardedSeal } from '../../src/http/forwarded.js';
+import { ForwardedSeal, LET_IN_HEADER } from '../../src/http/forwarded.js';
 import { systemClock } from '../../src/process/clock.js';
 import { Forwarder } from '../../src/web/forwarder.js';
 import { silentLogger, until } from '../helpers/engine.js';
@@ -16,6 +16,7 @@ const servers: Server[] = [];
 let waiting: ServerResponse[];
 let forwarder: Forwarder;
 let url: string;
+const seal = new ForwardedSeal('a service token of the tests', systemClock);
 
 async function listen(server: Server): Promise<string> {
   servers.push(server);
@@ -33,7 +34,7 @@ beforeEach(async () => {
   forwarder = new Forwarder({
     upstream: 'reservations',
     url: await listen(slow),
-    seal: new ForwardedSeal('a service token of the tests', systemClock),
+    seal,
     clock: systemClock,
     logger: silentLogger,
     limits: { requestsMax: REQUESTS_MAX },
@@ -76,3 +77,28 @@ it('half of its places are for all, and some are left for those who pay', async 
   for (const response of waiting) response.end('{}');
   expect(await Promise.all(asked)).toEqual(Array.from({ length: REQUESTS_MAX }, () => 200));
 });
+
+it.each([
+  [true, seal.letIn],
+  [false, undefined],
+])(
+  'a request that is let in says so to a service of the same process (%s) and to no other',
+  async (isHere, expected) => {
+    const heard: (string | string[] | undefined)[] = [];
+    const service = createServer((request, response) => {
+      heard.push(request.headers[LET_IN_HEADER]);
+      response.end('{}');
+    });
+    const options = { clock: systemClock, logger: silentLogger, url: await listen(service), seal };
+    const inside = new Forwarder({ ...options, upstream: 'shop', isHere });
+    const app = express();
+    app.use(async (request, response) => {
+      await inside.forward(request, response);
+    });
+    const at = await listen(createServer(app));
+    // Nor does a browser say it.
+    await fetch(`${at}/api/v1/matches`, { headers: { [LET_IN_HEADER]: 'mine' } });
+    await inside.stop();
+    expect(heard).toEqual([expected]);
+  },
+);
