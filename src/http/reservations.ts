@@ -70,6 +70,8 @@ export interface ReservationsOptions {
   /** Makes the tokens; whoever has it can open every reservation. */
   readonly tokenSecret: string;
   readonly ticketsPerReservationMax: number;
+  /** Persons who may wait for tickets of one ticket. */
+  readonly waitingListMax: number;
   /** How long a read may take. */
   readonly waitMs: number;
   /** In which country an address is, ISO 3166-1 alpha-2; null when that is not known. */
@@ -421,7 +423,7 @@ function refused(result: CommandResult): Problem {
 }
 
 /** Beside the ids: none of them can be this word. */
-function termsRoute({ guests, ticketsPerReservationMax }: ReservationsOptions): Route {
+function termsRoute({ guests, ticketsPerReservationMax, waitingListMax }: ReservationsOptions): Route {
   return defineRoute({
     method: 'get',
     path: '/api/v1/reservations/terms',
@@ -433,10 +435,14 @@ function termsRoute({ guests, ticketsPerReservationMax }: ReservationsOptions): 
         schema: z.object({
           ticketsPerReservationMax: z.number().int(),
           guests: z.boolean().meta({ description: 'Whether one may buy without an account.' }),
+          waitingList: z.boolean().meta({ description: 'Whether one may wait for what is sold out.' }),
         }),
       },
     },
-    handle: () => ({ status: 200, body: { ticketsPerReservationMax, guests: guests !== 'none' } }),
+    handle: () => ({
+      status: 200,
+      body: { ticketsPerReservationMax, guests: guests !== 'none', waitingList: waitingListMax > 0 },
+    }),
   });
 }
 

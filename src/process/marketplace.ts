@@ -921,7 +921,8 @@ class Parts {
 
   reservations(): ReservationsOptions {
     const { gateway, reader, clock, archive, redis, keys } = this.core;
-    const { guests, taxName, taxPercent, ticketsPerReservationMax, replyWaitMs } = this.#settings;
+    const { guests, taxName, taxPercent, replyWaitMs } = this.#settings;
+    const { ticketsPerReservationMax, waitingListMax } = this.#settings;
     const { tokenSecret } = this.#secrets;
     const { users } = this.#trust;
     const isEmailConfirmed = (email: string): Promise<boolean> => users.isEmailConfirmed(email);
@@ -946,6 +947,7 @@ class Parts {
       taxPercent,
       tokenSecret,
       ticketsPerReservationMax,
+      waitingListMax,
       waitMs: replyWaitMs,
       countryOf,
       sale: this.saleGate,

@@ -360,6 +360,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
         taxPercent: 20,
         tokenSecret: SECRET,
         ticketsPerReservationMax: POLICY.ticketsPerReservationMax,
+        waitingListMax: 10,
         waitMs: 1_000,
         countryOf: place,
         sale: new SaleGate({ book, codes, security, countryOf: place, clock }),

@@ -296,7 +296,7 @@ describe('idempotency of a hold', () => {
 describe('terms', () => {
   it('tell anyone what a hold may ask for', async () => {
     const { status, body } = await bench.call('GET', '/api/v1/reservations/terms');
-    expect([status, body]).toEqual([200, { ticketsPerReservationMax: 2, guests: true }]);
+    expect([status, body]).toEqual([200, { ticketsPerReservationMax: 2, guests: true, waitingList: true }]);
   });
 });
 

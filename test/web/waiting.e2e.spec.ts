@@ -336,6 +336,21 @@ function suite(): void {
       expect(page.url()).toContain(reservationId);
     });
 
+    it('offers no list where there is none', async () => {
+      const { page, context } = await come();
+      await tellTickets(context, () => [gone]);
+      const terms = { ticketsPerReservationMax: 2, guests: true, waitingList: false };
+      const asked = await standIn(context, 'GET', '/reservations/terms', terms);
+      const told = page.waitForResponse(/reservations\/terms/);
+      await page.goto(`${here.shop.url}/matches/32`);
+      await told;
+      await page.locator('.category-more').first().waitFor({ state: 'attached' });
+      expect(await page.getByRole('button', { name: /^Waiting list for/ }).count()).toBe(0);
+      asked.answer({ ...terms, waitingList: true });
+      await page.reload();
+      await page.getByRole('button', { name: 'Waiting list for category 3' }).waitFor();
+    });
+
     it('says what is refused in words', async () => {
       const { page, context } = await come();
       await tellTickets(context, () => [gone]);

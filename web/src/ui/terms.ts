@@ -5,10 +5,12 @@ import { api } from '../api';
 export interface Terms {
   readonly ticketsPerReservationMax: number;
   readonly guests: boolean;
+  /** Whether one may wait for what is sold out. */
+  readonly waitingList: boolean;
 }
 
 /** Until the shop has told its own, which are the usual ones. */
-const USUAL: Terms = { ticketsPerReservationMax: 2, guests: true };
+const USUAL: Terms = { ticketsPerReservationMax: 2, guests: true, waitingList: false };
 
 export function useTerms(): Terms {
   const { data } = useQuery({

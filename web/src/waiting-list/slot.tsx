@@ -41,6 +41,7 @@ export default function WaitingListSlot(props: SlotProps): ReactNode {
 
 function Slot({ match, category }: SlotProps): ReactNode {
   const t = useWaitingText('list');
+  const { waitingList } = useTerms();
   const { data, problem } = useEntries();
   const entry = data && entryOf(data, match.matchNumber, category);
   const [isOpen, setOpen] = useState(false);
@@ -48,9 +49,8 @@ function Slot({ match, category }: SlotProps): ReactNode {
   return (
     <>
       {entry?.status === 'lapsed' && <p className="soft">{t('lapsed')}</p>}
-      {isOpen ? (
-        <Join match={match} category={category} close={() => setOpen(false)} />
-      ) : (
+      {isOpen && <Join match={match} category={category} close={() => setOpen(false)} />}
+      {!isOpen && waitingList && (
         <Button look="secondary" aria-label={t('joinTitle', { category })} onClick={() => setOpen(true)}>
           {t('join')}
         </Button>
