@@ -134,7 +134,8 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   if (command.quantity > limits.ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: limits.ticketsPerReservationMax, owned: 0 });
   }
-  const refusal = withoutRoom(state, command, limits) ?? codeLimit(state, command.quantity, command.limits?.code);
+  const refusal =
+    withoutRoom(state, command, limits) ?? codeLimit(state, command.quantity, command.limits?.code);
   if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
@@ -227,7 +228,8 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
   // As the first hold was: others may have used up meanwhile what the phase of the sale allows.
   const { code, limits: { perCode, ...limits } = {} } = ended;
-  const ofCode = code !== undefined && perCode !== undefined ? { digest: code, ticketsMax: perCode } : undefined;
+  const ofCode =
+    code !== undefined && perCode !== undefined ? { digest: code, ticketsMax: perCode } : undefined;
   const refusal =
     withoutRoom(state, { person, quantity, personElsewhere }, limitsOf(limits, policy)) ??
     codeLimit(state, quantity, ofCode) ??

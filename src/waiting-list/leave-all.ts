@@ -49,7 +49,8 @@ export async function leaveWaitingLists(
       places.map(async ({ ticket, entryId }) => {
         const body = { type: 'leaveWaitingList' as const, entryId };
         const { kind } = await gateway.submit({ ticket, id: randomUUID(), body, keepMs: KEEP_MS });
-        if (kind !== 'answered') throw new UnavailableError('a place in a waiting list could not be given up');
+        if (kind !== 'answered')
+          throw new UnavailableError('a place in a waiting list could not be given up');
       }),
     );
   }
