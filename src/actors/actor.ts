@@ -882,6 +882,8 @@ class DraftBuilder implements Draft {
     if ((body.type === 'remote' || body.type === 'own') && outcome.kind === 'not_open') return;
     // What became of it is recorded under this id when the log has decided.
     if (outcome.kind === 'asked') return;
+    // Nothing was decided: who asks again under the same id, in a moment, is to be told what can be done then.
+    if (outcome.kind === 'being_offered') return;
     this.records.push({
       id: envelope.id,
       keepMs: envelope.keepMs,

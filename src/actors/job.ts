@@ -1,6 +1,7 @@
 /** The data of a ticket's jobs: checked when taken, because a queue may hold jobs of another version. */
 import { z } from 'zod';
 import { judged } from '../process/judged.js';
+import { isBeyondVersion3 } from '../rules/index.js';
 import type { CommandBody, CommandEnvelope, CommandJob } from './ports.js';
 import { NewerSchemaError, reservationSchema, SCHEMA_VERSION } from './state-codec.js';
 
@@ -140,6 +141,8 @@ function versionOf(body: CommandBody): number {
   if (body.type === 'own' || (body.type === 'remote' && body.ordered)) return 5;
   // An older worker would grant what the phase of the sale does not allow.
   if (body.type === 'hold' && body.limits) return 5;
+  // Nor would it count the reservation for its code, or know whose turn it was.
+  if (body.type === 'rehold' && isBeyondVersion3(body.reservation)) return 5;
   if (body.type === 'joinWaitingList' || body.type === 'leaveWaitingList') return 5;
   return body.type === 'reopen' ? 4 : JOB_VERSION_MIN;
 }

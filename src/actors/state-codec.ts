@@ -3,6 +3,7 @@ import { Map as ImmutableMap } from 'immutable';
 import { z } from 'zod';
 import {
   initialState,
+  isBeyondVersion3,
   isKnownEvent,
   personsOf,
   waitingListOf,
@@ -23,13 +24,15 @@ export const SCHEMA_VERSION = 5;
 /**
  * Version of a ticket's state, as it is written into Redis and snapshots. What is written says the oldest version that
  * reads it rightly, so that workers of two versions can stand side by side for a deploy: 4 added nothing to it, 5 the
- * sale in the order of the log and the waiting list, which an older worker would forget.
+ * sale in the order of the log, the waiting list, and what it and the phases of a sale say of a reservation, which an
+ * older worker would forget.
  */
 export function stateVersionOf({
   ordered,
   waiting,
-}: Pick<TicketState, 'ordered'> & Partial<Pick<TicketState, 'waiting'>>): number {
-  return ordered || (waiting && !waiting.entries.isEmpty()) ? 5 : 3;
+  beyondVersion3 = 0,
+}: Pick<TicketState, 'ordered'> & Partial<Pick<TicketState, 'waiting' | 'beyondVersion3'>>): number {
+  return ordered || (waiting && !waiting.entries.isEmpty()) || beyondVersion3 > 0 ? 5 : 3;
 }
 
 /** Stored data was written by a newer version; guessing what it means could sell a ticket twice. */
@@ -73,6 +76,9 @@ export const reservationSchema = z.object({
     .exactOptional(),
   card: z.string().exactOptional(),
   code: z.string().exactOptional(),
+  limits: z
+    .object({ perPerson: z.number().exactOptional(), perCode: z.number().exactOptional() })
+    .exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
   offer: z.object({ entryId: z.string(), joinedAt: z.number() }).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
@@ -190,8 +196,10 @@ export function assembleState(
     }
   };
   const reservations: [string, Reservation][] = [];
+  let beyondVersion3 = 0;
   for (const reservation of parts.reservations) {
     reservations.push([reservation.id, reservation]);
+    if (isBeyondVersion3(reservation)) beyondVersion3 += 1;
     count(reservation);
   }
   const asked = ImmutableMap(parts.asked);
@@ -207,6 +215,7 @@ export function assembleState(
     asked,
     logged: ImmutableMap(parts.logged),
     waiting: waitingListOf(parts.waiting, (id) => asked.has(id)),
+    beyondVersion3,
   };
 }
 

@@ -225,6 +225,8 @@ export function refusalProblem(refusal: Refusal): Problem {
         detail: `At most ${refusal.limit} wait for one ticket; ask again later.`,
         members: { limit: refusal.limit },
       });
+    case 'being_offered':
+      return overloaded();
     case 'not_waiting':
       return new Problem('invalid_state', { detail: 'This place in the waiting list is given up.' });
     case 'deadline_passed':

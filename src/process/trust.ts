@@ -104,9 +104,10 @@ export class Trust {
       publicUrl,
       operatorSecondFactor,
       onErase: async (account) => {
-        const { gateway, catalog, redis, keys } = core;
+        const { gateway, catalog, store, redis, keys } = core;
         const lists = new RedisWaitingLists(redis, keys);
-        await leaveWaitingLists({ lists, tickets: catalog.tickets, gateway }, account);
+        const { tickets } = catalog;
+        await leaveWaitingLists({ lists, store, tickets, gateway, clock }, account);
         const erasures = new Erasures(documents);
         for (const person of personsOfAccount(new Persons(tokenSecret), account)) {
           await erasures.add(person, clock.now());

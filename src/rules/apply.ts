@@ -39,6 +39,7 @@ export function initialState(ticket: TicketId): TicketState {
     ordered: null,
     asked: ImmutableMap(),
     logged: ImmutableMap(),
+    beyondVersion3: 0,
   };
 }
 
@@ -211,7 +212,20 @@ function withReservation(state: TicketState, after: Reservation): TicketState {
     soldHere: state.soldHere + soldDelta,
     reservations: live ? state.reservations.set(after.id, after) : state.reservations.delete(after.id),
     persons: withTally(withTally(state.persons, before, -1), after, 1),
+    beyondVersion3:
+      state.beyondVersion3 +
+      Number(live && isBeyondVersion3(after)) -
+      Number(before !== undefined && isBeyondVersion3(before)),
   };
+}
+
+/** Whether it says what a worker of version 3 would forget: a presale's code and limits, or whose turn it was. */
+export function isBeyondVersion3({
+  code,
+  limits,
+  offer,
+}: Pick<Reservation, 'code' | 'limits' | 'offer'>): boolean {
+  return code !== undefined || limits !== undefined || offer !== undefined;
 }
 
 function withLogged(state: TicketState, logged: Logged | undefined): TicketState {

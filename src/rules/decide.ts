@@ -10,6 +10,8 @@ import type {
   Expire,
   FailPayment,
   Hold,
+  HoldLimits,
+  KeptLimits,
   Load,
   Logged,
   LogPosition,
@@ -128,11 +130,12 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     return refused({ kind: 'price_mismatch', price: state.price });
   }
   if (command.at >= (command.limits?.until ?? Infinity)) return refused({ kind: 'phase_over' });
-  const limits = limitsOf(command, policy);
+  const limits = limitsOf(command.limits, policy);
   if (command.quantity > limits.ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: limits.ticketsPerReservationMax, owned: 0 });
   }
-  const refusal = withoutRoom(state, command, limits) ?? codeLimit(state, command);
+  const refusal =
+    withoutRoom(state, command, limits) ?? codeLimit(state, command.quantity, command.limits?.code);
   if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
@@ -148,6 +151,7 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     ...(command.account !== undefined && { account: command.account }),
     ...(command.country !== undefined && { country: command.country }),
     ...(command.limits?.code && { code: command.limits.code.digest }),
+    ...keptOf(command.limits),
     createdAt: command.at,
     updatedAt: command.at,
     expiresAt: command.at + policy.holdMs,
@@ -160,8 +164,10 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
 }
 
 /** A sale phase can narrow what the policy allows, and not widen it. */
-function limitsOf({ limits = {} }: Hold, policy: Policy): Pick<Policy, PurchaseLimits> {
-  const { perPerson = Infinity, perReservation = Infinity } = limits;
+function limitsOf(
+  { perPerson = Infinity, perReservation = Infinity }: Pick<HoldLimits, 'perPerson' | 'perReservation'> = {},
+  policy: Policy,
+): Pick<Policy, PurchaseLimits> {
   return {
     ticketsPerPersonMax: Math.min(policy.ticketsPerPersonMax, perPerson),
     ticketsPerReservationMax: Math.min(policy.ticketsPerReservationMax, perReservation),
@@ -169,9 +175,17 @@ function limitsOf({ limits = {} }: Hold, policy: Policy): Pick<Policy, PurchaseL
 }
 type PurchaseLimits = 'ticketsPerPersonMax' | 'ticketsPerReservationMax';
 
-function codeLimit(state: TicketState, { quantity, limits }: Hold): Outcome | null {
-  if (!limits?.code) return null;
-  const { digest, ticketsMax: limit } = limits.code;
+/** What the first hold is judged by and a later one of the same tickets has to be, too. */
+function keptOf({ perPerson, code }: HoldLimits = {}): { readonly limits?: KeptLimits } {
+  if (perPerson === undefined && code === undefined) return {};
+  return {
+    limits: { ...(perPerson !== undefined && { perPerson }), ...(code && { perCode: code.ticketsMax }) },
+  };
+}
+
+function codeLimit(state: TicketState, quantity: number, code: HoldLimits['code']): Outcome | null {
+  if (!code) return null;
+  const { digest, ticketsMax: limit } = code;
   const owned = state.persons.get(codeKey(digest)) ?? 0;
   return owned + quantity > limit ? { kind: 'purchase_limit', limit, owned, of: 'code' } : null;
 }
@@ -212,8 +226,13 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   if (state.paused) return refused({ kind: 'paused' });
   const { person, quantity } = ended;
   const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
+  // As the first hold was: others may have used up meanwhile what the phase of the sale allows.
+  const { code, limits: { perCode, ...limits } = {} } = ended;
+  const ofCode =
+    code !== undefined && perCode !== undefined ? { digest: code, ticketsMax: perCode } : undefined;
   const refusal =
-    withoutRoom(state, { person, quantity, personElsewhere }, policy) ??
+    withoutRoom(state, { person, quantity, personElsewhere }, limitsOf(limits, policy)) ??
+    codeLimit(state, quantity, ofCode) ??
     cardLimit(state, quantity, { card, cardElsewhere }, policy);
   if (refusal) return refused(refusal);
   const reservation = reheld(command, card, policy);

@@ -56,9 +56,17 @@ export interface Reservation {
   readonly card?: string;
   /** Digest of the presale's code, where what one code gets is limited: it counts like a person. */
   readonly code?: string;
+  /** What the sale phase allowed that let the buyer in: tickets that are taken again are judged by the same. */
+  readonly limits?: KeptLimits;
   readonly reason?: ReleaseReason | 'paid' | 'refunded';
   /** Of what was offered to somebody who waited: whose turn it was, and since when they had waited. */
   readonly offer?: { readonly entryId: string; readonly joinedAt: number };
+}
+
+/** Of `HoldLimits`, what others may have used up meanwhile. `perCode` goes with `code`. */
+export interface KeptLimits {
+  readonly perPerson?: number;
+  readonly perCode?: number;
 }
 
 export interface PaymentAttempt {
@@ -163,6 +171,8 @@ export interface TicketState {
   readonly asked: ImmutableMap<string, Asked>;
   /** What the log says of our own reservations, by their ids; what `reservations` says may be ahead of it. */
   readonly logged: ImmutableMap<string, RemoteTally>;
+  /** How many of `reservations` say what version 3 does not know (`isBeyondVersion3`). */
+  readonly beyondVersion3: number;
 }
 
 /** Limits and durations the rules apply. All times in milliseconds. */
@@ -567,7 +577,9 @@ export type Outcome =
   /** Nobody has to wait for so many. */
   | { readonly kind: 'available_now' }
   | { readonly kind: 'waiting_list_full'; readonly limit: number }
-  /** The entry was offered tickets, is being offered them, has left, or never was. */
+  /** The log of the market is asked for the tickets of the entry: in a moment it is offered them, or waits on. */
+  | { readonly kind: 'being_offered' }
+  /** The entry was offered tickets, has left, or never was. */
   | { readonly kind: 'not_waiting' };
 
 export type OutcomeKind = Outcome['kind'];

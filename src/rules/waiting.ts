@@ -93,8 +93,9 @@ function entryOf(state: TicketState, command: JoinWaitingList): WaitingEntry {
 
 export function leaveWaitingList(state: TicketState, { entryId, at }: LeaveWaitingList): Decision {
   const entry = state.waiting.entries.get(entryId);
-  // The log is asked for the tickets: in a moment they are held, and can be given back, or the entry waits on.
-  if (!entry || state.waiting.asked.has(entryId)) return refused({ kind: 'not_waiting' });
+  if (!entry) return refused({ kind: 'not_waiting' });
+  // In a moment the tickets are held, and can be given back, or the entry waits on and can leave.
+  if (state.waiting.asked.has(entryId)) return refused({ kind: 'being_offered' });
   return {
     events: [{ type: 'waitingLeft', at, entry, cause: 'left' }],
     outcome: { kind: 'left_waiting_list', entry },

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { jobOf, parseCommands, parseJob } from '../../src/actors/job.js';
 import type { CommandBody, CommandEnvelope } from '../../src/actors/ports.js';
 import { NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
+import type { Reservation } from '../../src/rules/index.js';
 
 const envelope = (body: unknown, more: object = {}) => ({ id: 'c', body, deadline: 1, keepMs: 1, ...more });
 const position = { source: 'kafka/0', offset: '9223372036854775807', index: 0 };
@@ -51,6 +52,34 @@ describe('the data of a job', () => {
     const limited = { ...hold, limits: { perPerson: 1 } } as CommandBody;
     expect(jobOf([envelope(hold) as CommandEnvelope]).schema).toBe(3);
     expect(jobOf([envelope(hold), envelope(limited)] as CommandEnvelope[]).schema).toBe(5);
+  });
+
+  it.each([
+    ['a code', { code: 'd' }],
+    ['the limits of a phase', { limits: { perPerson: 1 } }],
+    ['whose turn it was', { offer: { entryId: 'w', joinedAt: 1 } }],
+  ])('says that a worker must know %s of what is taken again', (_what, more) => {
+    const reservation: Reservation = {
+      id: 'r',
+      matchNumber: 7,
+      category: 2,
+      status: 'CANCELLED',
+      quantity: 2,
+      refundedQuantity: 0,
+      unitPrice: 75,
+      currency: 'USD',
+      email: '',
+      person: 'a',
+      createdAt: 1,
+      updatedAt: 1,
+      expiresAt: 2,
+    };
+    const jobWith = (one: Reservation) =>
+      jobOf([envelope({ type: 'rehold', reservation: one, paymentId: 'p' })] as CommandEnvelope[]);
+    expect(jobWith(reservation).schema).toBe(3);
+    const job = jobWith({ ...reservation, ...more });
+    expect(job.schema).toBe(5);
+    expect(parseJob(JSON.parse(JSON.stringify(job)))).toEqual({ kind: 'job', job });
   });
 
   it.each([

@@ -19,7 +19,7 @@ import {
 import { deleteKeys } from '../helpers/faults.js';
 
 const ticket = { matchNumber: 7, category: 2 };
-const policy = { ...TEST_POLICY, ordered: true };
+const policy = { ...TEST_POLICY, ordered: true, waitingListMax: 10 };
 
 describe('holds that the log decides', () => {
   let engine: Engine;
@@ -111,6 +111,27 @@ describe('holds that the log decides', () => {
       { action: 'TICKET_PENDING' },
       { action: 'TICKET_RESERVED' },
     ]);
+  });
+
+  it('answers who gives a place up while the log is asked for its tickets that it is to be asked again', async () => {
+    await start(1);
+    const held = engine.tell(ticket, holdBody('a'));
+    await published(1);
+    await fold();
+    expect(await held).toMatchObject({ kind: 'held' });
+    const body = { type: 'joinWaitingList', entryId: 'w', reservationId: 'o', quantity: 1 } as const;
+    const joined = await engine.tell(ticket, { ...body, email: 'ann@example.org', person: 'ann' });
+    expect(joined).toMatchObject({ kind: 'waiting' });
+    await engine.tell(ticket, { type: 'release', reservationId: 'a' });
+    await published(2);
+    await fold();
+    await published(3);
+    const leave = () => engine.tell(ticket, { type: 'leaveWaitingList', entryId: 'w' }, 'leave');
+    expect(await leave()).toEqual({ kind: 'being_offered' });
+    // Another marketplace had the place before: the entry waits on, and the same command takes effect.
+    expect(await peerPends(15)).toEqual({ kind: 'applied' });
+    await fold();
+    expect(await leave()).toMatchObject({ kind: 'left_waiting_list', entry: { id: 'w' } });
   });
 
   it('tells the one who came too late that it is held, and takes it back', async () => {

@@ -1,7 +1,13 @@
 /** Snapshots: whatever state the rules can make reads back as it was. */
 import { describe, expect, it } from '@jest/globals';
 import fc from '../helpers/property.js';
-import { decodeState, encodeState, NewerSchemaError, SCHEMA_VERSION } from '../../src/actors/state-codec.js';
+import {
+  decodeState,
+  encodeState,
+  NewerSchemaError,
+  SCHEMA_VERSION,
+  stateVersionOf,
+} from '../../src/actors/state-codec.js';
 import { apply, decide, initialState, type Command, type TicketState } from '../../src/rules/index.js';
 import { TEST_POLICY } from '../helpers/engine.js';
 
@@ -104,6 +110,38 @@ describe('a state as plain JSON', () => {
         expect(decide(read, next, TEST_POLICY)).toEqual(decide(state, next, TEST_POLICY));
       }),
     );
+  });
+
+  it('says the newer version while a reservation says what an older worker would forget, and no longer', () => {
+    const base = { id: 'c', at: 1 };
+    const held = (limits?: object, reservationId = 'r'): Command => ({
+      ...base,
+      type: 'hold',
+      reservationId,
+      quantity: 1,
+      email: '',
+      person: reservationId,
+      personElsewhere: 0,
+      ...(limits && { limits }),
+    });
+    const read = (...commands: Command[]): TicketState => {
+      const state = reached(commands);
+      const stored: unknown = JSON.parse(JSON.stringify(encodeState(state)));
+      expect(plain(decodeState(ticket, SCHEMA_VERSION, stored))).toEqual(plain(state));
+      return state;
+    };
+    const release: Command = { ...base, type: 'release', reservationId: 'r' };
+    expect(stateVersionOf(read(held()))).toBe(3);
+    expect(stateVersionOf(read(held({ until: 2 })))).toBe(3);
+    for (const limits of [{ perPerson: 1 }, { code: { digest: 'd', ticketsMax: 1 } }]) {
+      expect(stateVersionOf(read(held(limits)))).toBe(5);
+      expect(stateVersionOf(read(held(limits), held(undefined, 'other')))).toBe(5);
+      expect(stateVersionOf(read(held(limits), release))).toBe(3);
+    }
+    const event = { type: 'held', at: 1, reservation: read(held()).reservations.get('r')! } as const;
+    const offer = { entryId: 'w', joinedAt: 1 };
+    const offered = apply(reached([]), { ...event, reservation: { ...event.reservation, offer } });
+    expect(stateVersionOf(offered)).toBe(5);
   });
 
   it('of the version before reads: nothing was paused or cancelled then, and orphans were not kept', () => {

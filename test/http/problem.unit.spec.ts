@@ -39,6 +39,7 @@ const TABLE: [Refusal, number, string, object][] = [
   [{ kind: 'not_due', expiresAt: 1 }, 409, 'invalid_state', {}],
   [{ kind: 'deadline_passed' }, 503, 'overloaded', { outcome: 'refused' }],
   [{ kind: 'outbox_full' }, 503, 'overloaded', { outcome: 'refused' }],
+  [{ kind: 'being_offered' }, 503, 'overloaded', { outcome: 'refused' }],
   [{ kind: 'remote_limit', limit: 1 }, 503, 'overloaded', { outcome: 'refused' }],
   [{ kind: 'failed' }, 503, 'overloaded', { outcome: 'unknown' }],
 ];

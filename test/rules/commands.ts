@@ -52,8 +52,10 @@ const endedReservation = fc
     fc.constantFrom({}, { card: 'visa' }, { card: 'amex' }),
     fc.constantFrom({}, { reason: 'declined' as const }, { reason: 'declined' as const }),
     fc.constantFrom({}, { attempts: [{ id: 'a0' }] }, { attempts: [{ id: 'x' }, { id: 'y' }, { id: 'z' }] }),
+    // Of sale phases.
+    fc.constantFrom({}, {}, { limits: { perPerson: 2 } }, { code: 'c', limits: { perCode: 3 } }),
   )
-  .map(([ended, from, why, tries]) => ({ ...ended, ...from, ...why, ...tries }));
+  .map(([ended, from, why, tries, kept]) => ({ ...ended, ...from, ...why, ...tries, ...kept }));
 
 const position: fc.Arbitrary<LogPosition> = fc.record({
   source: fc.constantFrom('log/0', 'log/1'),

@@ -510,10 +510,53 @@ describe('a hold of a sale phase', () => {
     expect(kindOf(fewer, by('cy', 3))).toBe('purchase_limit');
   });
 
-  it('is held like any other: what is on record says nothing of the phase', () => {
-    const { events } = step(OPEN, again({ perPerson: 1, until: T0 + 1 }));
-    expect(events).toEqual(step(OPEN, again(undefined)).events);
+  it('says on record what tickets that are taken again are judged by, and nothing else of the phase', () => {
+    const heldWith = (limits: Hold['limits']): Reservation =>
+      run(OPEN, again(limits)).reservations.get('again')!;
+    const plain = heldWith(undefined);
+    expect(heldWith({ perReservation: 1, until: T0 + 1 })).toEqual(plain);
+    expect(heldWith({ perPerson: 1, until: T0 + 1 })).toEqual({ ...plain, limits: { perPerson: 1 } });
+    expect(heldWith({ code: { digest: 'abc', ticketsMax: 2 } })).toEqual({
+      ...plain,
+      code: 'abc',
+      limits: { perCode: 2 },
+    });
   });
+
+  it.each<[string, Hold['limits'], Partial<Outcome>]>([
+    ['a person', { perPerson: 2 }, { kind: 'purchase_limit', limit: 2, owned: 2 }],
+    [
+      'a code',
+      { code: { digest: 'abc', ticketsMax: 2 } },
+      { kind: 'purchase_limit', limit: 2, owned: 2, of: 'code' },
+    ],
+  ])(
+    'that was declined is not paid for again when %s has its share with another',
+    (_what, limits, refusal) => {
+      const by = (id: string): Hold => again(limits, { reservationId: id, quantity: 2 });
+      const pay = { ...base(T0), type: 'startPayment', reservationId: 'a', paymentId: 'p' } as const;
+      const decline = { ...base(T0), type: 'declinePayment', reservationId: 'a', paymentId: 'p' } as const;
+      const fail = { ...base(T0), type: 'failPayment', reservationId: 'a', paymentId: 'p' } as const;
+      const paying = run(OPEN, by('a'), pay, { ...decline, reason: 'card_declined' });
+      const { outcome, state: gone } = step(paying, { ...fail, reason: 'declined' });
+      const { reservation } = outcome as Extract<Outcome, { kind: 'released' }>;
+      const rehold = {
+        ...base(T0),
+        type: 'rehold',
+        reservation,
+        paymentId: 'p2',
+        attemptId: 'second',
+        personElsewhere: 0,
+      } as const;
+      expect(step(gone, rehold).outcome.kind).toBe('paying');
+      const { attemptId: _attemptId, ...late } = rehold;
+      const withAnother = run(gone, by('b'));
+      for (const command of [rehold, late]) {
+        const { outcome: refused, events } = step(withAnother, command);
+        expect([refused, events]).toEqual([refusal, []]);
+      }
+    },
+  );
 });
 
 describe('commands about a reservation', () => {

@@ -137,6 +137,14 @@ class Model {
     return this.pending() < tickets ? 'temporarily_unavailable' : null;
   }
 
+  /** There is one code. */
+  private codeRoom(tickets: number, most = Infinity): OutcomeKind | null {
+    const used = this.sales
+      .filter((sale) => sale.code === 'c' && this.live(sale.id) === sale)
+      .reduce((n, sale) => n + sale.tickets, 0);
+    return used + tickets > most ? 'purchase_limit' : null;
+  }
+
   private owned(person: string, elsewhere: number): number {
     return this.sales
       .filter((sale) => sale.person === person && this.live(sale.id) === sale)
@@ -208,9 +216,8 @@ class Model {
         if (command.quantity > most) return 'purchase_limit';
         const refusal = this.room(command.person, command.quantity, command.personElsewhere, perPerson);
         if (refusal) return refusal;
-        const withCode = this.sales.filter((sale) => sale.code === 'c' && this.live(sale.id) === sale);
-        const used = withCode.reduce((n, sale) => n + sale.tickets, 0);
-        if (code && used + command.quantity > code.ticketsMax) return 'purchase_limit';
+        const ofCode = this.codeRoom(command.quantity, code?.ticketsMax);
+        if (ofCode) return ofCode;
         this.sales.push({
           id: command.reservationId,
           person: command.person,
@@ -238,7 +245,8 @@ class Model {
         if (this.paused) return 'paused';
         const from = command.card ?? (attemptId === undefined ? ended.card : undefined);
         const refusal =
-          this.room(ended.person, ended.quantity, command.personElsewhere) ??
+          this.room(ended.person, ended.quantity, command.personElsewhere, ended.limits?.perPerson) ??
+          this.codeRoom(ended.quantity, ended.limits?.perCode) ??
           this.cardRoom(from, ended.quantity, command.cardElsewhere);
         if (refusal) return refusal;
         this.sales.push({
@@ -249,6 +257,7 @@ class Model {
           payment: command.paymentId,
           endsAt: 0,
           card: from,
+          code: ended.code,
         });
         return 'paying';
       }
@@ -598,6 +607,9 @@ describe('any sequence of commands', () => {
       for (const key of ['reservations', 'persons', 'remote', 'orphans', 'positions'] as const) {
         assert.deepEqual(replayed[key].toObject(), stepped[key].toObject());
       }
+      assert.equal(replayed.beyondVersion3, stepped.beyondVersion3);
+      const beyond = stepped.reservations.filter((one) => one.code || one.limits || one.offer);
+      assert.equal(stepped.beyondVersion3, beyond.size);
       assert.deepEqual([...replayed.waiting.entries.values()], [...stepped.waiting.entries.values()]);
       assert.deepEqual(replayed.waiting.persons.toObject(), stepped.waiting.persons.toObject());
       assert.deepEqual(replayed.waiting.quantities.toObject(), stepped.waiting.quantities.toObject());
@@ -696,7 +708,7 @@ describe('any sequence of commands', () => {
 });
 
 /** But those of a sale in the order of the log. */
-const EVERY_OUTCOME: Record<Exclude<OutcomeKind, 'asked' | 'only_by_log'>, true> = {
+const EVERY_OUTCOME: Record<Exclude<OutcomeKind, 'asked' | 'only_by_log' | 'being_offered'>, true> = {
   held: true,
   sold_out: true,
   temporarily_unavailable: true,

@@ -417,7 +417,7 @@ describe('a sale in the order of the log', () => {
   it('asks the log for an offer, once, and keeps the place until it is granted', () => {
     const ticket = offered();
     expect(ticket.line).toEqual(['w-ann', 'w-bob']);
-    expect(ticket.do({ type: 'leaveWaitingList', entryId: 'w-ann' }).outcome.kind).toBe('not_waiting');
+    expect(ticket.do({ type: 'leaveWaitingList', entryId: 'w-ann' }).outcome.kind).toBe('being_offered');
     expect(ticket.hold('cy', 2).outcome.kind).toBe('temporarily_unavailable');
     expect(ticket.do({ type: 'serveWaitingList' }).events).toEqual([]);
     hear(ticket, 'o-ann', 'pending', 3, T0 + 7);

@@ -149,6 +149,16 @@ describe('the waiting list over HTTP', () => {
       expect(read).toMatchObject({ status: 200, body: { position: 2 } });
       await request('DELETE', `${base}/waiting-list/${joined.body.id}`, { token });
       expect(await mine()).toEqual([]);
+
+      // Who is erased waits nowhere: whoever comes next stands where the account stood.
+      const again = await request('POST', `${base}/waiting-list`, {
+        token,
+        body: { ...TICKET, quantity: 1 },
+      });
+      expect(again).toMatchObject({ status: 201, body: { position: 2 } });
+      const body = { password: logIn.password };
+      expect((await request('POST', `${users}/users/me/deletion`, { token, body })).status).toBe(204);
+      expect(entryOf(await ask('gus@example.org', 1)).position).toBe(2);
     },
     TEST_MS_MAX,
   );
