@@ -14,6 +14,14 @@ const position = z.object({
   index: z.number().int(),
 });
 
+/** Of the phase of the sale that let the buyer in. */
+const limits = z.object({
+  perPerson: quantity.exactOptional(),
+  perReservation: quantity.exactOptional(),
+  until: z.number().exactOptional(),
+  code: z.object({ digest: z.string().min(1).max(100), ticketsMax: quantity }).exactOptional(),
+});
+
 const body = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hold'),
@@ -24,14 +32,7 @@ const body = z.discriminatedUnion('type', [
     account: z.string().exactOptional(),
     country: z.string().max(2).exactOptional(),
     price: z.number().exactOptional(),
-    limits: z
-      .object({
-        perPerson: quantity.exactOptional(),
-        perReservation: quantity.exactOptional(),
-        until: z.number().exactOptional(),
-        code: z.object({ digest: z.string().min(1).max(100), ticketsMax: quantity }).exactOptional(),
-      })
-      .exactOptional(),
+    limits: limits.exactOptional(),
   }),
   z.object({
     type: z.literal('rehold'),
@@ -115,6 +116,7 @@ const body = z.discriminatedUnion('type', [
     person: z.string(),
     account: z.string().exactOptional(),
     country: z.string().max(2).exactOptional(),
+    limits: limits.exactOptional(),
   }),
   z.object({ type: z.literal('leaveWaitingList'), entryId: reservationId }),
 ]) satisfies z.ZodType<CommandBody>;

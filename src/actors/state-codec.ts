@@ -52,6 +52,8 @@ export function refuseNewerEvent({ matchNumber, category }: TicketId, event: Tic
     throw new NewerSchemaError(`A fact "${type}" of ticket ${matchNumber}:${category}`, null);
 }
 
+const keptLimits = z.object({ perPerson: z.number().exactOptional(), perCode: z.number().exactOptional() });
+
 export const reservationSchema = z.object({
   id: z.string(),
   matchNumber: z.number(),
@@ -76,9 +78,7 @@ export const reservationSchema = z.object({
     .exactOptional(),
   card: z.string().exactOptional(),
   code: z.string().exactOptional(),
-  limits: z
-    .object({ perPerson: z.number().exactOptional(), perCode: z.number().exactOptional() })
-    .exactOptional(),
+  limits: keptLimits.exactOptional(),
   reason: z.enum(['cancelled', 'declined', 'expired', 'paid', 'refunded']).exactOptional(),
   offer: z.object({ entryId: z.string(), joinedAt: z.number() }).exactOptional(),
 }) satisfies z.ZodType<Reservation>;
@@ -91,6 +91,8 @@ const waitingSchema = z.object({
   person: z.string(),
   account: z.string().exactOptional(),
   country: z.string().exactOptional(),
+  code: z.string().exactOptional(),
+  limits: keptLimits.exactOptional(),
   joinedAt: z.number(),
   place: z.number(),
 }) satisfies z.ZodType<WaitingEntry>;

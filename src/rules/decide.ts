@@ -1,5 +1,5 @@
 /** `decide(state, command, policy) -> events and a named outcome`. Pure; changes nothing. */
-import { available, cardKey, codeKey, free, orderedFree, pending, remoteKey } from './apply.js';
+import { available, cardKey, free, orderedFree, pending, remoteKey } from './apply.js';
 import type {
   Asked,
   Command,
@@ -10,8 +10,6 @@ import type {
   Expire,
   FailPayment,
   Hold,
-  HoldLimits,
-  KeptLimits,
   Load,
   Logged,
   LogPosition,
@@ -33,6 +31,7 @@ import type {
   TicketState,
   Told,
 } from './types.js';
+import { codeLimit, keptOf, limitsOf } from './limits.js';
 import {
   isSpokenFor,
   joinWaitingList,
@@ -134,8 +133,8 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
   if (command.quantity > limits.ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: limits.ticketsPerReservationMax, owned: 0 });
   }
-  const refusal =
-    withoutRoom(state, command, limits) ?? codeLimit(state, command.quantity, command.limits?.code);
+  const kept = keptOf(command.limits);
+  const refusal = withoutRoom(state, command, limits) ?? codeLimit(state, command.quantity, kept);
   if (refusal) return refused(refusal);
   const reservation: Reservation = {
     id: command.reservationId,
@@ -150,8 +149,7 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     person: command.person,
     ...(command.account !== undefined && { account: command.account }),
     ...(command.country !== undefined && { country: command.country }),
-    ...(command.limits?.code && { code: command.limits.code.digest }),
-    ...keptOf(command.limits),
+    ...kept,
     createdAt: command.at,
     updatedAt: command.at,
     expiresAt: command.at + policy.holdMs,
@@ -161,33 +159,6 @@ function hold(state: TicketState, command: Hold, policy: Policy): Decision {
     events: [{ type: 'held', at: command.at, reservation }],
     outcome: { kind: 'held', reservation },
   };
-}
-
-/** A sale phase can narrow what the policy allows, and not widen it. */
-function limitsOf(
-  { perPerson = Infinity, perReservation = Infinity }: Pick<HoldLimits, 'perPerson' | 'perReservation'> = {},
-  policy: Policy,
-): Pick<Policy, PurchaseLimits> {
-  return {
-    ticketsPerPersonMax: Math.min(policy.ticketsPerPersonMax, perPerson),
-    ticketsPerReservationMax: Math.min(policy.ticketsPerReservationMax, perReservation),
-  };
-}
-type PurchaseLimits = 'ticketsPerPersonMax' | 'ticketsPerReservationMax';
-
-/** What the first hold is judged by and a later one of the same tickets has to be, too. */
-function keptOf({ perPerson, code }: HoldLimits = {}): { readonly limits?: KeptLimits } {
-  if (perPerson === undefined && code === undefined) return {};
-  return {
-    limits: { ...(perPerson !== undefined && { perPerson }), ...(code && { perCode: code.ticketsMax }) },
-  };
-}
-
-function codeLimit(state: TicketState, quantity: number, code: HoldLimits['code']): Outcome | null {
-  if (!code) return null;
-  const { digest, ticketsMax: limit } = code;
-  const owned = state.persons.get(codeKey(digest)) ?? 0;
-  return owned + quantity > limit ? { kind: 'purchase_limit', limit, owned, of: 'code' } : null;
 }
 
 /** Tells the others, and waits for the place that the log gives it. */
@@ -227,12 +198,9 @@ function rehold(state: TicketState, command: Rehold, policy: Policy): Decision {
   const { person, quantity } = ended;
   const { personElsewhere, cardElsewhere, card = attemptId === undefined ? ended.card : undefined } = command;
   // As the first hold was: others may have used up meanwhile what the phase of the sale allows.
-  const { code, limits: { perCode, ...limits } = {} } = ended;
-  const ofCode =
-    code !== undefined && perCode !== undefined ? { digest: code, ticketsMax: perCode } : undefined;
   const refusal =
-    withoutRoom(state, { person, quantity, personElsewhere }, limitsOf(limits, policy)) ??
-    codeLimit(state, quantity, ofCode) ??
+    withoutRoom(state, { person, quantity, personElsewhere }, limitsOf(ended.limits, policy)) ??
+    codeLimit(state, quantity, ended) ??
     cardLimit(state, quantity, { card, cardElsewhere }, policy);
   if (refusal) return refused(refusal);
   const reservation = reheld(command, card, policy);

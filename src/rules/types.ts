@@ -365,6 +365,8 @@ export interface JoinWaitingList extends CommandBase {
   readonly account?: string;
   readonly country?: string;
   /** As with Hold. */
+  readonly limits?: HoldLimits;
+  /** As with Hold. */
   readonly personElsewhere: number;
 }
 /** Gives a place in the waiting list up; an offer is given back like any hold. */

@@ -5,6 +5,7 @@
  * number of tickets is answered without a walk over the list, because every command of the ticket asks it.
  */
 import { Map as ImmutableMap, OrderedMap, Set as ImmutableSet } from 'immutable';
+import type { KeptLimits } from './types.js';
 
 /** Somebody who waits. Times are epoch milliseconds. */
 export interface WaitingEntry {
@@ -19,6 +20,9 @@ export interface WaitingEntry {
   readonly account?: string;
   /** Where the buyer is, ISO 3166-1 alpha-2, as far as that is known; for figures only. */
   readonly country?: string;
+  /** As with a reservation: of the sale phase that let the buyer in, and the offer is judged by them. */
+  readonly code?: string;
+  readonly limits?: KeptLimits;
   readonly joinedAt: number;
   /** Grows from entry to entry: who is first has the lowest. */
   readonly place: number;

@@ -7,6 +7,7 @@
  * to a person beyond the purchase limit.
  */
 import { apply, free } from './apply.js';
+import { codeLimit, keptOf, limitsOf } from './limits.js';
 import type {
   Decision,
   JoinWaitingList,
@@ -57,7 +58,9 @@ export function joinWaitingList(state: TicketState, command: JoinWaitingList, po
   if (state.closed) return refused({ kind: 'closed' });
   const other = state.waiting.persons.get(person);
   if (other !== undefined) return refused({ kind: 'already_waiting', entryId: other });
-  const { ticketsPerReservationMax, ticketsPerPersonMax, waitingListMax = 0 } = policy;
+  if (at >= (command.limits?.until ?? Infinity)) return refused({ kind: 'phase_over' });
+  const { waitingListMax = 0 } = policy;
+  const { ticketsPerReservationMax, ticketsPerPersonMax } = limitsOf(command.limits, policy);
   if (quantity > ticketsPerReservationMax) {
     return refused({ kind: 'purchase_limit', limit: ticketsPerReservationMax, owned: 0 });
   }
@@ -65,6 +68,8 @@ export function joinWaitingList(state: TicketState, command: JoinWaitingList, po
   if (owned + quantity > ticketsPerPersonMax) {
     return refused({ kind: 'purchase_limit', limit: ticketsPerPersonMax, owned });
   }
+  const ofCode = codeLimit(state, quantity, keptOf(command.limits));
+  if (ofCode) return refused(ofCode);
   // There are enough: they can be held, or could if sales were not stopped.
   if (quantity <= free(state) && !isSpokenFor(state)) {
     return refused({ kind: state.paused ? 'paused' : 'available_now' });
@@ -77,7 +82,7 @@ export function joinWaitingList(state: TicketState, command: JoinWaitingList, po
 }
 
 function entryOf(state: TicketState, command: JoinWaitingList): WaitingEntry {
-  const { at, entryId, reservationId, quantity, email, person, account, country } = command;
+  const { at, entryId, reservationId, quantity, email, person, account, country, limits } = command;
   return {
     id: entryId,
     reservationId,
@@ -86,6 +91,7 @@ function entryOf(state: TicketState, command: JoinWaitingList): WaitingEntry {
     person,
     ...(account !== undefined && { account }),
     ...(country !== undefined && { country }),
+    ...keptOf(limits),
     joinedAt: at,
     place: nextPlace(state.waiting),
   };
@@ -155,7 +161,7 @@ function lookerAhead(state: TicketState, elsewhere: Elsewhere): () => void {
   };
 }
 
-/** The offer, or the end of an entry whose person may buy no more: it has what it waited for. */
+/** The offer, or the end of an entry whose person, or code, may have no more: it has what it waited for. */
 function served(
   state: TicketState,
   entry: WaitingEntry,
@@ -164,7 +170,8 @@ function served(
   elsewhere: Elsewhere,
 ): TicketEvent {
   const owned = (state.persons.get(entry.person) ?? 0) + elsewhere(entry.person);
-  if (owned + entry.quantity > policy.ticketsPerPersonMax) {
+  const { ticketsPerPersonMax } = limitsOf(entry.limits, policy);
+  if (owned + entry.quantity > ticketsPerPersonMax || codeLimit(state, entry.quantity, entry)) {
     return { type: 'waitingLeft', at, entry, cause: 'limit' };
   }
   const reservation = offerOf(state, entry, at, policy);
@@ -181,7 +188,7 @@ export function offerMsOf({ holdMs, waitingOfferMs = holdMs }: Policy): number {
 /** A hold like any other, at today's price, which says whose turn it was. */
 function offerOf(
   { ticket, price, currency }: TicketState,
-  { id, reservationId, quantity, email, person, account, country, joinedAt }: WaitingEntry,
+  { id, reservationId, quantity, email, person, account, country, code, limits, joinedAt }: WaitingEntry,
   at: number,
   policy: Policy,
 ): Reservation {
@@ -198,6 +205,8 @@ function offerOf(
     person,
     ...(account !== undefined && { account }),
     ...(country !== undefined && { country }),
+    ...(code !== undefined && { code }),
+    ...(limits && { limits }),
     createdAt: at,
     updatedAt: at,
     expiresAt: at + offerMsOf(policy),

@@ -28,8 +28,8 @@ import {
   submitted,
 } from '../http/reservations.js';
 import { CODE_CHARS_MAX } from '../phases/codes.js';
-import type { SaleGate } from '../phases/sale-gate.js';
-import type { TicketId } from '../rules/index.js';
+import type { Admitted, SaleGate } from '../phases/sale-gate.js';
+import type { HoldLimits, TicketId } from '../rules/index.js';
 import type { Principal } from '../users/principal.js';
 import { passHeader, type RoomGate } from '../waiting-room/gate.js';
 import {
@@ -124,8 +124,6 @@ function shownTo(
   return entryJson(standing, isGuests ? tokenOf(options, standing) : null);
 }
 
-const LIMITED = 'This phase of the sale limits what each may have: nobody can wait in line until it is over.';
-
 function joinRoute(options: WaitingListRoutesOptions): Route {
   const body = z
     .object({
@@ -179,25 +177,26 @@ function joinRoute(options: WaitingListRoutesOptions): Route {
       // As with a hold: what was answered before is answered again.
       const isKnown = async (): Promise<boolean> =>
         (await options.lists.standing(entryIdOf(wanted, identity.id))) !== null;
-      const admit = async (): Promise<Problem | null> => {
-        const person = subjectOf(buyer);
-        const admitted = await options.sale?.admit(wanted, { person, accessCode, address });
-        if (admitted instanceof Problem) return admitted;
-        const { code, perPerson, perReservation } = admitted?.limits ?? {};
-        // A place does not carry them to the offer, which would be made past them.
-        const isLimited = code !== undefined || perPerson !== undefined || perReservation !== undefined;
-        return isLimited ? new Problem('not_on_sale', { detail: LIMITED }) : null;
-      };
-      const barred = refusal ?? options.room?.refusal(buyer, input) ?? (await admit());
-      if (barred && (identity.first || !(await isKnown()))) return barred;
-      return join(options, wanted, buyer, identity, input);
+      const entrant = { person: subjectOf(buyer), accessCode, address };
+      const admit = async (): Promise<Admitted | Problem> =>
+        (await options.sale?.admit(wanted, entrant)) ?? {};
+      const admitted = refusal ?? options.room?.refusal(buyer, input) ?? (await admit());
+      const isBarred = admitted instanceof Problem;
+      if (isBarred && (identity.first || !(await isKnown()))) return admitted;
+      const { limits } = isBarred ? {} : admitted;
+      return join(options, { ...wanted, ...(limits && { limits }) }, buyer, identity, input);
     },
   });
 }
 
 async function join(
   options: WaitingListRoutesOptions,
-  { matchNumber, category, quantity }: TicketId & { readonly quantity: number },
+  {
+    matchNumber,
+    category,
+    quantity,
+    limits,
+  }: TicketId & { readonly quantity: number; readonly limits?: HoldLimits },
   { email, person, account }: Buyer,
   { id, keepMs, keyed, first }: RequestIdentity,
   { address, requestId }: Pick<RouteInput<unknown, unknown, unknown, unknown>, 'address' | 'requestId'>,
@@ -215,6 +214,7 @@ async function join(
     person,
     ...(account !== undefined && { account }),
     ...(country !== null && { country }),
+    ...(limits && { limits }),
   };
   const answer = await submitted(gateway.submit({ ticket, id, body, keepMs, requestId }));
   const result = decidedOf(answer, first, () => outcomeUnknown({ keyed }));

@@ -30,7 +30,7 @@ describe('sale phases', () => {
     DATA_DIR: scratch.dir,
     REDIS_URL: testRedisUrl(),
     REDIS_PREFIX: prefix,
-    MASTERLIST_FILE: writeList(scratch.dir, 4, 50),
+    MASTERLIST_FILE: writeList(scratch.dir, 5, 50),
     TOKEN_SECRET: 'the token secret of this test, and of no other place',
     SERVICE_TOKEN: 'the-service-token-of-this-test',
     TRUST_PROXY: '1',
@@ -233,6 +233,21 @@ describe('sale phases', () => {
     expect(again.filter(({ body }) => body.code === 'purchase_limit' && body['limit'] === 2)).toHaveLength(
       11,
     );
+  });
+
+  it('limits a place in line as it limits a hold', async () => {
+    await put('5/1', [
+      { name: 'All', opensAt: at(-1_000), access: { kind: 'open' }, ticketsPerPersonMax: 1 },
+    ]);
+    await until(async () => (await saleOf(5))?.['name'] === 'All');
+    const wanted = { matchNumber: 5, email: 'one-only@example.org' };
+    expect((await hold(wanted)).status).toBe(201);
+    const { body } = await ask('POST', `${shop.url('reservations')}/api/v1/waiting-list`, {
+      ...wanted,
+      category: 1,
+      quantity: 1,
+    });
+    expect(body).toMatchObject({ status: 409, code: 'purchase_limit', limit: 1, owned: 1 });
   });
 
   it('sells as ever once the phases are gone', async () => {

@@ -8,6 +8,7 @@ import type {
   Command,
   Decision,
   Elsewhere,
+  HoldLimits,
   JoinWaitingList,
   Policy,
   Reservation,
@@ -134,6 +135,92 @@ describe('joining', () => {
     expect(ticket.join('ann', 2).outcome).toEqual({ kind: 'paused' });
     ticket.do({ type: 'close', endHolds: false });
     expect(ticket.join('ann', 2).outcome).toEqual({ kind: 'closed' });
+  });
+});
+
+describe('a phase of the sale that lets somebody in', () => {
+  const limits = (over: HoldLimits = {}): { readonly limits: HoldLimits } => ({ limits: over });
+  const code = { digest: 'd', ticketsMax: 1 };
+
+  it('limits for how many one may wait', () => {
+    const ticket = soldOut();
+    expect(ticket.join('ann', 2, limits({ perReservation: 1 })).outcome).toMatchObject({
+      limit: 1,
+      owned: 0,
+    });
+    const owning = { ...limits({ perPerson: 2 }), personElsewhere: 1 };
+    expect(ticket.join('ann', 2, owning).outcome).toMatchObject({
+      kind: 'purchase_limit',
+      limit: 2,
+      owned: 1,
+    });
+    expect(ticket.join('ann', 2, limits({ code })).outcome).toMatchObject({ limit: 1, of: 'code' });
+    expect(ticket.join('ann', 1, limits({ until: T0 })).outcome).toEqual({ kind: 'phase_over' });
+    // Not beyond the policy.
+    expect(ticket.join('ann', 3, limits({ perReservation: 9 })).outcome).toMatchObject({ limit: 2 });
+    expect(ticket.line).toEqual([]);
+  });
+
+  it('limits the offer, whatever was bought meanwhile, and what is taken again after a decline', () => {
+    const ticket = soldOut(4);
+    ticket.join('ann', 1, limits({ perPerson: 1, code, until: T0 + 1 }));
+    expect(ticket.state.waiting.entries.get('w-ann')).toMatchObject({
+      code: 'd',
+      limits: { perPerson: 1, perCode: 1 },
+    });
+    // The phase is over, and what it allowed still counts.
+    ticket.release('holder0', T0 + 5);
+    expect(ticket.offer('ann')).toMatchObject({ code: 'd', limits: { perPerson: 1, perCode: 1 } });
+    const offer = ticket.offer('ann')!;
+    const attempt = { reservationId: offer.id, paymentId: 'p', attemptId: 'a' };
+    ticket.do({ type: 'startPayment', ...attempt, personElsewhere: 0 });
+    ticket.do({ type: 'declinePayment', reservationId: offer.id, paymentId: 'p', reason: 'no' });
+    const declined = ticket.do({
+      type: 'failPayment',
+      reservationId: offer.id,
+      paymentId: 'p',
+      reason: 'declined',
+    });
+    assert(declined.outcome.kind === 'released');
+    const other = ticket.do({
+      type: 'hold',
+      reservationId: 'r-friend',
+      quantity: 1,
+      email: 'f@example.org',
+      person: 'friend',
+      personElsewhere: 0,
+      ...limits({ code }),
+    });
+    expect(other.outcome.kind).toBe('held');
+    const again = ticket.do({
+      type: 'rehold',
+      reservation: declined.outcome.reservation,
+      paymentId: 'p2',
+      attemptId: 'b',
+      personElsewhere: 0,
+    });
+    expect(again.outcome).toEqual({ kind: 'purchase_limit', limit: 1, owned: 1, of: 'code' });
+  });
+
+  it('ends the place of whose limit, or code, is used up, and goes on with the next', () => {
+    const ticket = soldOut(6);
+    ticket.join('ann', 1, limits({ perPerson: 1 }));
+    ticket.join('bob', 1, limits({ code }));
+    ticket.join('cy', 1, limits({ code }));
+    ticket.join('dan', 1);
+    // Where a limit was higher when she held it.
+    ticket.state = { ...ticket.state, persons: ticket.state.persons.set('ann', 1) };
+    const { events } = ticket.release('holder0');
+    expect(events.filter(({ type }) => type === 'waitingLeft')).toMatchObject([
+      { entry: { person: 'ann' }, cause: 'limit' },
+      { entry: { person: 'cy' }, cause: 'limit' },
+    ]);
+    expect([ticket.offer('bob')?.quantity, ticket.offer('cy'), ticket.offer('dan')?.quantity]).toEqual([
+      1,
+      undefined,
+      1,
+    ]);
+    expect(ticket.line).toEqual([]);
   });
 });
 

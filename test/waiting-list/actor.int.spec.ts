@@ -75,6 +75,35 @@ describe('a waiting list', () => {
     expect(await store.market(ticket)).toEqual({ orphans: new Map(), remote: new Map() });
   });
 
+  it.each(['another worker', 'a Redis that lost everything'])(
+    'keeps what a phase of the sale allowed for %s',
+    async (after) => {
+      const lists = await start();
+      await soldOut();
+      const limits = { perPerson: 2, until: Date.now() + 60_000, code: { digest: 'd', ticketsMax: 3 } };
+      expect(await engine.tell(ticket, { ...joinBody('ann'), limits })).toMatchObject({ kind: 'waiting' });
+      // One code is not for more than it gets.
+      const more = await engine.tell(ticket, {
+        ...joinBody('bob'),
+        limits: { code: { digest: 'd', ticketsMax: 1 } },
+      });
+      expect(more).toMatchObject({ kind: 'purchase_limit', of: 'code' });
+      if (after === 'another worker') {
+        await engine.workers[0]!.stop();
+        await engine.addWorker({ policy: POLICY });
+      } else {
+        await deleteKeys(engine.core.redis, engine.prefix);
+        await until(async () => (await positions(lists, ['ann']).catch(() => [null]))[0] === 1);
+      }
+      await release();
+      expect(await engine.core.store.findReservation(ticket, 'o-ann')).toMatchObject({
+        status: 'PENDING',
+        code: 'd',
+        limits: { perPerson: 2, perCode: 3 },
+      });
+    },
+  );
+
   it('gives a place once to whoever leaves and joins again', async () => {
     const lists = await start();
     await soldOut('ann', 'bob');
