@@ -10,6 +10,8 @@ export interface Asked {
   /** How holds are admitted in a contest of the marketplaces, one after the other; null alone for no contest. */
   readonly modes: readonly (Mode | null)[];
   readonly faults: ReadonlySet<FaultKind>;
+  /** Whether buyers wait in line for what they did not get. */
+  readonly waitingList: boolean;
   readonly jobs: number;
   readonly shrinkMs: number;
   readonly trace: boolean;
@@ -26,9 +28,10 @@ const CONTESTANTS = 3;
 
 export const USAGE = `npm run simulate -- [--seed S] [--seeds K] [--ops N] [--marketplaces M]
                        [--mode ordered|optimistic|both] [--faults all|none|KIND,...] [--jobs J]
-                       [--violations-max V] [--shrink-seconds T] [--trace] [--mutation PATCH]
+                       [--waiting-list] [--violations-max V] [--shrink-seconds T] [--trace] [--mutation PATCH]
 
-K seeds from S on, N operations each. With --mode a contest of ${CONTESTANTS_MIN} to ${CONTESTANTS_MAX} marketplaces for few tickets. Kinds of faults: ${FAULTS.join(', ')}`;
+K seeds from S on, N operations each. With --mode a contest of ${CONTESTANTS_MIN} to ${CONTESTANTS_MAX} marketplaces for few tickets. With --waiting-list
+buyers wait in line for what they did not get. Kinds of faults: ${FAULTS.join(', ')}`;
 
 /** Throws with a sentence for the user. */
 export function parseAsked(args: readonly string[]): Asked {
@@ -41,6 +44,7 @@ export function parseAsked(args: readonly string[]): Asked {
       marketplaces: { type: 'string' },
       mode: { type: 'string' },
       faults: { type: 'string', default: 'all' },
+      'waiting-list': { type: 'boolean', default: false },
       jobs: { type: 'string', default: '2' },
       'shrink-seconds': { type: 'string', default: '120' },
       'violations-max': { type: 'string', default: '20' },
@@ -70,6 +74,7 @@ export function parseAsked(args: readonly string[]): Asked {
     marketplaces,
     modes,
     faults: faultsOf(values.faults),
+    waitingList: values['waiting-list'],
     jobs: whole('jobs', values.jobs, 1),
     shrinkMs: 1_000 * whole('shrink-seconds', values['shrink-seconds'], 0),
     trace: values.trace,
@@ -98,8 +103,13 @@ export function faultsOf(text: string): ReadonlySet<FaultKind> {
 }
 
 /** The command that runs one seed again. */
-export function commandOf({ ops, marketplaces, faults }: Asked, seed: number, contest: Mode | null): string {
+export function commandOf(
+  { ops, marketplaces, faults, waitingList }: Asked,
+  seed: number,
+  contest: Mode | null,
+): string {
   const all = faults.size === FAULTS.length ? 'all' : [...faults].join() || 'none';
   const mode = contest === null ? '' : ` --mode ${contest}`;
-  return `npm run simulate -- --seed ${seed} --ops ${ops} --marketplaces ${marketplaces}${mode} --faults ${all}`;
+  const waits = waitingList ? ' --waiting-list' : '';
+  return `npm run simulate -- --seed ${seed} --ops ${ops} --marketplaces ${marketplaces}${mode}${waits} --faults ${all}`;
 }

@@ -37,7 +37,7 @@ export interface Told {
   readonly at: number;
   /** When it was asked. */
   readonly askedAt: number;
-  readonly what: 'hold' | 'pay' | 'cancel' | 'read' | 'refund';
+  readonly what: 'hold' | 'pay' | 'cancel' | 'read' | 'refund' | 'join' | 'leave';
   readonly reservationId: string;
   readonly ticket: TicketId;
   readonly kind: string;
@@ -45,6 +45,9 @@ export interface Told {
   readonly lossesBefore: number;
   readonly losses: number;
 }
+
+/** The place in the waiting list that leads to a reservation. */
+export const entryOf = (reservationId: string): string => `w-${reservationId}`;
 
 /** Before every event. */
 const NOWHERE: LedgerPosition = { incarnation: 0, sequence: 0 };
@@ -303,6 +306,13 @@ export class Checks {
     if (kind === 'held' && !this.#everHeld.has(reservationId)) {
       throw new Violation('answered when committed', `${reservationId} is told as held`);
     }
+    if (
+      what === 'join' &&
+      kind === 'waiting' &&
+      !this.archiveFold(ticket).everWaited.has(entryOf(reservationId))
+    ) {
+      throw new Violation('told when durable', `${reservationId} is told a place that is not archived`);
+    }
     if (what === 'read') this.#checkRead(told);
   }
 
@@ -435,6 +445,9 @@ export class Checks {
       // One that was lost while its answer was on its way is told all the same.
       if (kind === 'held' && known === undefined && this.losses === lossesBefore) {
         throw new Violation('no hold missing', `${reservationId} was held, and Redis lost nothing since`);
+      }
+      if (what === 'leave' && kind === 'left_waiting_list' && known !== undefined && this.losses === 0) {
+        throw new Violation('who left is offered nothing', `${reservationId} is ${known.status}`);
       }
       const isRefused = kind === 'sold_out' || kind === 'temporarily_unavailable';
       if (what === 'hold' && isRefused && known !== undefined && this.losses === 0) {

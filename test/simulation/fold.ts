@@ -6,6 +6,15 @@ import type { CommittedEvent } from '../../src/archive/port.js';
 import type { LogPosition, Reservation, TicketState } from '../../src/rules/index.js';
 import { Violation } from './kernel.js';
 
+/** A place in the waiting list. */
+interface Waiting {
+  readonly person: string;
+  readonly place: number;
+  readonly quantity: number;
+  /** The log is asked for its tickets. */
+  isAsked: boolean;
+}
+
 interface Live {
   readonly status: 'PENDING' | 'PAYING' | 'RESERVED';
   readonly quantity: number;
@@ -28,6 +37,9 @@ export class TicketFold {
   readonly live = new Map<string, Live>();
   /** Holds that were asked for and are neither granted nor void yet. */
   readonly asked = new Set<string>();
+  /** Places in the waiting list that are live, and the ids of all that ever were. */
+  readonly line = new Map<string, Waiting>();
+  readonly everWaited = new Set<string>();
   /** Everything that was ever held, as its last event left it. */
   readonly known = new Map<string, Reservation>();
   readonly #messages = new Set<string>();
@@ -59,11 +71,24 @@ export class TicketFold {
         if (!this.#isOrdered && this.pending < quantity) {
           this.#break('no hold below 0', committed, `${quantity} held of ${this.pending}`);
         }
+        if (event.reservation.offer && event.reservation.paymentId === undefined) {
+          const { entryId } = event.reservation.offer;
+          if (!this.#isOrdered) this.#inTurn(committed, entryId, quantity);
+          if (!this.line.delete(entryId))
+            this.#break('offered who waits', committed, `${entryId} does not wait`);
+        } else if (!this.#isOrdered && this.someoneFits(this.pending)) {
+          this.#break('nobody comes in between', committed, `${this.pending} were for those who wait`);
+        }
         this.#keep(event.reservation, 'PENDING');
         break;
       }
       case 'asked': {
-        const { id } = event.asked.reservation;
+        const { id, offer, paymentId, quantity } = event.asked.reservation;
+        if (offer && paymentId === undefined) {
+          this.#inTurn(committed, offer.entryId, quantity);
+          const entry = this.line.get(offer.entryId);
+          if (entry) entry.isAsked = true;
+        }
         if (this.live.has(id) || this.asked.has(id))
           this.#break('asked once', committed, `${id} is asked for already`);
         this.asked.add(id);
@@ -73,6 +98,10 @@ export class TicketFold {
         this.#recordOnce(committed, event.logged.position);
         if (!this.asked.delete(event.asked.reservation.id)) {
           this.#break('asked once', committed, `${event.asked.reservation.id} was not asked for`);
+        }
+        {
+          const entry = this.line.get(event.asked.reservation.offer?.entryId ?? '');
+          if (entry) entry.isAsked = false;
         }
         break;
       case 'logged':
@@ -127,9 +156,35 @@ export class TicketFold {
       case 'closed':
       case 'reopened':
       case 'paused':
-      case 'waitingJoined':
-      case 'waitingLeft':
         break;
+      case 'waitingJoined': {
+        const { id, person, place, quantity } = event.entry;
+        const isThere = this.line.has(id) || [...this.line.values()].some((other) => other.person === person);
+        if (isThere) this.#break('one place', committed, `${person} waits already`);
+        this.line.set(id, { person, place, quantity, isAsked: false });
+        this.everWaited.add(id);
+        break;
+      }
+      case 'waitingLeft':
+        if (!this.line.delete(event.entry.id)) {
+          this.#break('legal transitions', committed, `${event.entry.id} does not wait`);
+        }
+        break;
+    }
+  }
+
+  /** Whether so many are enough for somebody who waits. */
+  someoneFits(free: number): boolean {
+    return [...this.line.values()].some(({ quantity, isAsked }) => !isAsked && quantity <= free);
+  }
+
+  /** Nobody who came before, and whom so many are enough for, waits on. */
+  #inTurn(committed: CommittedEvent, entryId: string, quantity: number): void {
+    const place = this.line.get(entryId)?.place ?? 0;
+    for (const [id, other] of this.line) {
+      if (other.place < place && !other.isAsked && other.quantity <= quantity) {
+        this.#break('offered in turn', committed, `${entryId} before ${id}`);
+      }
     }
   }
 
@@ -139,6 +194,10 @@ export class TicketFold {
     const theirs = [state.capacity, state.heldHere, state.soldHere, state.heldElsewhere, state.soldElsewhere];
     if (mine.join() !== theirs.join()) {
       throw new Violation('counters', `${this.#where}, ${when}: ${theirs.join()} for ${mine.join()}`);
+    }
+    if (state.waiting.entries.size !== this.line.size) {
+      const [theirLine, mineIs] = [state.waiting.entries.size, this.line.size];
+      throw new Violation('counters', `${this.#where}, ${when}: ${theirLine} wait for ${mineIs}`);
     }
     if (state.reservations.size !== this.live.size) {
       throw new Violation(

@@ -17,8 +17,8 @@ interface Task {
   readonly contest: Mode | null;
 }
 
-const planOfTask = ({ ops, marketplaces, faults }: Asked, task: Task) =>
-  planOf({ ...task, ops, marketplaces, faults });
+const planOfTask = ({ ops, marketplaces, faults, waitingList }: Asked, task: Task) =>
+  planOf({ ...task, ops, marketplaces, faults, waitingList });
 
 function tasksOf({ seed, seeds, modes }: Asked): readonly Task[] {
   return Array.from({ length: seeds }, (_, i) =>

@@ -23,7 +23,7 @@ import { ticketName } from '../../src/redis/keys.js';
 import { TicketReservationReader } from '../../src/redis/reads.js';
 import type { Policy, Reservation, TicketId } from '../../src/rules/index.js';
 import { ArchiveClient, ArchiveServer } from './archive.js';
-import { Checks } from './checks.js';
+import { Checks, entryOf } from './checks.js';
 import type { Contest } from './contest.js';
 import { Process, type Kernel } from './kernel.js';
 import { LogClient, MASTERLIST_TOPIC, SALES_TOPIC, type LogServer } from './log.js';
@@ -71,6 +71,9 @@ export const POLICY: Policy = {
   remoteTalliesMax: 10_000,
 };
 
+/** With a waiting list. */
+const WAITING = { waitingListMax: 20, waitingOfferMs: 8_000 };
+
 const PROVIDER_WAIT_MS = 4_000;
 const RECONCILE_MS = 2_000;
 const IDEMPOTENCY_MS = 24 * 3_600_000;
@@ -80,7 +83,7 @@ const MESSAGE_WAIT_MS = 6 * 3_600_000;
 
 /** What a buyer asks a web process. */
 export interface Ask {
-  readonly kind: 'hold' | 'pay' | 'cancel' | 'read' | 'refund';
+  readonly kind: 'hold' | 'pay' | 'cancel' | 'read' | 'refund' | 'join' | 'leave';
   readonly ticket: TicketId;
   /** Of the hold; names the reservation. */
   readonly holdKey: string;
@@ -125,6 +128,7 @@ export interface MarketplaceOptions {
   readonly sizes: Sizes;
   /** Whether the log grants its holds. */
   readonly isOrdered: boolean;
+  readonly hasWaitingList: boolean;
   readonly contest: Contest | null;
   readonly onFault: (kind: string) => void;
   readonly logger?: Logger;
@@ -151,11 +155,11 @@ export class Marketplace {
   readonly #logger: Logger;
 
   constructor(options: MarketplaceOptions) {
-    const { clientId, kernel, log, tickets, sizes, onFault, isOrdered, contest } = options;
+    const { clientId, kernel, log, tickets, sizes, onFault, isOrdered, hasWaitingList, contest } = options;
     this.#options = options;
     this.#logger = options.logger ?? silent();
     this.clientId = clientId;
-    this.#policy = { ...POLICY, ordered: isOrdered };
+    this.#policy = { ...POLICY, ordered: isOrdered, ...(hasWaitingList && WAITING) };
     this.checks = new Checks({ clientId, policy: this.#policy, log, tickets, isOrdered, contest });
     const { checks } = this;
     const guarded = (check: () => void): void => {
@@ -399,6 +403,18 @@ export class Marketplace {
         if (answer.kind !== 'answered') return answer.kind;
         const { kind: outcome } = answer.result;
         return outcome === 'deadline_passed' || outcome === 'outbox_full' ? 'overloaded' : outcome;
+      }
+      case 'join':
+      case 'leave': {
+        const who = { reservationId: id, quantity, email: person, person };
+        const body =
+          kind === 'join'
+            ? ({ type: 'joinWaitingList', entryId: entryOf(id), ...who } as const)
+            : ({ type: 'leaveWaitingList', entryId: entryOf(id) } as const);
+        const answer = await gateway.submit({ ticket, id: key, body, keepMs: IDEMPOTENCY_MS });
+        if (answer.kind !== 'answered') return answer.kind;
+        const { kind: outcome } = answer.result;
+        return ['deadline_passed', 'outbox_full', 'being_offered'].includes(outcome) ? 'overloaded' : outcome;
       }
       case 'pay':
         return paid(await flow.pay(ref, paymentMethod, ids));

@@ -41,6 +41,12 @@ const CONTESTS: readonly (readonly [patch: string, seed: number, promise: string
   ['void-gives-back', 1, 'participants are equal'],
   ['voids-of-others-counted', 1, 'decided by the place in the log'],
 ];
+/** A seed with a waiting list that shows it, of a contest where a mode is given; all of those seeds pass as the sources are. */
+const IN_LINE: readonly (readonly [patch: string, seed: number, promise: string, mode?: 'ordered'])[] = [
+  ['offered-out-of-turn', 1, 'offered in turn'],
+  ['void-offer-keeps-asking', 23, 'quiet at the end', 'ordered'],
+  ['waiting-told-before-archived', 1, 'told when durable'],
+];
 /** What the simulated Redis answers, as the real one no longer does. */
 const SCRIPTS: readonly (readonly [patch: string, expected: RegExp])[] = [
   ['script-ids-not-compared', /^\+ +kind: 'repeat'/m],
@@ -63,6 +69,11 @@ const contestArgsOf = (seed: number): string[] => [
   ...argsOf(seed, 1, 'all'),
   // The last of two counts.
   ...'--ops 100 --mode ordered --marketplaces 3'.split(' '),
+];
+
+const inLineArgsOf = (seed: number, mode?: 'ordered'): string[] => [
+  ...(mode ? contestArgsOf(seed) : argsOf(seed, 1, 'all')),
+  '--waiting-list',
 ];
 
 describe('the simulator', () => {
@@ -110,8 +121,26 @@ describe('the simulator', () => {
     240_000,
   );
 
+  it.each(IN_LINE)(
+    'catches %s by seed %i with a waiting list',
+    async (patch, seed, promise, mode) => {
+      const { violations } = await simulateMutant(patch, inLineArgsOf(seed, mode));
+      expect(violations.join()).toContain(`seed ${seed}: ${promise}: `);
+    },
+    120_000,
+  );
+
+  it.each<readonly [seed: number, mode?: 'ordered']>([[1], [23, 'ordered']])(
+    'finds nothing with a waiting list by seed %i in the sources as they are',
+    async (seed, mode) => {
+      const { violations } = await simulateMutant(null, inLineArgsOf(seed, mode));
+      expect(violations).toEqual([]);
+    },
+    240_000,
+  );
+
   it('is asked about every patch there is', async () => {
-    const asked = [...CAUGHT, ...CONTESTS, ...SCRIPTS].map(([patch]) => patch);
+    const asked = [...CAUGHT, ...CONTESTS, ...IN_LINE, ...SCRIPTS].map(([patch]) => patch);
     expect(asked.sort()).toEqual([...(await mutations())].sort());
   });
 });

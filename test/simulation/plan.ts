@@ -108,6 +108,8 @@ export interface Plan {
   readonly sizes: Sizes;
   readonly ops: readonly Op[];
   readonly faults: readonly Fault[];
+  /** Whether buyers wait in line for what they did not get; what they do then is drawn apart from all else. */
+  readonly waitingList: boolean;
   /** When faults end, from the beginning, milliseconds. */
   readonly endMs: number;
   /** Something that must be found: for tests of the simulator. */
@@ -136,10 +138,18 @@ export interface PlanOptions {
   readonly ops: number;
   readonly marketplaces: number;
   readonly faults: ReadonlySet<FaultKind>;
+  readonly waitingList?: boolean;
 }
 
 /** A contest is the same in both modes, whatever comes of it. */
-export function planOf({ seed, contest, ops: count, marketplaces, faults }: PlanOptions): Plan {
+export function planOf({
+  seed,
+  contest,
+  ops: count,
+  marketplaces,
+  faults,
+  waitingList = false,
+}: PlanOptions): Plan {
   const random = new Random(seed, 'plan');
   const isContest = contest !== null;
   const matches = random.int(1, isContest ? 3 : 2);
@@ -156,6 +166,7 @@ export function planOf({ seed, contest, ops: count, marketplaces, faults }: Plan
     partitions,
     sizes: drawSizes(random),
     ops: drawn,
+    waitingList,
     faults: drawFaults(new Random(seed, 'faults'), {
       endMs,
       marketplaces,

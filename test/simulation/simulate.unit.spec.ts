@@ -46,6 +46,25 @@ describe('a simulation', () => {
     60_000,
   );
 
+  it.each<readonly [contest: Mode | null, seeds: readonly number[]]>([
+    [null, [1, 2, 3]],
+    ['ordered', [2, 4, 6]],
+  ])(
+    'offers what comes back in turn, and to everybody whom it is enough for, in a contest: %s',
+    async (contest, seeds) => {
+      let [waited, sold] = [0, 0];
+      for (const seed of seeds) {
+        const options = { seed, contest, ops: 120, marketplaces: contest ? 2 : 1, faults: faultsOf('all') };
+        const { violation, told, oversold } = await run(planOf({ ...options, waitingList: true }));
+        expect([seed, violation, contest && oversold]).toEqual([seed, null, contest && 0]);
+        waited += told['join waiting'] ?? 0;
+        sold += told['pay RESERVED'] ?? 0;
+      }
+      expect(Math.min(waited, sold)).toBeGreaterThan(10);
+    },
+    60_000,
+  );
+
   it('counts what is sold too often where each marketplace grants its own holds', async () => {
     const results = [];
     for (const seed of [1, 2, 3]) results.push(await run(contestOf(seed, 'optimistic')));

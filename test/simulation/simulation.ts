@@ -5,7 +5,7 @@
 import { ticketsOf } from '../../src/catalog/match.js';
 import { reservationId } from '../../src/http/identity.js';
 import type { Logger } from '../../src/process/log.js';
-import type { TicketId } from '../../src/rules/index.js';
+import { free, type TicketId } from '../../src/rules/index.js';
 import type { Told } from './checks.js';
 import { Contest, contestedOf } from './contest.js';
 import { BEGIN_MS, Kernel, Process, Violation } from './kernel.js';
@@ -44,6 +44,11 @@ const LOOK_MS = 1_000;
 const BLACKOUT_AFTER_MS = 7_000;
 /** Until a buyer takes an answer for lost. */
 const PATIENCE_MS = 9_000;
+/** Of those who get nothing, and of those who wait. */
+const WAITS_CHANCE = 0.7;
+const LEAVES_CHANCE = 0.15;
+/** How often somebody who waits looks whether there is something to pay. */
+const COMES_BACK = 3;
 const TRIES_MAX = 6;
 
 export async function run(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
@@ -63,6 +68,8 @@ class Simulation {
   readonly #told = new Map<string, number>();
   readonly #buyers: Process;
   readonly #holds = new Map<number, HoldOp>();
+  /** Holds whose buyers wait in line for the tickets instead. */
+  readonly #inLine = new Set<number>();
   #newestList: ListOp | null = null;
   #asking = 0;
   /** That an answer to a buyer is lost, and that a request comes twice. */
@@ -89,6 +96,7 @@ class Simulation {
         new Marketplace({
           clientId,
           isOrdered: plan.contest === 'ordered',
+          hasWaitingList: plan.waitingList,
           contest: this.#contest,
           kernel: this.#kernel,
           log: this.#log,
@@ -207,8 +215,11 @@ class Simulation {
           return `${name} is not rebuilt: ${JSON.stringify(market.redis.meta(ticket))}`;
         const text = [position, archived, published].map((one) => `${one?.incarnation}-${one?.sequence}`);
         if (text[0] !== text[1] || text[0] !== text[2]) return `${name} is not out: ${text.join()}`;
-        const { heldHere, asked } = market.checks.archiveFold(ticket);
+        const ledger = market.checks.archiveFold(ticket);
+        const { heldHere, asked } = ledger;
         if (heldHere > 0) return `${name} holds tickets`;
+        if (ledger.someoneFits(this.#freeOf(market, ticket)))
+          return `${name} has tickets for somebody who waits`;
         if (asked.size > 0) return `${name} waits for the log to grant ${[...asked].join()}`;
       }
       for (const { source, records } of this.#log.partitions) {
@@ -223,6 +234,12 @@ class Simulation {
       }
     }
     return null;
+  }
+
+  /** The log may have given away more than is counted, or less; that participants say the same of it is checked at the end. */
+  #freeOf(market: Marketplace, ticket: TicketId): number {
+    const state = market.redis.state(ticket);
+    return state?.ordered ? free(state) : market.checks.archiveFold(ticket).pending;
   }
 
   #inRedis(market: Marketplace, ticket: TicketId): { position: string; counters: string; live: string[] } {
@@ -439,7 +456,7 @@ class Simulation {
     return {
       kind: op.kind as Ask['kind'],
       ticket,
-      holdKey: `hold-${hold.id}`,
+      holdKey: this.#inLine.has(hold.id) ? `wait-${hold.id}` : `hold-${hold.id}`,
       key,
       person,
       quantity,
@@ -517,9 +534,34 @@ class Simulation {
         }
         this.#asking -= 1;
         if (answer === 'requires_action') this.#authenticate(market, ask, next);
+        if (this.#plan.waitingList) this.#mayWait(op, ask, answer);
       });
     };
     attempt();
+  }
+
+  /** Who is refused a hold may wait in line; who waits comes back to pay, or leaves. */
+  #mayWait(op: Op, ask: Ask, answer: string | null): void {
+    const random = new Random(this.#plan.seed, `wait ${ask.key}`);
+    const { id } = op;
+    const later = (ms: number, what: string, task: () => void): void => {
+      if (!this.#isOver) this.#kernel.schedule(ms, this.#buyers, `op ${id} ${what}`, task);
+    };
+    const isRefused = answer === 'temporarily_unavailable' || answer === 'sold_out';
+    if (ask.kind === 'hold' && isRefused && random.chance(WAITS_CHANCE)) {
+      const joining = { ...ask, kind: 'join' as const, holdKey: `wait-${id}`, key: `join-${id}` };
+      later(random.delay(500), 'joins', () => this.#ask(op, joining, null));
+    }
+    if (ask.kind !== 'join' || answer !== 'waiting') return;
+    this.#inLine.add(id);
+    if (random.chance(LEAVES_CHANCE)) {
+      const leaving = { ...ask, kind: 'leave' as const, key: `leave-${id}` };
+      later(random.delay(6_000), 'leaves', () => this.#ask(op, leaving, null));
+    }
+    for (let i = 1; i <= COMES_BACK; i += 1) {
+      const paying = { ...ask, kind: 'pay' as const, key: `offered-${id}-${i}`, paymentMethod: 'good|' };
+      later(i * random.delay(5_000), 'comes back', () => this.#ask(op, paying, null));
+    }
   }
 
   /** One request; null when nothing is heard of it. */
