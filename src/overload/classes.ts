@@ -160,7 +160,17 @@ function placeOf(node: Node, segments: readonly string[], from: number, method: 
 /** Longer paths are nobody's: they cost no more to look at than this. */
 const PATH_CHARS_MAX = 500;
 
-/** `path` without its query. */
+/** An origin before the path: RFC 9112 section 3.2.2 lets every client send it. */
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i;
+
+/** The path that routes are found by: of a request's target without origin, query and fragment. */
+export function pathOf(target: string): string {
+  const path = target.startsWith('/') ? target : target.replace(ORIGIN, '');
+  const end = path.search(/[?#]/);
+  return end < 0 ? path : path.slice(0, end);
+}
+
+/** `path` as `pathOf` has it. */
 export function loadClassOf(method: string, path: string): LoadClassOf {
   // A question about what a path takes costs nothing, and comes before a payment.
   if (method === 'OPTIONS') return { loadClass: 'always', isStream: false };

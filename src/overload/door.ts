@@ -7,7 +7,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PROBLEM_TYPE, overloaded } from '../http/problem.js';
 import type { Admission } from './admission.js';
-import { loadClassOf, type LoadClass } from './classes.js';
+import { loadClassOf, pathOf, type LoadClass } from './classes.js';
 
 /** What is known without asking anybody, as JSON; it may be behind. */
 export interface StaleAnswer {
@@ -58,8 +58,7 @@ export function createDoor(app: Listener, options: DoorOptions): Listener {
   const { admission, onShed } = options;
   return (request, response) => {
     const { method = 'GET', url = '/' } = request;
-    const queryAt = url.indexOf('?');
-    const path = queryAt < 0 ? url : url.slice(0, queryAt);
+    const path = pathOf(url);
     const { loadClass, isStream } = loadClassOf(method, path);
     const isLetIn = options.isLetIn?.(request) ?? false;
     if (isLetIn || admission.admits(loadClass)) {
@@ -72,7 +71,7 @@ export function createDoor(app: Listener, options: DoorOptions): Listener {
       return;
     }
     allowOrigin(request, response, options.corsOrigins);
-    const isPlainRead = loadClass === 'browse' && method === 'GET' && queryAt < 0 && !admission.isHard;
+    const isPlainRead = loadClass === 'browse' && method === 'GET' && !url.includes('?') && !admission.isHard;
     const stale = isPlainRead ? (options.stale?.(path) ?? null) : null;
     if (stale) answerStale(request, response, stale);
     else refuse(request, response, loadClass, isPage(request, path) ? PAGE : REFUSAL);

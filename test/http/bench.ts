@@ -100,6 +100,7 @@ export interface BenchOptions {
   readonly capacity?: number;
   readonly provider?: FakeProvider;
   readonly streamClientsMax?: number;
+  readonly waitingListMax?: number;
   readonly service?: Partial<ServiceOptions>;
   readonly moreRoutes?: readonly Route[];
   readonly guests?: GuestPolicy;
@@ -360,7 +361,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
         taxPercent: 20,
         tokenSecret: SECRET,
         ticketsPerReservationMax: POLICY.ticketsPerReservationMax,
-        waitingListMax: 10,
+        waitingListMax: options.waitingListMax ?? 10,
         waitMs: 1_000,
         countryOf: place,
         sale: new SaleGate({ book, codes, security, countryOf: place, clock }),

@@ -298,6 +298,13 @@ describe('terms', () => {
     const { status, body } = await bench.call('GET', '/api/v1/reservations/terms');
     expect([status, body]).toEqual([200, { ticketsPerReservationMax: 2, guests: true, waitingList: true }]);
   });
+
+  it('tell of no waiting list when nobody may be on one', async () => {
+    await bench.stop();
+    bench = await startBench({ waitingListMax: 0 });
+    const { body } = await bench.call('GET', '/api/v1/reservations/terms');
+    expect(body['waitingList']).toBe(false);
+  });
 });
 
 describe('reading', () => {

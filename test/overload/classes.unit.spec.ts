@@ -1,6 +1,6 @@
 /** Whom a request stands for. That every route of every service is named is asked in degradation.e2e.spec.ts. */
 import { describe, expect, it } from '@jest/globals';
-import { loadClassOf, namedClassOf } from '../../src/overload/classes.js';
+import { loadClassOf, namedClassOf, pathOf } from '../../src/overload/classes.js';
 
 describe('the table of classes', () => {
   it.each([
@@ -53,6 +53,19 @@ describe('the table of classes', () => {
     ])
       expect([path, loadClassOf('GET', path).isStream]).toEqual([path, true]);
     expect(loadClassOf('GET', '/api/v1/matches').isStream).toBe(false);
+  });
+
+  it.each([
+    ['/api/v1/matches', '/api/v1/matches'],
+    ['/api/v1/matches?q=a#b', '/api/v1/matches'],
+    ['/api/v1/matches#b?q=a', '/api/v1/matches'],
+    ['http://shop.example.org:80/api/v1/matches?q=a', '/api/v1/matches'],
+    ['//shop.example.org/api/v1/matches', '//shop.example.org/api/v1/matches'],
+    ['/api/v1/matches/http://a/health', '/api/v1/matches/http://a/health'],
+    ['http://a/health/http://a/api/v1/matches', '/health/http://a/api/v1/matches'],
+    ['*', '*'],
+  ])('finds the path of %s as routes are found', (target, path) => {
+    expect(pathOf(target)).toBe(path);
   });
 
   it.each([

@@ -1,5 +1,5 @@
 /** What those who are not let in are told, and what it costs. */
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ForwardedSeal, LET_IN_HEADER } from '../../src/http/forwarded.js';
 import { staleMatches } from '../../src/http/shop.js';
@@ -228,4 +228,25 @@ it('counts a request until it is over, and a stream never', async () => {
   const stream = await fetch(`${bench.url}/api/v1/availability/stream`);
   expect(admission.underWay).toBe(0);
   await stream.body?.cancel();
+});
+
+it.each([
+  '/api/v1/availability/stream/',
+  '/API/v1/availability/Stream?since=1',
+  '/api/v1/availability/stream#a',
+  'http://shop.example.org/api/v1/availability/stream',
+  'HTTP://shop.example.org/api/v1/availability/stream/?since=1',
+])('a stream that is asked for as %s is one, and not counted either', async (target) => {
+  const { hostname, port } = new URL(bench.url);
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const asking = httpRequest({ hostname, port, path: target }, resolve);
+    asking.once('error', reject);
+    asking.end();
+  });
+  expect([answer.statusCode, answer.headers['content-type']]).toEqual([
+    200,
+    expect.stringContaining('text/event-stream'),
+  ]);
+  expect(admission.underWay).toBe(0);
+  answer.destroy();
 });
