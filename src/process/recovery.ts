@@ -63,7 +63,13 @@ export async function find({ store, archive }: RecoveryOptions, ticket: TicketId
   // In this order: what is archived was in Redis before.
   const head = await archive.head(ticket);
   const inspected = await store.inspect(ticket);
-  return { ticket, head, redis: inspected?.stored.position ?? null, standing: standingOf(head, inspected) };
+  const redis = inspected?.stored.position ?? null;
+  const standing = standingOf(head, inspected);
+  if (standing !== 'foreign') return { ticket, head, redis, standing };
+  // A worker that lives may have archived it between the two looks; an archive that is another one still ends before.
+  const newest = await archive.head(ticket);
+  const isForeign = standingOf(newest, inspected) === 'foreign';
+  return { ticket, head: newest, redis, standing: isForeign ? 'foreign' : 'whole' };
 }
 
 function standingOf(head: LedgerPosition | null, inspected: InspectedTicket | null): Standing {

@@ -157,11 +157,14 @@ describe('a Redis that is lost under load', () => {
     const lines = Array.from({ length: WIDTH }, async () => {
       while (!over) await buyer(() => over);
     });
-    await new Promise((resolve) => setTimeout(resolve, LOAD_MS));
-    await work();
-    await new Promise((resolve) => setTimeout(resolve, LOAD_MS));
-    over = true;
-    await Promise.all(lines);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, LOAD_MS));
+      await work();
+      await new Promise((resolve) => setTimeout(resolve, LOAD_MS));
+    } finally {
+      over = true;
+      await Promise.all(lines);
+    }
   }
 
   async function recover(...args: string[]): Promise<{ readonly code: number; readonly said: string }> {
