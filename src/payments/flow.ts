@@ -360,13 +360,15 @@ export class PaymentFlow {
    * When the process that asked for tickets back is gone, its command may still be about to take effect, however
    * late its owner is. One that is answered after it shows that it has, or never will. Rejects without an answer.
    */
-  async #afterRefunds({ id: paymentId, reservationId, status }: Payment, startedAt: number): Promise<void> {
+  async #afterRefunds(payment: Payment, startedAt: number): Promise<void> {
+    const { id: paymentId, reservationId, status } = payment;
+    const ref = refOf(payment);
+    if (status !== 'succeeded' || !ref) return;
     const { refundsAsked, remindAt = 0 } = (await this.#options.records.get(paymentId)) ?? {};
-    const ref = ticketOfReservation(reservationId);
-    if (refundsAsked === undefined || remindAt > startedAt || status !== 'succeeded' || !ref) return;
+    if (refundsAsked === undefined || remindAt > startedAt) return;
     // Sold by it before it was asked back: the answer is how it stands.
     const body: CommandBody = { type: 'confirm', reservationId, paymentId };
-    const answer = await this.#submit({ ticket: ref, reservationId }, 'confirm', this.#freshIds(), body);
+    const answer = await this.#submit(ref, 'confirm', this.#freshIds(), body);
     if (!isAnswered(answer)) throw new Error('whether tickets were given back is not known yet');
   }
 

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { request, run, scratchDir, type Running } from '../helpers/processes.js';
 
@@ -30,8 +31,7 @@ describe('a crowd at separate processes', () => {
   afterAll(async () => {
     await web.end();
     await Promise.all(workers.map((worker) => worker.end('SIGKILL')));
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { request, run, scratchDir, type Running } from '../helpers/processes.js';
@@ -32,8 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const running of Object.values(processes)) await running.end();
   const redis = new Redis(testRedisUrl());
-  const keys = await redis.keys(`${prefix}:*`);
-  if (keys.length > 0) await redis.del(keys);
+  await deleteKeys(redis, prefix);
   redis.disconnect();
   scratch.remove();
 }, TEST_MS_MAX);

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { request, run, scratchDir, type Answer, type Json, type Running } from '../helpers/processes.js';
@@ -82,8 +83,7 @@ describe('payments at processes that are killed', () => {
   }, 3 * START_MS_MAX);
   afterAll(async () => {
     await Promise.all([...processes.values()].map((one) => one.end('SIGKILL')));
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 import { CARD, firstPassword, logIn, OPERATOR, writeList } from '../operations/market.js';
@@ -47,8 +48,7 @@ describe('sale phases', () => {
   afterAll(async () => {
     await payments.end();
     await shop.end();
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

@@ -19,6 +19,7 @@ import { Redis } from 'ioredis';
 import { Secret, TOTP } from 'otpauth';
 import { solve } from '../../src/security/challenge-client.js';
 import { entryIdOf } from '../../src/waiting-list/waiting-list.js';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
@@ -1429,8 +1430,7 @@ describe('roles in processes of their own', () => {
   });
   afterAll(async () => {
     await Promise.all([security, user, rest, strict].map((one) => one.end()));
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

@@ -29,7 +29,7 @@ import {
   type WorkerSettings,
 } from '../../src/process/worker.js';
 import type { Policy, TicketId } from '../../src/rules/index.js';
-import { ProcessClock } from './faults.js';
+import { ProcessClock, deleteKeys } from './faults.js';
 
 export const TEST_POLICY: Policy = {
   holdMs: 600_000,
@@ -234,8 +234,7 @@ export function matchFacts(matchNumber: number): Match {
 
 async function dropKeys(redisUrl: string, prefix: string): Promise<void> {
   const redis = new Redis(redisUrl);
-  const keys = await redis.keys(`${prefix}:*`);
-  if (keys.length > 0) await redis.del(keys);
+  await deleteKeys(redis, prefix);
   redis.disconnect();
 }
 

@@ -57,6 +57,7 @@ import {
   MemoryHashes,
   MemoryIdempotency,
   POLICY,
+  SETTLEMENT,
   fakeTokens,
   someMatch,
 } from './fakes.js';
@@ -188,13 +189,7 @@ async function assemble(options: BenchOptions, stores: Stores): Promise<Bench> {
     records,
     logger,
     providerWaitMs: 5_000,
-    policy: {
-      paymentAttemptsMax: 3,
-      disputes: 'void',
-      attemptOpenMs: 60_000,
-      checkMs: 30_000,
-      commandMs: 10_000,
-    },
+    policy: SETTLEMENT,
     returnUrl: (id) => `http://127.0.0.1/reservations/${id}`,
     taxPercent: 20,
     onSold: ({ person }) => {

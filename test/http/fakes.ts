@@ -21,6 +21,7 @@ import type {
   SecurityFact,
   Verdict,
 } from '../../src/security/port.js';
+import type { SettlementPolicy } from '../../src/payments/settlement.js';
 import type { Principal } from '../../src/users/principal.js';
 import type { IdempotencyStore } from '../../src/http/idempotency.js';
 import {
@@ -76,6 +77,15 @@ export const POLICY: Policy = {
   earlyReservedWindowMs: 60_000,
   remoteTalliesMax: 100,
 };
+
+/** Of payments in tests. */
+export const SETTLEMENT = {
+  paymentAttemptsMax: 3,
+  disputes: 'void',
+  attemptOpenMs: 60_000,
+  checkMs: 30_000,
+  commandMs: 10_000,
+} as const satisfies SettlementPolicy;
 
 export const PRICES = [75, 125, 195] as const;
 

@@ -11,7 +11,7 @@ import type { PaymentProvider } from '../../src/payments/port.js';
 import { PaymentRecords } from '../../src/payments/records.js';
 import { Reconciler } from '../../src/payments/reconciler.js';
 import { MemoryDocuments } from '../helpers/memory-documents.js';
-import { CARDS, FakeProvider, ManualClock, Market, POLICY, someMatch } from './fakes.js';
+import { CARDS, FakeProvider, ManualClock, Market, POLICY, SETTLEMENT, someMatch } from './fakes.js';
 
 const ticket = { matchNumber: 1, category: 1 };
 const ID = `m1c1-${'a'.repeat(26)}`;
@@ -82,13 +82,7 @@ class World {
       records: new PaymentRecords(documents),
       clock,
       logger: pino({ level: 'silent' }),
-      policy: {
-        paymentAttemptsMax: 3,
-        disputes: 'void',
-        attemptOpenMs: 60_000,
-        checkMs: 30_000,
-        commandMs: 10_000,
-      },
+      policy: SETTLEMENT,
       providerWaitMs: 20_000,
       unkeyedOutcomeMs: 10,
       newId: () => `fresh-${(this.#ids += 1)}`,

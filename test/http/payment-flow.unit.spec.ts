@@ -7,7 +7,7 @@ import { Reconciler, type DuePayments } from '../../src/payments/reconciler.js';
 import { amountMinorOf } from '../../src/payments/settlement.js';
 import type { Reservation } from '../../src/rules/index.js';
 import { MemoryDocuments } from '../helpers/memory-documents.js';
-import { CARDS, FakeProvider, ManualClock, Market, POLICY, someMatch } from './fakes.js';
+import { CARDS, FakeProvider, ManualClock, Market, POLICY, SETTLEMENT as USUAL, someMatch } from './fakes.js';
 
 const ticket = { matchNumber: 1, category: 1 };
 const ID = `m1c1-${'a'.repeat(26)}`;
@@ -16,13 +16,8 @@ const IDS: FlowIds = { id: 'request-1', keepMs: 1_000 };
 const again = (id: string): FlowIds => ({ ...IDS, id });
 const PAYMENT_ID = `pi_${ID}`;
 const WAIT_MS = 5_000;
-const SETTLEMENT = {
-  paymentAttemptsMax: 3,
-  disputes: 'void',
-  attemptOpenMs: 60_000,
-  checkMs: 2_000,
-  commandMs: 10_000,
-} as const;
+/** Payments are looked at more often than a command may take. */
+const SETTLEMENT = { ...USUAL, checkMs: 2_000 };
 
 let clock: ManualClock;
 let market: Market;

@@ -9,6 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { Locator, Page } from 'playwright-core';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
@@ -90,8 +91,7 @@ describe('operations', () => {
   afterAll(async () => {
     await payments.end('SIGKILL');
     await shop.end();
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

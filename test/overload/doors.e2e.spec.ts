@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl } from '../helpers/engine.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
 
@@ -17,8 +18,7 @@ let world: Running | undefined;
 afterEach(async () => {
   await world?.end('SIGKILL');
   const redis = new Redis(testRedisUrl());
-  const keys = await redis.keys(`${prefix}:*`);
-  if (keys.length > 0) await redis.del(keys);
+  await deleteKeys(redis, prefix);
   redis.disconnect();
   scratch.remove();
 }, TEST_MS_MAX);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { request, run, scratchDir, type Answer, type Running } from '../helpers/processes.js';
 
@@ -35,8 +36,7 @@ afterAll(async () => {
   flood?.kill('SIGKILL');
   await world.end('SIGKILL');
   const redis = new Redis(testRedisUrl());
-  const keys = await redis.keys(`${prefix}:*`);
-  if (keys.length > 0) await redis.del(keys);
+  await deleteKeys(redis, prefix);
   redis.disconnect();
   scratch.remove();
 }, TEST_MS_MAX);

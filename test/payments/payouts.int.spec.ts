@@ -15,7 +15,7 @@ import { PayoutWatch } from '../../src/payments/payouts/watch.js';
 import type { BalanceTransaction, Payment, PaymentProvider, Payout } from '../../src/payments/port.js';
 import { PaymentRecords } from '../../src/payments/records.js';
 import { requireOperator } from '../../src/users/operators.js';
-import { FakeSecurity, Market, POLICY, accessTokenOf, fakeTokens, someMatch } from '../http/fakes.js';
+import { FakeSecurity, Market, SETTLEMENT, accessTokenOf, fakeTokens, someMatch } from '../http/fakes.js';
 import { newPayment, pay } from './provider-suite.js';
 import { DAY_MS, MovableClock, logger, sandboxWorld, until, type SandboxWorld } from './worlds.js';
 
@@ -199,7 +199,7 @@ describe('payouts beside the payments on record', () => {
       records,
       clock,
       logger,
-      policy: { ...POLICY, disputes: 'keep', attemptOpenMs: 60_000, checkMs: 30_000, commandMs: 10_000 },
+      policy: { ...SETTLEMENT, disputes: 'keep' },
       providerWaitMs: 5_000,
       unkeyedOutcomeMs: 1_000,
       newId: randomUUID,

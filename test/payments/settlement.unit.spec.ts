@@ -11,17 +11,11 @@ import {
   type Step,
 } from '../../src/payments/settlement.js';
 import type { Reservation } from '../../src/rules/index.js';
-import { CARDS, FakeProvider, ManualClock, Market, someMatch } from '../http/fakes.js';
+import { CARDS, FakeProvider, ManualClock, Market, SETTLEMENT, someMatch } from '../http/fakes.js';
 import { MemoryDocuments } from '../helpers/memory-documents.js';
 
 const NOW = 1_000_000;
-const POLICY: SettlementPolicy = {
-  paymentAttemptsMax: 3,
-  disputes: 'void',
-  attemptOpenMs: 60_000,
-  checkMs: 30_000,
-  commandMs: 10_000,
-};
+const POLICY: SettlementPolicy = SETTLEMENT;
 
 const payment = (fields: Partial<Payment> = {}): Payment => ({
   id: 'pi_1',

@@ -84,11 +84,8 @@ export class TicketFold {
       }
       case 'asked': {
         const { id, offer, paymentId, quantity } = event.asked.reservation;
-        if (offer && paymentId === undefined) {
-          this.#inTurn(committed, offer.entryId, quantity);
-          const entry = this.line.get(offer.entryId);
-          if (entry) entry.isAsked = true;
-        }
+        if (offer && paymentId === undefined) this.#inTurn(committed, offer.entryId, quantity);
+        this.#noteAsked(event.asked.reservation, true);
         if (this.live.has(id) || this.asked.has(id))
           this.#break('asked once', committed, `${id} is asked for already`);
         this.asked.add(id);
@@ -99,10 +96,7 @@ export class TicketFold {
         if (!this.asked.delete(event.asked.reservation.id)) {
           this.#break('asked once', committed, `${event.asked.reservation.id} was not asked for`);
         }
-        {
-          const entry = this.line.get(event.asked.reservation.offer?.entryId ?? '');
-          if (entry) entry.isAsked = false;
-        }
+        this.#noteAsked(event.asked.reservation, false);
         break;
       case 'logged':
         this.#recordOnce(committed, event.position);
@@ -176,6 +170,12 @@ export class TicketFold {
   /** Whether so many are enough for somebody who waits. */
   someoneFits(free: number): boolean {
     return [...this.line.values()].some(({ quantity, isAsked }) => !isAsked && quantity <= free);
+  }
+
+  /** What is taken again after a decline has no place any more. */
+  #noteAsked({ offer }: Reservation, isAsked: boolean): void {
+    const entry = this.line.get(offer?.entryId ?? '');
+    if (entry) entry.isAsked = isAsked;
   }
 
   /** Nobody who came before, and whom so many are enough for, waits on. */

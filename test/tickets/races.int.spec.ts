@@ -16,7 +16,7 @@ import { AdmissionRecords, Shares } from '../../src/tickets/records.js';
 import { BuyerRefunds, type BuyerRefundResult } from '../../src/tickets/refunds.js';
 import type { Principal } from '../../src/users/principal.js';
 import { holdBody, loadBody, silentLogger, startEngine, until, type Engine } from '../helpers/engine.js';
-import { CARDS, FakeProvider } from '../http/fakes.js';
+import { CARDS, FakeProvider, SETTLEMENT } from '../http/fakes.js';
 
 const TICKET = { matchNumber: 9, category: 1 };
 const ROUNDS = 30;
@@ -75,13 +75,7 @@ function processOn(core: Core): Process {
     records,
     clock: systemClock,
     logger: silentLogger,
-    policy: {
-      paymentAttemptsMax: 3,
-      disputes: 'void',
-      attemptOpenMs: 60_000,
-      checkMs: 30_000,
-      commandMs: 10_000,
-    },
+    policy: SETTLEMENT,
     providerWaitMs: 5_000,
     unkeyedOutcomeMs: 60_000,
     newId: randomUUID,

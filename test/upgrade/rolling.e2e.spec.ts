@@ -10,6 +10,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { TicketCounters } from '../../src/actors/ports.js';
 import { EmbeddedArchive } from '../../src/archive/embedded.js';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { previousHere, previousVersion, type PreviousVersion } from '../helpers/previous-version.js';
 import { request, run, scratchDir, type Answer, type Running } from '../helpers/processes.js';
@@ -66,8 +67,7 @@ else {
     };
     afterAll(async () => {
       await Promise.all(processes.map((one) => one.end('SIGKILL')));
-      const keys = await redis.keys(`${prefix}:*`);
-      if (keys.length > 0) await redis.del(keys);
+      await deleteKeys(redis, prefix);
       redis.disconnect();
       scratch.remove();
       old.remove();

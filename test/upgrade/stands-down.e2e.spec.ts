@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { SCHEMA_VERSION } from '../../src/actors/state-codec.js';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { request, run, scratchDir, type Answer, type Running } from '../helpers/processes.js';
 
@@ -32,8 +33,7 @@ describe('a worker that meets what a newer version wrote', () => {
   afterAll(async () => {
     await Promise.all([worker, web].map((one) => one.end('SIGKILL')));
     await queue.close();
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { deleteKeys } from '../helpers/faults.js';
 import { testRedisUrl, until } from '../helpers/engine.js';
 import { freePort } from '../helpers/ports.js';
 import { run, scratchDir, type Running } from '../helpers/processes.js';
@@ -71,8 +72,7 @@ describe('the waiting room', () => {
   });
   afterAll(async () => {
     await market.end();
-    const keys = await redis.keys(`${prefix}:*`);
-    if (keys.length > 0) await redis.del(keys);
+    await deleteKeys(redis, prefix);
     redis.disconnect();
     scratch.remove();
   });
